@@ -1,0 +1,86 @@
+"""Settings from the environment: read, or fail loudly."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+SECRET_BYTES = 50
+
+
+class BadSetting(ValueError):
+    """An environment variable holds a value that cannot be used."""
+
+    def __init__(self, name: str, *, value: str, rule: str) -> None:
+        super().__init__(f"{name} is {value!r}, but it must be {rule}.")
+        self.name = name
+
+
+def env_text(name: str, default: str = "") -> str:
+    """The variable without surrounding white space; an empty variable counts as unset."""
+    return os.environ.get(name, "").strip() or default
+
+
+def env_list(name: str) -> list[str]:
+    """The comma-separated words of the variable; none when it is unset."""
+    return [word.strip() for word in env_text(name).split(",") if word.strip()]
+
+
+def env_bool(name: str, default: bool) -> bool:
+    """True or false as the variable says.
+
+    Raises:
+        BadSetting: the word is neither yes nor no.
+    """
+    word = env_text(name).lower()
+    if not word:
+        return default
+    if word in TRUE_WORDS:
+        return True
+    if word in FALSE_WORDS:
+        return False
+    raise BadSetting(name, value=word, rule="one of 1, true, yes, on, 0, false, no, off")
+
+
+def env_int(name: str, default: int, *, at_least: int = 0, at_most: int | None = None) -> int:
+    """The whole number in the variable.
+
+    Raises:
+        BadSetting: not a whole number, or outside its bounds.
+    """
+    text = env_text(name)
+    if not text:
+        return default
+    bounds = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+    rule = f"a whole number {bounds}"
+    try:
+        number = int(text)
+    except ValueError:
+        raise BadSetting(name, value=text, rule=rule) from None
+    if number < at_least or (at_most is not None and number > at_most):
+        raise BadSetting(name, value=text, rule=rule)
+    return number
+
+
+def env_secret(name: str, *, file: Path) -> str:
+    """The secret in the variable, else the one in `file`: made once, its owner alone may read it."""
+    return os.environ.get(name, "").strip() or _kept_secret(file)
+
+
+def _kept_secret(file: Path) -> str:
+    if not file.exists():
+        _write_once(file, secrets.token_urlsafe(SECRET_BYTES))
+    return file.read_text().strip()
+
+
+def _write_once(file: Path, text: str) -> None:
+    """Whoever links first wins, so that two processes that start together share one secret."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(text)
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, file)
+    draft.unlink()

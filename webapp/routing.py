@@ -1,0 +1,15 @@
+"""Which consumer answers which WebSocket path."""
+
+from typing import Any
+
+from django.urls import re_path
+
+
+async def nobody_here(scope: Any, receive: Any, send: Any) -> None:
+    """Refuses a socket on a path that has no consumer."""
+    await send({"type": "websocket.close"})
+
+
+websocket_urlpatterns = [
+    re_path(r"", nobody_here),
+]
