@@ -1,0 +1,38 @@
+"""What can go wrong in `folding`, and whose turn it is to act.
+
+Every class says its default message in its docstring. `transient` tells a worker whether the same
+job can succeed when it is simply tried again.
+"""
+
+
+class FoldingError(Exception):
+    """Folding failed."""
+
+    transient: bool = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or type(self).__doc__ or "")
+
+
+class InvalidInput(FoldingError, ValueError):
+    """This input cannot be folded.
+
+    The message is one or two sentences for the person who typed the input: the rule, what was
+    found instead, the way out.
+
+    Args:
+        field: Where the problem sits, as a dotted path into the job: `"name"`, `"seeds"`,
+            `"sequence"`, `"chains.1.msa"` (chains count from 0), or `""` for the job as a whole.
+    """
+
+    def __init__(self, message: str = "", *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+    def inside(self, place: str) -> "InvalidInput":
+        """The same problem as seen from outside: `field` gets `place` in front."""
+        return InvalidInput(str(self), field=f"{place}.{self.field}" if self.field else place)
+
+
+class Cancelled(FoldingError):
+    """The job was cancelled."""

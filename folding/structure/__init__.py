@@ -1,0 +1,1 @@
+"""Structures: what they are, how they are written and read, measured and validated."""

@@ -1,0 +1,109 @@
+"""A molecular structure as flat arrays over its atoms."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from biotite.sequence import ProteinSequence
+from jaxtyping import Bool, Float32, Integer, Shaped
+
+# AF3 SI 4.4: the atom that stands for a polymer token; any other token is a single atom.
+REPRESENTATIVE_ATOMS = ("CA", "C1'")
+_UNKNOWN_LETTER = "X"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Atoms with their names, residues, chains and tokens; chains and residues are contiguous.
+
+    Args:
+        coordinates: Å.
+        element: Symbols in capitals, such as `C` or `FE`.
+        atom_name: PDB names, such as `CA`.
+        residue_name: CCD codes, such as `ALA`.
+        residue_number: Counts from 1 in every chain.
+        chain_id: The id of the chain's copy.
+        entity_id: Counts from 1; copies share it.
+        token_index: Index of the token that the atom belongs to.
+        token_chain_id: The chain of each token.
+    """
+
+    coordinates: Float32[np.ndarray, "atom 3"]
+    element: Shaped[np.ndarray, " atom"]
+    atom_name: Shaped[np.ndarray, " atom"]
+    residue_name: Shaped[np.ndarray, " atom"]
+    residue_number: Integer[np.ndarray, " atom"]
+    chain_id: Shaped[np.ndarray, " atom"]
+    entity_id: Integer[np.ndarray, " atom"]
+    token_index: Integer[np.ndarray, " atom"]
+    token_chain_id: Shaped[np.ndarray, " token"]
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.coordinates)
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of tokens."""
+        return len(self.token_chain_id)
+
+    @property
+    def chain_ids(self) -> tuple[str, ...]:
+        """The id of each chain, in order."""
+        return tuple(dict.fromkeys(self.token_chain_id.tolist()))
+
+    @property
+    def residue_starts(self) -> Integer[np.ndarray, " residue"]:
+        """Index of the first atom of each residue."""
+        new = np.ones(self.n_atoms, dtype=bool)
+        new[1:] = (self.residue_number[1:] != self.residue_number[:-1]) | (
+            self.chain_id[1:] != self.chain_id[:-1]
+        )
+        return np.flatnonzero(new)
+
+    @property
+    def representative_atoms(self) -> Integer[np.ndarray, " token"]:
+        """Index of the atom that stands for each token: CA, C1', or the token's first atom."""
+        is_representative = np.isin(self.atom_name, REPRESENTATIVE_ATOMS)
+        # A stable sort by (token, not representative) puts the wanted atom first in its token.
+        order = np.lexsort((~is_representative, self.token_index))
+        _, first = np.unique(self.token_index[order], return_index=True)
+        return order[first]
+
+    def sequence(self, chain_id: str) -> str:
+        """The one-letter codes of a chain, X where a residue has none."""
+        starts = self.residue_starts
+        return "".join(
+            one_letter(name)
+            for name, chain in zip(
+                self.residue_name[starts].tolist(), self.chain_id[starts].tolist(), strict=True
+            )
+            if chain == chain_id
+        )
+
+    def with_coordinates(self, coordinates: Float32[np.ndarray, "atom 3"]) -> "Structure":
+        """The same atoms elsewhere."""
+        return replace(self, coordinates=coordinates)
+
+    def select(self, mask: Bool[np.ndarray, " atom"]) -> "Structure":
+        """The atoms of the mask; tokens left without atoms disappear and the rest are renumbered."""
+        tokens, token_index = np.unique(self.token_index[mask], return_inverse=True)
+        return Structure(
+            coordinates=self.coordinates[mask],
+            element=self.element[mask],
+            atom_name=self.atom_name[mask],
+            residue_name=self.residue_name[mask],
+            residue_number=self.residue_number[mask],
+            chain_id=self.chain_id[mask],
+            entity_id=self.entity_id[mask],
+            token_index=token_index,
+            token_chain_id=self.token_chain_id[tokens],
+        )
+
+
+def one_letter(residue_name: str) -> str:
+    """The one-letter code of an amino acid by its CCD code, X where it has none."""
+    try:
+        return str(ProteinSequence.convert_letter_3to1(residue_name))
+    except KeyError:
+        return _UNKNOWN_LETTER
