@@ -57,7 +57,7 @@ def _split(text: str, *, field: str) -> tuple[A3mRow, ...]:
         elif not found:
             raise InvalidInput(
                 f"An A3M alignment begins with a header line that starts with “>”, but line "
-                f"{number} is {quoted(line)}. Check that the file is A3M, not Stockholm or Clustal.",
+                f"{number} is {quoted(line)}. Is the file A3M, not Stockholm or Clustal?",
                 field=field,
             )
         else:

@@ -24,7 +24,7 @@ _UNSUPPORTED_JOB_KEYS = {
     "userCCD": "user-defined chemical components",
     "userCCDPath": "user-defined chemical components",
 }
-_UNSUPPORTED_ENTITIES = {"rna": "RNA chains", "dna": "DNA chains", "ligand": "ligands and ions"}
+_UNSUPPORTED_ENTITIES = {"rna": "RNA chains", "dna": "DNA chains", "ligand": "Ligands and ions"}
 _SERVER_ENTITIES = {"proteinChain", "rnaSequence", "dnaSequence", "ion"}
 _UNSUPPORTED_PROTEIN_KEYS = {
     "modifications": "modified residues",
@@ -108,7 +108,7 @@ def _check_job(document: object) -> dict[str, Any]:
             "“sequences”, “dialect” and “version”, as AlphaFold 3 defines it."
         )
     _refuse_unsupported(document, _UNSUPPORTED_JOB_KEYS, place="")
-    _refuse_unknown(document, _JOB_KEYS, place="")
+    _refuse_unknown(document, _JOB_KEYS | _UNSUPPORTED_JOB_KEYS.keys(), place="")
     _check_dialect(document)
     _require(document, "name", str, "text", place="name")
     seeds = _require(document, "modelSeeds", list, "a list of whole numbers", place="seeds")
@@ -124,7 +124,8 @@ def _check_dialect(job: Mapping[str, Any]) -> None:
     dialect, version = job.get("dialect"), job.get("version")
     if dialect != DIALECT:
         raise InvalidInput(
-            f"“dialect” must be “{DIALECT}”, not {quoted(dialect)}. Other dialects are not supported.",
+            f"“dialect” must be “{DIALECT}”, not {quoted(dialect)}. "
+            "Other dialects are not supported yet.",
             field="dialect",
         )
     if isinstance(version, bool) or version not in VERSIONS:
@@ -144,8 +145,8 @@ def _read_entity(entity: object, index: int) -> ProteinChain:
     ((kind, fields),) = entity.items()
     if kind in _UNSUPPORTED_ENTITIES:
         raise InvalidInput(
-            f"{_UNSUPPORTED_ENTITIES[kind].capitalize() if kind == 'ligand' else _UNSUPPORTED_ENTITIES[kind]} "
-            f"(“{kind}”) cannot be folded yet. Remove this entity to fold the proteins alone.",
+            f"{_UNSUPPORTED_ENTITIES[kind]} (“{kind}”) cannot be folded yet. Remove this entity to "
+            "fold the proteins alone.",
             field=place,
         )
     if kind in _SERVER_ENTITIES:
@@ -170,7 +171,9 @@ def _read_protein(protein: Mapping[str, Any], *, place: str) -> ProteinChain:
                 field=f"{place}.msa",
             )
     _refuse_unsupported(protein, _UNSUPPORTED_PROTEIN_KEYS, place=place)
-    _refuse_unknown(protein, _PROTEIN_KEYS | _PATHS.keys(), place=place)
+    _refuse_unknown(
+        protein, _PROTEIN_KEYS | _UNSUPPORTED_PROTEIN_KEYS.keys() | _PATHS.keys(), place=place
+    )
     ids = protein.get("id")
     ids = [ids] if isinstance(ids, str) else ids
     if not isinstance(ids, list) or not all(isinstance(chain_id, str) for chain_id in ids):
@@ -214,12 +217,11 @@ def _refuse_unsupported(
 
 
 def _refuse_unknown(fields: Mapping[str, Any], known: set[str], *, place: str) -> None:
-    allowed = known | _UNSUPPORTED_JOB_KEYS.keys() | _UNSUPPORTED_PROTEIN_KEYS.keys()
     for key in fields:
-        if key not in allowed:
+        if key not in known:
             raise InvalidInput(
-                f"The key {quoted(key)} is not part of the alphafold3 dialect. Remove it or correct "
-                "its spelling.",
+                f"The key {quoted(key)} is not part of the alphafold3 dialect. Remove it or "
+                "correct its spelling.",
                 field=place,
             )
 

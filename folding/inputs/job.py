@@ -93,7 +93,7 @@ class FoldInput:
 
     @classmethod
     def from_fasta(cls, text: str, *, name: str = "", seeds: tuple[int, ...] = (1,)) -> "FoldInput":
-        """The job of a pasted sequence or FASTA, named after its first header unless `name` is given.
+        """The job of a pasted sequence or FASTA, called `name` or else after its first header.
 
         Raises:
             InvalidInput: As `parse_sequences`, and for the name and seeds.
@@ -112,7 +112,9 @@ def parse_json(text: str) -> FoldInput:
 
 
 def read_input(text: str, *, name: str = "", seeds: tuple[int, ...] = (1,)) -> FoldInput:
-    """The job in text of any dialect: JSON where it begins with a bracket, otherwise a sequence or FASTA.
+    """The job in text of any dialect.
+
+    Text that begins with a bracket is JSON, any other is a sequence or FASTA.
 
     Args:
         name: Name for a job whose text has none.
@@ -167,7 +169,7 @@ def _check_chains(chains: tuple[ProteinChain, ...]) -> None:
 def _check_seeds(seeds: tuple[int, ...]) -> None:
     if not 1 <= len(seeds) <= MAX_SEEDS:
         raise InvalidInput(
-            f"A job needs 1 to {MAX_SEEDS} seeds, but this has {len(seeds)}. Write for example 1, 2, 3.",
+            f"A job needs 1 to {MAX_SEEDS} seeds, but this has {len(seeds)}. Write 1, 2, 3.",
             field="seeds",
         )
     for index, seed in enumerate(seeds):

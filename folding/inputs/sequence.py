@@ -21,8 +21,8 @@ _ADVICE = {
     "Z": "Z means “E or Q”; write E (glutamate) or Q (glutamine)",
     "J": "J means “I or L”; write I (isoleucine) or L (leucine)",
     "*": "* marks the stop codon where the protein ends; delete it and what follows it",
-    "-": "- is a gap of an alignment; paste the sequence without gaps and upload the alignment as A3M",
-    ".": ". is a gap of an alignment; paste the sequence without gaps and upload the alignment as A3M",
+    "-": "- is a gap of an alignment; paste the sequence without gaps, upload the alignment as A3M",
+    ".": ". is a gap of an alignment; paste the sequence without gaps, upload the alignment as A3M",
     ">": "> begins a FASTA header; give each header and each sequence a line of its own",
     "?": "for an unknown residue write X",
 }
@@ -46,8 +46,8 @@ def clean_sequence(text: str, *, field: str = "sequence") -> str:
     if len(sequence) < MIN_RESIDUES:
         residues = "1 residue" if len(sequence) == 1 else f"{len(sequence)} residues"
         raise InvalidInput(
-            f"A chain needs at least {MIN_RESIDUES} residues, but {quoted(sequence)} has {residues}: "
-            "shorter peptides have no fold to predict. Paste the whole sequence.",
+            f"A chain needs at least {MIN_RESIDUES} residues, but {quoted(sequence)} has "
+            f"{residues}: shorter peptides have no fold to predict. Paste the whole sequence.",
             field=field,
         )
     return sequence
@@ -67,7 +67,7 @@ def _letter_message(sequence: str, letter: str, position: int) -> str:
             "(GenBank, a UniProt entry), use the FASTA view of the same page, without line numbers."
         )
     if letter == "U" and looks_like_nucleic_acid(sequence):
-        return f"{where}: this looks like RNA, but only protein chains can be folded. Translate it first."
+        return f"{where}: this looks like RNA, but only proteins can be folded. Translate it first."
     if letter in _ADVICE:
         return f"{where}: {_ADVICE[letter]}."
     return (
@@ -77,7 +77,7 @@ def _letter_message(sequence: str, letter: str, position: int) -> str:
 
 
 def looks_like_nucleic_acid(sequence: str) -> bool:
-    """True where all letters are also nucleotide codes, which a real protein of that length is not."""
+    """True where all letters are nucleotide codes too, which is not so for a real protein."""
     return len(sequence) >= _NUCLEOTIDE_RUN and _NUCLEOTIDES.issuperset(sequence)
 
 

@@ -4,9 +4,9 @@ import re
 
 from folding.errors import InvalidInput
 
-# Invisible characters that word processors and web pages leave in a paste; they count as white space.
+# What word processors and web pages leave in a paste unseen; it counts as white space.
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
-# C0 and C1 controls except tab, line feeds and carriage return; half a surrogate pair cannot be stored.
+# C0 and C1 controls but for tab and line ends; half a surrogate pair cannot be stored.
 _FORBIDDEN = re.compile("[\\x00-\\x08\\x0e-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 _QUOTED_CHARACTERS = 40
 
@@ -35,8 +35,8 @@ def check_characters(text: str, *, what: str, field: str) -> None:
         line = text.count("\n", 0, found.start()) + 1
         raise InvalidInput(
             f"{what} must be plain text, but line {line} holds the invisible control character "
-            f"U+{ord(found.group()):04X}. Is it a compressed or binary file? Save or copy it as plain "
-            "text and try again.",
+            f"U+{ord(found.group()):04X}. Is it a compressed or binary file? Save or copy it as "
+            "plain text and try again.",
             field=field,
         )
 
