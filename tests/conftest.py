@@ -63,7 +63,7 @@ class RedisServer:
 
 @pytest.fixture(scope="session")
 def _redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    chosen = broker.choose(tmp_path_factory.mktemp("redis"))
+    chosen = next(broker.candidates(tmp_path_factory.mktemp("redis")))
     server = RedisServer(url=chosen.url, command=chosen.command)
     server.start()
     yield server

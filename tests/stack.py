@@ -38,7 +38,7 @@ class LiveStack:
 
     def start(self) -> None:
         """Returns when the health page answers."""
-        command = [sys.executable, "manage.py", "serve", "--port", "0", "--no-example"]
+        command = [sys.executable, "-m", "webapp.serve", "--port", "0", "--no-example"]
         environment = {
             **os.environ,
             "FOLDSTREAM_DATA": str(self.data_dir),

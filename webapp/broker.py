@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,13 +51,14 @@ def celery_url(url: str) -> str:
     return url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
 
 
-def choose(data_dir: Path, *, redis_url: str = "") -> Broker:
-    """The first broker of the order above that this machine offers."""
+def candidates(data_dir: Path, *, redis_url: str = "") -> Iterator[Broker]:
+    """The brokers that this machine offers, best first; `REDIS_URL` alone if it is given."""
     if redis_url:
-        return Broker(name="the Redis at REDIS_URL", url=redis_url)
+        yield Broker(name="the Redis at REDIS_URL", url=redis_url)
+        return
     for name, server in _servers():
-        return _on_socket(name, server=server, data_dir=data_dir)
-    return _in_python()
+        yield _on_socket(name, server=server, data_dir=data_dir)
+    yield _in_python()
 
 
 def remember(broker: Broker, *, data_dir: Path) -> None:
@@ -107,6 +109,7 @@ def _on_socket(name: str, *, server: str, data_dir: Path) -> Broker:
         "--appendfsync": "everysec",
         "--save": "",
         "--maxmemory-policy": "noeviction",
+        "--loglevel": "warning",
     }
     words = (word for pair in options.items() for word in pair)
     return Broker(name=name, url=_socket_url(file), command=(server, *words))

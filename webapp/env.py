@@ -64,8 +64,15 @@ def env_int(name: str, default: int, *, at_least: int = 0, at_most: int | None =
     return number
 
 
+def env_folder(name: str, default: Path) -> Path:
+    """The folder that the variable names, made if it is not there and closed to other users."""
+    folder = Path(env_text(name, str(default))).expanduser().resolve()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 def env_secret(name: str, *, file: Path) -> str:
-    """The secret in the variable, else the one in `file`: made once, its owner alone may read it."""
+    """The secret in the variable, else the one in `file`: made once, readable by its owner."""
     return os.environ.get(name, "").strip() or _kept_secret(file)
 
 

@@ -4,7 +4,6 @@ The user is offered, and stays signed in, only while the server listens on loopb
 comes from loopback. It has no password and can never be given one.
 """
 
-import ipaddress
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -13,19 +12,11 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, User
 from django.http import HttpRequest
 
+from webapp.address import is_loopback
+
 NAME = "local"
 BACKEND = "webapp.local_user.LocalUserBackend"
 FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
-
-
-def is_loopback(host: str) -> bool:
-    """True for `localhost` and for loopback addresses, in brackets or not."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def is_enabled() -> bool:

@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from webapp import broker, database
-from webapp.env import env_bool, env_int, env_list, env_secret, env_text
+from webapp.address import EVERYWHERE
+from webapp.env import env_bool, env_folder, env_int, env_list, env_secret, env_text
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Where everything that must outlive a restart is kept: database, broker log, artifacts.
-DATA_DIR = Path(env_text("FOLDSTREAM_DATA", str(BASE_DIR / "var"))).expanduser().resolve()
-DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+DATA_DIR = env_folder("FOLDSTREAM_DATA", BASE_DIR / "var")
 
 DEBUG = env_bool("DEBUG", False)
 SECRET_KEY = env_secret("SECRET_KEY", file=DATA_DIR / "secret_key")
@@ -27,6 +27,7 @@ IS_HTTPS = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = [
     *env_list("ALLOWED_HOSTS"),
     *([PUBLIC_HOST] if PUBLIC_HOST else []),
+    *([LISTENS_ON] if LISTENS_ON and LISTENS_ON not in EVERYWHERE else []),
     "localhost",
     "127.0.0.1",
     "[::1]",
