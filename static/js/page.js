@@ -1,0 +1,69 @@
+// What every page has: the theme button, menus that close, questions before a deletion, times as words.
+import { startRelativeTimes } from "./time.js";
+
+const NEXT = { auto: "light", light: "dark", dark: "auto" };
+const SAYS = { auto: "follow the system", light: "light", dark: "dark" };
+
+function storedTheme() {
+  return document.documentElement.dataset.theme ?? "auto";
+}
+
+function applyTheme(theme) {
+  const root = document.documentElement;
+  if (theme === "auto") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+  try {
+    if (theme === "auto") localStorage.removeItem("theme");
+    else localStorage.setItem("theme", theme);
+  } catch {
+    // Storage is off: the choice holds for this page only.
+  }
+  document.dispatchEvent(new CustomEvent("themechange"));
+}
+
+function startThemeToggle(button) {
+  const name = () => button.setAttribute("aria-label", `Colour theme: ${SAYS[storedTheme()]}`);
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    applyTheme(NEXT[storedTheme()]);
+    name();
+    button.title = button.getAttribute("aria-label");
+  });
+  name();
+}
+
+function closeMenus(event) {
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    if (event.type === "keydown" && event.key !== "Escape") continue;
+    if (event.type === "click" && menu.contains(event.target)) continue;
+    menu.open = false;
+    if (event.type === "keydown") menu.querySelector("summary").focus();
+  }
+}
+
+// A form with data-confirm is sent only after the dialog was answered with yes.
+function askFirst(event) {
+  const form = event.target;
+  const dialog = document.getElementById("confirm");
+  if (!form.dataset.confirm || form.dataset.confirmed || !dialog?.showModal) return;
+  event.preventDefault();
+  dialog.querySelector("#confirm-title").textContent = form.dataset.confirm;
+  dialog.querySelector("#confirm-text").textContent = form.dataset.confirmText ?? "";
+  dialog.querySelector("#confirm-yes").textContent = form.dataset.confirmYes ?? "Yes";
+  dialog.returnValue = "";
+  dialog.addEventListener("close", () => send(form, event.submitter, dialog), { once: true });
+  dialog.showModal();
+}
+
+function send(form, submitter, dialog) {
+  if (dialog.returnValue !== "yes") return;
+  form.dataset.confirmed = "yes";
+  form.requestSubmit(submitter?.isConnected ? submitter : undefined);
+  delete form.dataset.confirmed;
+}
+
+document.querySelectorAll("[data-theme-toggle]").forEach(startThemeToggle);
+document.addEventListener("click", closeMenus);
+document.addEventListener("keydown", closeMenus);
+document.addEventListener("submit", askFirst);
+startRelativeTimes();

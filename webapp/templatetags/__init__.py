@@ -1,0 +1,1 @@
+"""Filters that put numbers and stages into words."""
