@@ -1,0 +1,293 @@
+"""Verbs on jobs. Each moves the row by compare-and-set and then tells the pages.
+
+A worker's verbs (heartbeat, record, finish, fail, stop) are fenced: they write only while the row
+is running the same attempt, so that a worker that was given up changes nothing any more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from folding.inputs import FoldInput, FoldOptions
+from webapp import queue, storage
+from webapp.live import publisher
+from webapp.live.events import Level, LogLine, StatusChanged
+from webapp.models import Job, JobQuerySet, Prediction, Stage, Status
+
+logger = logging.getLogger(__name__)
+LEASE = timedelta(seconds=30)
+RESEND_AFTER = timedelta(seconds=60)
+PATIENCE = timedelta(seconds=5)
+CRASH_LIMIT = 3
+GAVE_UP = (
+    "The worker stopped {n} times while it folded this job, so it was given up. The usual reason "
+    "is too little memory: try fewer residues or fewer samples, or ask whoever runs this server."
+)
+
+
+class NotYours(Exception):
+    """This attempt of the job no longer belongs to this worker."""
+
+
+# Its owner's verbs ------------------------------------------------------------------------------
+
+
+def submit(
+    owner: Any, fold_input: FoldInput, options: FoldOptions, *, retry_of: Job | None = None
+) -> Job:
+    """The new queued job; its task is sent when the row is safe."""
+    seconds, size = _estimate(fold_input, options)
+    job = Job.objects.create(
+        owner=owner,
+        name=fold_input.name,
+        fold_input=fold_input.to_json(),
+        options=asdict(options),
+        n_tokens=fold_input.n_tokens,
+        estimate_seconds=seconds,
+        estimate_bytes=size,
+        retry_of=retry_of,
+    )
+    transaction.on_commit(lambda: _announce_new(job))
+    return job
+
+
+def _estimate(fold_input: FoldInput, options: FoldOptions) -> tuple[float | None, int | None]:
+    try:
+        from folding import cost
+    except ImportError:
+        return None, None
+    estimate = cost.estimate(fold_input.n_tokens, options)
+    return estimate.seconds, estimate.bytes
+
+
+def retry(job: Job) -> Job:
+    """A new job with the same input and options."""
+    fold_input = FoldInput.from_json(job.fold_input)
+    return submit(job.owner, fold_input, FoldOptions(**job.options), retry_of=job)
+
+
+def cancel(job: Job) -> bool:
+    """Ends a queued job at once and asks a running one to end; False when it had already ended."""
+    queued = Job.objects.filter(pk=job.pk, status=Status.QUEUED)
+    if queued.update(status=Status.CANCELLED, **_ended()):
+        _last_words(job, "info", "Cancelled before it started.")
+        return True
+    asked = Job.objects.filter(pk=job.pk, status=Status.RUNNING).update(cancel_requested=True)
+    if not asked:
+        return False
+    say(job, "info", "Cancelling at the next step.")
+    announce(job)
+    return True
+
+
+def delete(job: Job) -> None:
+    """Removes the job in any status: the row first, so that a worker that holds it stops."""
+    job_id, owner_id = job.pk, job.owner_id
+    Job.objects.filter(pk=job_id).delete()
+    storage.remove(job_id)
+    publisher.publish(job_id, attempt=0, event=StatusChanged(status="deleted"), last=True)
+    publisher.hint(owner_id, job_id=job_id, change="deleted")
+
+
+# Its worker's verbs -----------------------------------------------------------------------------
+
+
+def start(job_id: UUID | str, *, worker: str) -> Job | None:
+    """The job, now running its next attempt with this worker; None if it cannot start."""
+    now = timezone.now()
+    started = Job.objects.filter(pk=job_id, status=Status.QUEUED).update(
+        status=Status.RUNNING,
+        stage=Stage.FEATURES,
+        percent=0.0,
+        eta_seconds=F("estimate_seconds"),
+        attempt=F("attempt") + 1,
+        worker=worker,
+        lease_until=now + LEASE,
+        started_at=now,
+    )
+    job = Job.objects.filter(pk=job_id, worker=worker, status=Status.RUNNING).first()
+    if not started or job is None:
+        return None
+    announce(job)
+    return job
+
+
+def heartbeat(job: Job) -> bool:
+    """Extends the lease; whether the owner wants the job to end.
+
+    Raises:
+        NotYours: the row is gone, or no longer runs this attempt.
+    """
+    if not _held(job).update(lease_until=timezone.now() + LEASE):
+        raise NotYours
+    return wants_end(job)
+
+
+def wants_end(job: Job) -> bool:
+    """Whether the owner wants the job to end.
+
+    Raises:
+        NotYours: the row is gone, or no longer runs this attempt.
+    """
+    asked = _held(job).values_list("cancel_requested", flat=True).first()
+    if asked is None:
+        raise NotYours
+    return asked
+
+
+def record(job: Job, *, stage: str, percent: float, eta_seconds: float | None) -> None:
+    """Writes the progress of the attempt into the row, for pages that open later."""
+    _held(job).update(
+        stage=stage,
+        percent=percent,
+        eta_seconds=eta_seconds,
+        last_event=publisher.last_event(job.pk),
+    )
+    publisher.hint(job.owner_id, job_id=job.pk, change="changed")
+
+
+def finish(job: Job, *, predictions: Iterable[Prediction], install: Callable[[], None]) -> bool:
+    """Ends the job well, once: moves its files into place, then the rows, then the event.
+
+    `install` runs inside the transaction, after the fence: a worker that lost the job never touches
+    the files, and nobody reads "succeeded" before they are there. False when the job was lost.
+    """
+    with transaction.atomic():
+        if not _held(job).update(status=Status.SUCCEEDED, percent=100.0, **_ended()):
+            return False
+        install()
+        job.predictions.all().delete()
+        Prediction.objects.bulk_create(predictions)
+    announce(job)
+    return True
+
+
+def fail(job: Job, message: str) -> bool:
+    """Ends the job without a result; `message` tells its owner why and what to do."""
+    if not _held(job).update(status=Status.FAILED, error=message, **_ended()):
+        return False
+    _last_words(job, "error", message)
+    return True
+
+
+def stop(job: Job) -> bool:
+    """Ends a running job as its owner asked."""
+    if not _held(job).update(status=Status.CANCELLED, **_ended()):
+        return False
+    _last_words(job, "info", "Cancelled.")
+    return True
+
+
+def give_back(job: Job, *, crashed: bool) -> bool:
+    """Puts a job whose worker is gone back into the queue; False when it was not gone after all.
+
+    A job that its owner wanted to end is cancelled instead, and one that took its worker with it
+    `CRASH_LIMIT` times fails. `job` is as it was read: a heartbeat since then keeps the worker
+    alive.
+    """
+    held = _held(job).filter(lease_until=job.lease_until) if crashed else _held(job)
+    crashes = job.crashes + int(crashed)
+    if not held.update(crashes=crashes):
+        return False
+    if job.cancel_requested:
+        return stop(job)
+    if crashes >= CRASH_LIMIT:
+        return fail(job, GAVE_UP.format(n=crashes))
+    return _requeue(job)
+
+
+# Nobody's verbs ---------------------------------------------------------------------------------
+
+
+def sweep() -> None:
+    """Repairs what dead processes left behind. Safe anywhere, any time, twice at once."""
+    for job in Job.objects.filter(status=Status.RUNNING, lease_until__lt=timezone.now()):
+        give_back(job, crashed=True)
+    _send_lost_tasks()
+    running = Job.objects.filter(status=Status.RUNNING).values_list("pk", "attempt")
+    storage.sweep(
+        keep_drafts={storage.draft_name(pk, attempt=attempt) for pk, attempt in running},
+        keep_folders={str(pk) for pk in Job.objects.values_list("pk", flat=True)},
+    )
+
+
+def _send_lost_tasks() -> None:
+    """Sends tasks again for queued jobs while the broker holds none, at most once a minute each."""
+    before = timezone.now() - RESEND_AFTER
+    lost = Job.objects.filter(status=Status.QUEUED, created_at__lt=timezone.now() - PATIENCE)
+    lost = lost.filter(Q(enqueued_at=None) | Q(enqueued_at__lt=before)).order_by("created_at")
+    if lost.exists() and queue.is_empty():
+        for job_id in lost.values_list("pk", flat=True):
+            queue.send(job_id)
+
+
+# What the pages hear ----------------------------------------------------------------------------
+
+
+def say(job: Job, level: Level, message: str) -> None:
+    """Adds a line to the job's log."""
+    line = LogLine(level=level, message=message, at=timezone.now().isoformat())
+    publisher.publish(job.pk, attempt=job.attempt, event=line)
+
+
+def announce(job: Job, *, change: str = "changed") -> None:
+    """Tells the pages where the row stands now."""
+    now = Job.objects.filter(pk=job.pk).first()
+    if now is None:
+        return
+    event = StatusChanged(status=now.status, stage=now.stage, percent=now.percent)
+    publisher.publish(now.pk, attempt=now.attempt, event=event, last=now.is_finished)
+    publisher.hint(now.owner_id, job_id=now.pk, change=change)
+
+
+def _last_words(job: Job, level: Level, message: str) -> None:
+    say(job, level, message)
+    announce(job)
+
+
+# The moves --------------------------------------------------------------------------------------
+
+
+def _held(job: Job) -> JobQuerySet:
+    """The row while it runs this attempt, else nothing."""
+    return Job.objects.filter(pk=job.pk, attempt=job.attempt, status=Status.RUNNING)
+
+
+def _ended() -> dict[str, Any]:
+    return {
+        "stage": Stage.NONE,
+        "eta_seconds": None,
+        "lease_until": None,
+        "finished_at": timezone.now(),
+    }
+
+
+def _requeue(job: Job) -> bool:
+    queued = _held(job).update(
+        status=Status.QUEUED,
+        stage=Stage.QUEUED,
+        percent=0.0,
+        eta_seconds=None,
+        lease_until=None,
+        worker="",
+        enqueued_at=None,
+    )
+    if not queued:
+        return False
+    _last_words(job, "warning", "The worker stopped; the job waits for the next one.")
+    queue.send(job.pk)
+    return True
+
+
+def _announce_new(job: Job) -> None:
+    announce(job, change="created")
+    queue.send(job.pk)

@@ -1,0 +1,1 @@
+"""Live events: from the worker through Redis Streams into open pages."""

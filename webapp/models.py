@@ -1,0 +1,145 @@
+"""The rows: a Job is one person's request and its fate, a Prediction is one sample of its answer.
+
+The row is the truth, events are hints. Nobody assigns `status` and saves: `webapp/jobs.py` moves it
+by compare-and-set, fenced by `attempt`, so that a worker that was given up can never overwrite its
+successor.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    """Waits for a worker. A job comes back here when its worker is lost."""
+    RUNNING = "running", "Running"
+    """One worker holds the lease of the current attempt."""
+    SUCCEEDED = "succeeded", "Finished"
+    """Prediction rows and artifacts are complete."""
+    FAILED = "failed", "Failed"
+    """Ended without a result; `error` says why in the user's words."""
+    CANCELLED = "cancelled", "Cancelled"
+    """Ended by its owner."""
+
+
+class Stage(models.TextChoices):
+    NONE = "", "—"
+    QUEUED = "queued", "Queued"
+    MSA = "msa", "Alignments"
+    FEATURES = "features", "Features"
+    TRUNK = "trunk", "Trunk"
+    DIFFUSION = "diffusion", "Diffusion"
+    CONFIDENCE = "confidence", "Confidence"
+    REFINEMENT = "refinement", "Refinement"
+    RELAXATION = "relaxation", "Relaxation"
+    SAVING = "saving", "Saving"
+
+
+FINISHED = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def for_user(self, user: Any) -> JobQuerySet:
+        """The jobs that this user may see: their own. Anonymous users own nothing."""
+        return self.filter(owner=user) if user.is_authenticated else self.none()
+
+    def unfinished(self) -> JobQuerySet:
+        return self.exclude(status__in=FINISHED)
+
+
+class Job(models.Model):
+    """One person's request and its fate."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs"
+    )
+    name = models.CharField(max_length=120)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.QUEUED, blank=True)
+    percent = models.FloatField(default=0.0)
+    eta_seconds = models.FloatField(null=True, blank=True)
+
+    attempt = models.PositiveIntegerField(default=0)
+    """How often it was started; 0 before the first start. Every write of a worker filters on it."""
+    crashes = models.PositiveSmallIntegerField(default=0)
+    """How often its worker died under it (a worker that is stopped politely does not count)."""
+    lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=200, blank=True)
+    """Who holds the lease: `<node name>#<process id>`."""
+    cancel_requested = models.BooleanField(default=False)
+    enqueued_at = models.DateTimeField(null=True, blank=True)
+    """When a task was last sent to the broker for it."""
+
+    fold_input = models.JSONField()
+    """`FoldInput.to_json()`."""
+    options = models.JSONField(default=dict)
+    """The fields of `FoldOptions`."""
+    n_tokens = models.PositiveIntegerField()
+    estimate_seconds = models.FloatField(null=True, blank=True)
+    estimate_bytes = models.BigIntegerField(null=True, blank=True)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    last_event = models.CharField(max_length=40, blank=True)
+    """Id, in the job's stream, of the last event that this row is known to include."""
+    retry_of = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries"
+    )
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["owner", "-created_at"], name="job_owner_newest"),
+            models.Index(fields=["status", "created_at"], name="job_status_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in FINISHED
+
+    @property
+    def queue_position(self) -> int | None:
+        """1 for the next job to start; None unless the job is queued. Counts everybody's jobs."""
+        if self.status != Status.QUEUED:
+            return None
+        earlier = Q(created_at__lt=self.created_at) | Q(created_at=self.created_at, id__lt=self.id)
+        return Job.objects.filter(earlier, status=Status.QUEUED).count() + 1
+
+
+class Prediction(models.Model):
+    """Confidence of one sample of a job; its structure is an artifact (`webapp/storage.py`)."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="predictions")
+    seed = models.PositiveBigIntegerField()
+    sample = models.PositiveIntegerField()
+    rank = models.PositiveIntegerField()
+    """1 is the best ranking_score of the job."""
+    ranking_score = models.FloatField()
+    mean_plddt = models.FloatField()
+    ptm = models.FloatField()
+    iptm = models.FloatField(null=True, blank=True)
+    has_clash = models.BooleanField()
+    fraction_disordered = models.FloatField()
+
+    class Meta:
+        ordering: ClassVar = ["rank"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job", "seed", "sample"], name="prediction_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"seed {self.seed} sample {self.sample}"

@@ -1,0 +1,226 @@
+"""The hallway between the rooms: a fold from its input to saved files, told in events.
+
+Pure: no Django, no broker, no clock but the one it is given. Behaviour comes in as arguments
+(`fold`, `save`, `report`); `report` is its only voice, and may raise to end the fold there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from folding import progress
+from folding.inputs import FoldInput, FoldOptions
+from folding.prediction import Prediction
+from webapp.live.events import ContactMap, Event, Frame, Level, LogLine, Progress, SampleReady
+from webapp.live.frames import coordinate_bytes, probability_bytes
+from webapp.meter import Meter
+
+Predictions: TypeAlias = tuple[Prediction, ...]
+
+FRAME_SECONDS = 1 / 12
+PROGRESS_SECONDS = 1 / 8
+# Seconds of one unit relative to a diffusion step, until the fold shows its own.
+RELATIVE_COST = {"features": 3.0, "trunk": 8.0, "diffusion": 1.0, "confidence": 4.0, "saving": 3.0}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: predictions, best first, and the seconds that each stage took."""
+
+    predictions: Predictions
+    stage_seconds: dict[str, float]
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.stage_seconds.values())
+
+
+def run(
+    fold_input: FoldInput,
+    options: FoldOptions,
+    *,
+    fold: Callable[[progress.Report], Predictions],
+    save: Callable[[Predictions], None],
+    report: Callable[[Event], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Outcome:
+    """Folds, saves, and reports every step.
+
+    Args:
+        fold: `folding.predict.fold` with everything but its `report` filled in.
+        save: Writes the artifacts of the predictions.
+        report: Receives the events; whatever it raises ends the job and is passed on.
+        clock: Seconds, growing.
+    """
+    narrator = Narrator(fold_input, options, report=report, clock=clock)
+    narrator.begin()
+    predictions = fold(narrator.hear)
+    narrator.enter("saving")
+    save(predictions)
+    return Outcome(predictions=predictions, stage_seconds=narrator.end())
+
+
+class Narrator:
+    """Turns what `fold` reports into events for people: percent, time left, log, moving pictures."""
+
+    def __init__(
+        self,
+        fold_input: FoldInput,
+        options: FoldOptions,
+        *,
+        report: Callable[[Event], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._input = fold_input
+        self._options = options
+        self._report = report
+        self._clock = clock
+        self._meter = Meter(_plan(fold_input, options), clock=clock)
+        self._stage = "features"
+        self._next_frame = self._next_progress = clock()
+
+    def begin(self) -> None:
+        """Says what is about to be folded."""
+        chains, tokens = self._input.n_chains, self._input.n_tokens
+        self._say(f"Folding {_count(chains, 'chain')} of {_count(tokens, 'residue')} in all.")
+        for note in self._input.notes:
+            self._say(note)
+        self._progress("reading the input", always=True)
+
+    def hear(self, event: progress.Event) -> None:
+        """Passes on one event of the fold."""
+        match event:
+            case progress.StageStarted():
+                self.enter(event.stage)
+            case progress.RecycleDone():
+                self._recycle(event)
+            case progress.StepDone():
+                self._step(event)
+            case progress.SampleDone():
+                self._sample(event.prediction)
+            case progress.Note():
+                self._say(event.message, level=event.level)
+
+    def enter(self, stage: str) -> None:
+        """A stage begins; whatever ran since the last unit belongs to the stage that it leaves."""
+        if self._stage == "features" and stage != "features":
+            self._meter.done("features")
+        self._meter.mark()
+        self._stage = stage
+        self._progress(always=True)
+
+    def end(self) -> dict[str, float]:
+        """Says that all is done; the seconds of each stage."""
+        self._meter.done("saving")
+        seconds = self._meter.stage_seconds
+        self._say(f"Done in {_duration(sum(seconds.values()))}.")
+        return seconds
+
+    def _recycle(self, event: progress.RecycleDone) -> None:
+        self._meter.done("trunk")
+        contacts = ContactMap(
+            seed=event.seed,
+            seed_index=self._seed_index(event.seed),
+            cycle=event.cycle,
+            n_cycles=event.n_cycles,
+            count=len(event.contact_probs),
+            bin=probability_bytes(event.contact_probs),
+        )
+        self._report(contacts)
+        where = self._of_seed(event.seed)
+        self._progress(f"{where}cycle {event.cycle} of {event.n_cycles}", always=True)
+
+    def _step(self, event: progress.StepDone) -> None:
+        self._meter.done("diffusion")
+        is_border = event.step in (1, event.n_steps)
+        if is_border or self._clock() >= self._next_frame:
+            self._next_frame = self._clock() + FRAME_SECONDS
+            self._report(self._frame(event))
+        sample = f"sample {event.sample + 1} of {event.n_samples}"
+        where = self._of_seed(event.seed)
+        self._progress(f"{where}{sample}, step {event.step} of {event.n_steps}", always=is_border)
+
+    def _frame(self, event: progress.StepDone) -> Frame:
+        return Frame(
+            seed=event.seed,
+            seed_index=self._seed_index(event.seed),
+            sample=event.sample,
+            n_samples=event.n_samples,
+            step=event.step,
+            n_steps=event.n_steps,
+            noise_level=event.noise_level,
+            count=len(event.coordinates),
+            bin=coordinate_bytes(event.coordinates),
+        )
+
+    def _sample(self, prediction: Prediction) -> None:
+        self._meter.done("confidence")
+        confidence = prediction.confidence
+        sample = SampleReady(
+            seed=prediction.seed,
+            sample=prediction.sample,
+            n_samples=self._options.n_samples,
+            ranking_score=confidence.ranking_score,
+            mean_plddt=confidence.mean_plddt,
+            ptm=confidence.ptm,
+            iptm=confidence.iptm,
+            has_clash=confidence.has_clash,
+            fraction_disordered=confidence.fraction_disordered,
+        )
+        self._report(sample)
+        self._say(
+            f"{self._of_seed(prediction.seed)}sample {prediction.sample + 1} is ready: "
+            f"ranking score {confidence.ranking_score:.2f}, pLDDT {confidence.mean_plddt:.0f}."
+        )
+        self._progress(always=True)
+
+    def _say(self, message: str, *, level: Level = "info") -> None:
+        now = datetime.now(UTC).isoformat()
+        self._report(LogLine(level=level, message=message[:1].upper() + message[1:], at=now))
+
+    def _progress(self, detail: str = "", *, always: bool) -> None:
+        if not always and self._clock() < self._next_progress:
+            return
+        self._next_progress = self._clock() + PROGRESS_SECONDS
+        self._report(
+            Progress(
+                stage=self._stage,
+                percent=round(self._meter.percent, 1),
+                eta_seconds=round(self._meter.eta_seconds, 1),
+                detail=detail,
+            )
+        )
+
+    def _seed_index(self, seed: int) -> int:
+        return self._input.seeds.index(seed)
+
+    def _of_seed(self, seed: int) -> str:
+        return f"seed {seed}, " if len(self._input.seeds) > 1 else ""
+
+
+def _plan(fold_input: FoldInput, options: FoldOptions) -> dict[str, tuple[int, float]]:
+    """Units of each stage, and what one costs."""
+    seeds = len(fold_input.seeds)
+    samples = seeds * options.n_samples
+    units = {
+        "features": 1,
+        "trunk": seeds * (options.n_recycles + 1),
+        "diffusion": samples * options.n_steps,
+        "confidence": samples,
+        "saving": 1,
+    }
+    return {stage: (n, RELATIVE_COST[stage]) for stage, n in units.items()}
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"

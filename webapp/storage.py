@@ -1,0 +1,158 @@
+"""Artifacts: the files that belong to a job, in `DATA_DIR/jobs/<job id>/`.
+
+They are written into a draft folder of the attempt and moved into place as one folder, so that a
+folder that bears a job's id is complete. Drafts lie on the same disk, under `jobs/.drafts/`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import AsyncIterator, Collection, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+
+CHUNK = 256 * 1024
+GRACE_SECONDS = 60
+
+
+def folder(job_id: UUID | str) -> Path:
+    """Where the artifacts of a finished job lie."""
+    return _root() / str(job_id)
+
+
+def draft(job_id: UUID | str, *, attempt: int) -> Path:
+    """An empty folder for the files of this attempt."""
+    path = _drafts() / draft_name(job_id, attempt=attempt)
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True, mode=0o700)
+    return path
+
+
+def draft_name(job_id: UUID | str, *, attempt: int) -> str:
+    return f"{job_id}.{attempt}"
+
+
+def install(job_id: UUID | str, *, attempt: int) -> None:
+    """Moves the attempt's draft into place. Only whoever holds the job may call it.
+
+    A folder that is already there is what a worker left that died between this move and its commit.
+    """
+    target = folder(job_id)
+    if target.exists():
+        target.rename(_drafts() / f"{job_id}.replaced-{uuid4().hex[:8]}")
+    (_drafts() / draft_name(job_id, attempt=attempt)).rename(target)
+
+
+def discard(job_id: UUID | str, *, attempt: int) -> None:
+    """Removes the attempt's draft, if there is one."""
+    shutil.rmtree(_drafts() / draft_name(job_id, attempt=attempt), ignore_errors=True)
+
+
+def remove(job_id: UUID | str) -> None:
+    """Removes the artifacts of a job; a draft of a worker that still runs is its own to discard."""
+    target = folder(job_id)
+    if target.exists():
+        doomed = _drafts() / f"{job_id}.removed-{uuid4().hex[:8]}"
+        target.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def sweep(*, keep_drafts: Collection[str], keep_folders: Collection[str]) -> None:
+    """Removes what belongs to nobody: drafts of attempts that do not run, folders without a row.
+
+    Young ones stay, their owner may be about to be known.
+    """
+    oldest_kept = time.time() - GRACE_SECONDS
+    for path in _drafts().iterdir():
+        if path.name not in keep_drafts and path.stat().st_mtime < oldest_kept:
+            shutil.rmtree(path, ignore_errors=True)
+    for path in _root().iterdir():
+        if path.name[0] != "." and path.name not in keep_folders:
+            if path.stat().st_mtime < oldest_kept:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def names(job_id: UUID | str) -> list[str]:
+    """The names of a job's artifacts, sorted; none before it has finished."""
+    if not folder(job_id).is_dir():
+        return []
+    return sorted(entry.name for entry in os.scandir(folder(job_id)) if entry.is_file())
+
+
+def find(job_id: UUID | str, name: str) -> Path:
+    """The path of one artifact.
+
+    Raises:
+        FileNotFoundError: the job has no file of exactly this name.
+    """
+    if name not in names(job_id):
+        raise FileNotFoundError(name)
+    return folder(job_id) / name
+
+
+def file_chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, piece by piece."""
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK):
+            yield piece
+
+
+def zip_chunks(job_id: UUID | str) -> Iterator[bytes]:
+    """A zip archive of the job's artifacts, made while it is sent."""
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names(job_id):
+            entry = zipfile.ZipInfo.from_file(folder(job_id) / name, arcname=name)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(entry, "w") as packed:
+                for piece in file_chunks(folder(job_id) / name):
+                    packed.write(piece)
+                    yield sink.take()
+    yield sink.take()
+
+
+async def streamed(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The same pieces for an ASGI response, read outside the event loop."""
+    following = sync_to_async(lambda: next(chunks, None), thread_sensitive=False)
+    while (piece := await following()) is not None:
+        if piece:
+            yield piece
+
+
+class _Sink(io.RawIOBase):
+    """What `zipfile` writes to: a file that cannot seek and forgets what was taken."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Any) -> int:
+        self._pieces.append(bytes(piece))
+        return len(piece)
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+
+def _root() -> Path:
+    root = Path(settings.DATA_DIR) / "jobs"
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return root
+
+
+def _drafts() -> Path:
+    path = _root() / ".drafts"
+    path.mkdir(exist_ok=True, mode=0o700)
+    return path
