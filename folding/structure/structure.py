@@ -86,7 +86,7 @@ class Structure:
         return replace(self, coordinates=coordinates)
 
     def select(self, mask: Bool[np.ndarray, " atom"]) -> "Structure":
-        """The atoms of the mask; tokens left without atoms disappear and the rest are renumbered."""
+        """The atoms of the mask; tokens without atoms disappear, the others are renumbered."""
         tokens, token_index = np.unique(self.token_index[mask], return_inverse=True)
         return Structure(
             coordinates=self.coordinates[mask],
