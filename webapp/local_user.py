@@ -10,6 +10,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, User
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from webapp.address import is_loopback
@@ -31,12 +32,23 @@ def is_offered(request: HttpRequest) -> bool:
     return is_enabled() and direct and is_loopback(request.META.get("REMOTE_ADDR", ""))
 
 
+def in_templates(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `local_user_is_offered` for whoever is not signed in yet."""
+    return {"local_user_is_offered": is_offered(request)}
+
+
 def get_or_create() -> User:
-    """The local user's row, without a usable password."""
+    """The local user's row, without a usable password.
+
+    Raises:
+        PermissionDenied: somebody made an account of that name for themselves.
+    """
     user, created = User.objects.get_or_create(username=NAME)
     if created:
         user.set_unusable_password()
         user.save(update_fields=["password"])
+    if user.is_staff or user.has_usable_password():
+        raise PermissionDenied(f"The account named {NAME} is somebody's own.")
     return user
 
 
@@ -50,7 +62,8 @@ class LocalUserBackend:
         """The local user, or nobody as soon as the server listens elsewhere."""
         if not is_enabled():
             return None
-        return User.objects.filter(pk=user_id, username=NAME, is_active=True).first()
+        rows = User.objects.filter(username=NAME, is_active=True, is_staff=False)
+        return rows.filter(pk=user_id).first()
 
 
 class PasswordBackend(AuthenticationBackend):
