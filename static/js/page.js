@@ -41,29 +41,36 @@ function closeMenus(event) {
   }
 }
 
-// A form with data-confirm is sent only after the dialog was answered with yes.
+// A button with data-confirm sends its form only after the dialog was answered with yes.
 function askFirst(event) {
-  const form = event.target;
+  const { target: form, submitter } = event;
   const dialog = document.getElementById("confirm");
-  if (!form.dataset.confirm || form.dataset.confirmed || !dialog?.showModal) return;
+  const words = submitter?.dataset ?? {};
+  if (!words.confirm || !dialog?.showModal || form.dataset.confirmed) return;
   event.preventDefault();
-  dialog.querySelector("#confirm-title").textContent = form.dataset.confirm;
-  dialog.querySelector("#confirm-text").textContent = form.dataset.confirmText ?? "";
-  dialog.querySelector("#confirm-yes").textContent = form.dataset.confirmYes ?? "Yes";
+  event.stopImmediatePropagation();
+  dialog.querySelector("#confirm-title").textContent = words.confirm;
+  dialog.querySelector("#confirm-text").textContent = words.confirmText ?? "";
+  dialog.querySelector("#confirm-yes").textContent = words.confirmYes ?? "Yes";
   dialog.returnValue = "";
-  dialog.addEventListener("close", () => send(form, event.submitter, dialog), { once: true });
+  dialog.addEventListener("close", () => sendAnswered(form, submitter, dialog), { once: true });
   dialog.showModal();
 }
 
-function send(form, submitter, dialog) {
+// The button may have been swapped for a newer one while the dialog was open.
+function sendAnswered(form, submitter, dialog) {
   if (dialog.returnValue !== "yes") return;
   form.dataset.confirmed = "yes";
-  form.requestSubmit(submitter?.isConnected ? submitter : undefined);
+  if (submitter.isConnected) form.requestSubmit(submitter);
+  else {
+    form.action = submitter.formAction;
+    form.submit();
+  }
   delete form.dataset.confirmed;
 }
 
 document.querySelectorAll("[data-theme-toggle]").forEach(startThemeToggle);
 document.addEventListener("click", closeMenus);
 document.addEventListener("keydown", closeMenus);
-document.addEventListener("submit", askFirst);
+document.addEventListener("submit", askFirst, true);
 startRelativeTimes();

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django import template
+from django.utils import timezone
+
+from webapp.models import Job, Stage
 
 register = template.Library()
 # (at least, name in CSS, in words): the bands of the AlphaFold Protein Structure Database.
@@ -54,3 +59,38 @@ def band(plddt: float) -> str:
 def in_words(plddt: float) -> str:
     """The band in words: `very high`, `confident`, `low` or `very low`."""
     return plddt_band(plddt)[1]
+
+
+@register.filter
+def clock(moment: str) -> str:
+    """`14:05:09`, in the server's time zone, of an ISO 8601 time."""
+    return timezone.localtime(datetime.fromisoformat(moment)).strftime("%H:%M:%S")
+
+
+@register.filter
+def stage_words(stage: str) -> str:
+    """The stage's label: `Diffusion` for `diffusion`."""
+    return str(Stage(stage).label) if stage in Stage.values else stage
+
+
+@register.filter
+def queue_words(job: Job) -> str:
+    """Where a queued job stands: `Next in the queue`, `Queued, 3 jobs ahead`."""
+    position = job.queue_position
+    if position is None:
+        return ""
+    if position == 1:
+        return "Next in the queue"
+    ahead = position - 1
+    return f"Queued, {ahead} job{'' if ahead == 1 else 's'} ahead"
+
+
+@register.filter
+def chain_lengths(job: Job) -> str:
+    """The residues of each chain, copies counted, for the page's scripts: `76,76`."""
+    lengths = []
+    for entity in job.fold_input["sequences"]:
+        ids = entity["protein"]["id"]
+        copies = 1 if isinstance(ids, str) else len(ids)
+        lengths += [str(len(entity["protein"]["sequence"]))] * copies
+    return ",".join(lengths)

@@ -1,0 +1,71 @@
+// The page of one job: listens to its events, and shows the live panel or the result, whichever is there.
+import { LivePanel } from "./live.js";
+import { openResult } from "./result.js";
+import { Stream } from "./socket.js";
+import { swapAll } from "./swap.js";
+
+const root = document.getElementById("job");
+const SAYS = {
+  live: "live",
+  waiting: "connection lost, trying again",
+  polling: "slow connection: asking every two seconds",
+  offline: "offline, goes on when the network is back",
+  closed: "",
+};
+let panel = null;
+
+function mount() {
+  const element = document.getElementById("job-panel");
+  panel?.close();
+  panel = null;
+  if (element.dataset.panel === "live") panel = new LivePanel(element);
+  if (element.dataset.panel === "result") panel = openResult(element);
+  root.dataset.panel = element.dataset.panel;
+}
+
+function showConnection(state) {
+  root.dataset.connection = state;
+  const place = document.getElementById("connection");
+  if (!place) return;
+  place.dataset.state = state;
+  place.textContent = SAYS[state];
+}
+
+function showPercent() {
+  const percent = document.getElementById("job-progress")?.dataset.percent;
+  if (percent === undefined) return;
+  root.dataset.percent = percent;
+  document.title = `${Math.round(percent)} % · ${document.querySelector("h1").textContent}`;
+}
+
+function receive({ fragments, data, error }) {
+  if (data?.kind === "status" && data.status === "deleted") {
+    location.assign(root.dataset.gone);
+    return;
+  }
+  swapAll(fragments);
+  if (data?.kind) root.dataset[data.kind] = Number(root.dataset[data.kind] ?? 0) + 1;
+  if (error) showConnection("closed");
+}
+
+document.addEventListener("swap", ({ detail }) => {
+  if (detail.target === "job-panel") mount();
+  if (detail.target === "job-head") showConnection(root.dataset.connection);
+  showPercent();
+});
+
+mount();
+if (root.dataset.since) {
+  const stream = new Stream({
+    path: root.dataset.socket,
+    poll: root.dataset.poll,
+    since: root.dataset.since,
+    onMessage: receive,
+    onFrame: (frame) => panel?.take?.(frame),
+    onState: showConnection,
+  });
+  document.addEventListener("swap", ({ detail }) => {
+    if (detail.target === "job-panel" && root.dataset.panel !== "live") stream.end();
+  });
+}
+root.dataset.ready = "true";

@@ -1,0 +1,62 @@
+// The noise that is left at each diffusion step, one line for each sample, on a logarithmic axis.
+import uPlot from "../vendor/uPlot.esm.js";
+import { chainColour, token } from "./palette.js";
+
+const HEIGHT = 170;
+
+function axis(label, extra = {}) {
+  return {
+    label,
+    labelSize: 18,
+    size: 40,
+    stroke: token("ink-3"),
+    grid: { stroke: token("line"), width: 1 },
+    ticks: { show: false },
+    font: `11px ${token("sans")}`,
+    labelFont: `11px ${token("sans")}`,
+    ...extra,
+  };
+}
+
+export class NoiseChart {
+  constructor(element, { nSteps }) {
+    this.element = element;
+    this.steps = Array.from({ length: nSteps }, (_, i) => i + 1);
+    this.lines = new Map();
+    new ResizeObserver(() => this.chart?.setSize({ width: element.clientWidth, height: HEIGHT })).observe(element);
+  }
+
+  add({ seedIndex, sample, step, noiseLevel }) {
+    const key = `${seedIndex}-${sample}`;
+    const isNew = !this.lines.has(key);
+    if (isNew) this.lines.set(key, this.steps.map(() => null));
+    this.lines.get(key)[step - 1] = Math.max(noiseLevel, 1e-3);
+    if (isNew || !this.chart) this.draw();
+    else this.chart.setData(this.data());
+  }
+
+  data() {
+    return [this.steps, ...this.lines.values()];
+  }
+
+  draw() {
+    this.chart?.destroy();
+    const series = [...this.lines.keys()].map((key, i) => ({
+      label: key,
+      stroke: chainColour(i),
+      width: 1.5,
+      spanGaps: true,
+      points: { show: true, size: 4 },
+    }));
+    const options = {
+      width: this.element.clientWidth,
+      height: HEIGHT,
+      legend: { show: false },
+      cursor: { show: false },
+      scales: { x: { time: false, range: [0, this.steps.length + 1] }, y: { distr: 3 } },
+      axes: [axis("Step", { labelSize: 14, size: 30 }), axis("", { values: (_, values) => values.map((v) => (Number.isInteger(Math.log10(v)) ? String(v) : "")) })],
+      series: [{}, ...series],
+    };
+    this.chart = new uPlot(options, this.data(), this.element);
+  }
+}

@@ -1,0 +1,139 @@
+// A chain's trace in 3Dmol that moves: atoms are made once, then only x, y, z change between frames.
+import { alignTo } from "./align.js";
+import { rainbow, token } from "./palette.js";
+
+const TUBE = 0.45;
+const MOVE_MS = 220;
+
+// Points between two residues, so that the trace bends; fewer for large proteins, to stay quick.
+function density(count) {
+  if (count <= 250) return 4;
+  return count <= 600 ? 2 : 1;
+}
+
+function chainStarts(lengths, count) {
+  const starts = [];
+  let at = 0;
+  for (const length of lengths) {
+    starts.push([at, Math.min(at + length, count)]);
+    at += length;
+  }
+  return at === count ? starts : [[0, count]];
+}
+
+// Catmull-Rom through the residues `[from, to)`; `t` runs over the whole chain.
+function knots([from, to], perResidue) {
+  const found = [];
+  const parts = (to - from - 1) * perResidue;
+  for (let k = 0; k <= parts; k += 1) {
+    const i = Math.min(from + Math.floor(k / perResidue), to - 1);
+    const u = k / perResidue - Math.floor(k / perResidue);
+    const clamp = (index) => Math.min(Math.max(index, from), to - 1);
+    found.push({ at: [clamp(i - 1), i, clamp(i + 1), clamp(i + 2)], u, t: parts ? k / parts : 0, residue: u < 0.5 ? i : i + 1 });
+  }
+  return found;
+}
+
+function weights(u) {
+  return [
+    0.5 * (-u + 2 * u * u - u ** 3),
+    0.5 * (2 - 5 * u * u + 3 * u ** 3),
+    0.5 * (u + 4 * u * u - 3 * u ** 3),
+    0.5 * (u ** 3 - u * u),
+  ];
+}
+
+function place(atom, { at, u }, xyz) {
+  const w = weights(u);
+  atom.x = w[0] * xyz[3 * at[0]] + w[1] * xyz[3 * at[1]] + w[2] * xyz[3 * at[2]] + w[3] * xyz[3 * at[3]];
+  atom.y = w[0] * xyz[3 * at[0] + 1] + w[1] * xyz[3 * at[1] + 1] + w[2] * xyz[3 * at[2] + 1] + w[3] * xyz[3 * at[3] + 1];
+  atom.z = w[0] * xyz[3 * at[0] + 2] + w[1] * xyz[3 * at[1] + 2] + w[2] * xyz[3 * at[2] + 2] + w[3] * xyz[3 * at[3] + 2];
+}
+
+function radius(xyz) {
+  let most = 0;
+  for (let i = 0; i < xyz.length; i += 3) most = Math.max(most, Math.hypot(xyz[i], xyz[i + 1], xyz[i + 2]));
+  return most;
+}
+
+export class Trace {
+  // `viewer` is a 3Dmol viewer; `colour(residue, t)` is asked once for each point.
+  constructor(viewer, { lengths, colour = (_, t) => rainbow(t) }) {
+    Object.assign(this, { viewer, lengths, colour });
+    this.quiet = matchMedia("(prefers-reduced-motion: reduce)");
+  }
+
+  build(count) {
+    if (this.model) this.viewer.removeModel(this.model);
+    const perResidue = density(count);
+    this.knots = [];
+    const atoms = [];
+    for (const range of chainStarts(this.lengths, count)) {
+      const chain = knots(range, perResidue);
+      chain.forEach((knot, k) => {
+        const index = atoms.length;
+        const bonds = [k > 0 && index - 1, k < chain.length - 1 && index + 1].filter((bond) => bond !== false);
+        atoms.push({ elem: "C", x: 0, y: 0, z: 0, bonds, bondOrder: bonds.map(() => 1), properties: { colour: this.colour(knot.residue, knot.t) } });
+      });
+      this.knots.push(...chain);
+    }
+    this.model = this.viewer.addModel();
+    this.model.addAtoms(atoms);
+    this.atoms = this.model.selectedAtoms({});
+    this.count = count;
+    this.from = null;
+  }
+
+  // Moves to new coordinates (Float32Array of xyz), over a moment unless motion is unwanted.
+  show(coordinates, { jump = false } = {}) {
+    const count = coordinates.length / 3;
+    if (count !== this.count) this.build(count);
+    const target = alignTo(coordinates, this.target);
+    this.from = this.now ?? target;
+    this.target = target;
+    this.since = performance.now();
+    if (jump || this.quiet.matches || this.from === target || document.hidden) this.draw(target);
+    else this.animate();
+  }
+
+  animate() {
+    cancelAnimationFrame(this.request);
+    this.request = requestAnimationFrame(() => {
+      const t = Math.min((performance.now() - this.since) / MOVE_MS, 1);
+      const between = this.target.map((to, i) => this.from[i] + t * (to - this.from[i]));
+      this.draw(between);
+      if (t < 1) this.animate();
+    });
+  }
+
+  draw(xyz) {
+    this.now = xyz;
+    this.knots.forEach((knot, i) => place(this.atoms[i], knot, xyz));
+    this.model.setStyle({}, { stick: { radius: TUBE, colorfunc: (atom) => atom.properties.colour } });
+    this.keepInView(xyz);
+    this.viewer.render();
+  }
+
+  // The estimate grows and shrinks while it is denoised; the view follows in steps, not with every frame.
+  keepInView(xyz) {
+    const size = radius(xyz);
+    if (this.size && size < 1.12 * this.size && size > 0.7 * this.size) return;
+    this.size = size;
+    this.viewer.zoomTo({ model: this.model }, this.quiet.matches ? 0 : 250);
+  }
+
+  recolour() {
+    this.viewer.setBackgroundColor(token("surface"));
+    this.viewer.render();
+  }
+
+  remove() {
+    cancelAnimationFrame(this.request);
+    if (this.model) this.viewer.removeModel(this.model);
+    this.model = null;
+    this.count = 0;
+    this.now = null;
+    this.target = null;
+    this.size = 0;
+  }
+}
