@@ -21,6 +21,7 @@ SERVER_NAMES = ("valkey-server", "redis-server")
 # Linux allows 107 bytes for the path of a Unix socket.
 SOCKET_PATH_LIMIT = 100
 URL_FILE = "broker.url"
+FAKE_CAVEAT = "in Python: what it holds is gone when it stops"
 FAKE_SERVER = (
     "import sys, fakeredis; "
     "fakeredis.TcpFakeServer(('127.0.0.1', int(sys.argv[1])), server_type='redis').serve_forever()"
@@ -129,7 +130,7 @@ def _socket_url(file: Path) -> str:
 def _in_python() -> Broker:
     port = free_port()
     return Broker(
-        name="fakeredis, in Python: what it holds is gone when it stops",
+        name=f"fakeredis, {FAKE_CAVEAT}",
         url=f"redis://127.0.0.1:{port}/0",
         command=(sys.executable, "-c", FAKE_SERVER, str(port)),
     )

@@ -19,6 +19,7 @@ from types import FrameType
 
 TICK_SECONDS = 0.2
 STOP_SECONDS = 12
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESTART_PAUSES_SECONDS = (0, 1, 2, 5, 10, 30)
 STEADY_SECONDS = 60
 PR_SET_PDEATHSIG = 1
@@ -134,7 +135,8 @@ class Supervisor:
         self.children.remove(child)
 
     def catch_signals(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        """From now on Ctrl-C, and its relatives, end the watch; a second one kills."""
+        for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
