@@ -7,7 +7,7 @@ from django.urls import include, path
 from webapp.views import accounts, health
 
 # The admin has no sign-in of its own: allauth's counts the failures.
-admin.site.login = secure_admin_login(admin.site.login)
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("start/", accounts.start, name="start"),

@@ -29,4 +29,5 @@ def password_reset(request: HttpRequest) -> HttpResponse:
     """allauth's page, where the server can send mail; else a page that says who can help."""
     if not settings.EMAIL_HOST:
         return render(request, "account/password_reset_unavailable.html")
-    return allauth_password_reset(request)
+    response: HttpResponse = allauth_password_reset(request)
+    return response
