@@ -35,7 +35,7 @@ run: setup
 worker: setup
 	@$(BIN)/python -m webapp.serve worker
 
-setup: $(STAMPS)/requirements $(VENDOR)/stamp
+setup: $(STAMPS)/requirements $(if $(DATABASE_URL),$(STAMPS)/postgresql) $(VENDOR)/stamp
 
 test: setup $(STAMPS)/dev
 	@$(BIN)/python -m tests.chromium
@@ -74,6 +74,10 @@ $(STAMPS)/torch: $(STAMPS)/venv
 $(STAMPS)/requirements: requirements.txt | $(STAMPS)/torch
 	@echo "Installing what requirements.txt pins."
 	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(STAMPS)/postgresql: requirements-postgresql.txt $(STAMPS)/requirements
+	@$(PIP) -r requirements-postgresql.txt
 	@touch $@
 
 $(STAMPS)/dev: requirements-dev.txt $(STAMPS)/requirements
