@@ -5,3 +5,5 @@ angles in radians, times in seconds. Residue numbers count from 1, array indices
 "AF3 SI" in a docstring is the supplementary information of Abramson et al. 2024
 (https://doi.org/10.1038/s41586-024-07487-w).
 """
+
+__version__ = "0.1.0"

@@ -55,6 +55,15 @@ class Confidence:
         """The mean over all atoms, 0 to 100."""
         return float(np.mean(self.atom_plddt))
 
+    @property
+    def chain_iptm(self) -> Float32[np.ndarray, " chain"]:
+        """The mean ipTM of each chain with the others; NaN for a single chain."""
+        others = np.where(np.eye(len(self.chain_ptm), dtype=bool), np.nan, self.chain_pair_iptm)
+        known = ~np.isnan(others)
+        total = np.where(known, others, 0.0).sum(axis=1, dtype=np.float32)
+        count = known.sum(axis=1)
+        return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
 
 class HeadLogits(NamedTuple):
     """What the confidence heads say about one sample, before the softmax."""

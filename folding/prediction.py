@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float16, Float32
 
 from folding.confidence import Confidence
 from folding.structure.structure import Structure
@@ -18,7 +18,9 @@ class Prediction:
         sample: Counts from 0 within the seed.
         structure: Coordinates of all atoms.
         confidence: What the confidence heads say, and the scores computed from it.
-        trajectory: The denoised estimate of each token's representative atom after each step, Å.
+        trajectory: The denoised estimate of each token's centre atom (CA) after each step, Å.
+        distogram: Probabilities of 64 bins of distance, 2 to 22 Å, for each token pair; samples
+            of a seed share one array.
     """
 
     seed: int
@@ -26,6 +28,7 @@ class Prediction:
     structure: Structure
     confidence: Confidence
     trajectory: Float32[np.ndarray, "step token 3"]
+    distogram: Float16[np.ndarray, "token token distance_bin"] | None = None
 
     @property
     def ranking_score(self) -> float:

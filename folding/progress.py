@@ -46,7 +46,7 @@ class StepDone:
         sample: Counts from 0.
         step: Counts from 1.
         noise_level: Standard deviation of the noise that is left, Å.
-        coordinates: Denoised estimate of each token's representative atom, centred on their mean, Å.
+        coordinates: Denoised estimate of each token's centre atom (CA), mean at the origin, Å.
     """
 
     seed: int

@@ -9,7 +9,7 @@ from folding.inputs.text import check_characters, check_size, quoted
 # The deepest alignments in use (16,384 rows) of a 1,000-residue protein come to about 17 MB.
 MAX_A3M_CHARACTERS = 20_000_000
 _INSERTIONS = re.compile("[a-z.]")
-_NOT_A_ROW = re.compile("[^A-Za-z.*-]")
+_NOT_A_ROW = re.compile("[^A-Za-z.-]")
 
 
 class A3mRow(NamedTuple):

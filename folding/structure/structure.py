@@ -6,8 +6,8 @@ import numpy as np
 from biotite.sequence import ProteinSequence
 from jaxtyping import Bool, Float32, Integer, Shaped
 
-# AF3 SI 4.4: the atom that stands for a polymer token; any other token is a single atom.
-REPRESENTATIVE_ATOMS = ("CA", "C1'")
+# AF3 SI 2.6: the centre atom of a polymer token; any other token is a single atom.
+CENTRE_ATOMS = ("CA", "C1'")
 _UNKNOWN_LETTER = "X"
 
 
@@ -62,11 +62,16 @@ class Structure:
         return np.flatnonzero(new)
 
     @property
-    def representative_atoms(self) -> Integer[np.ndarray, " token"]:
-        """Index of the atom that stands for each token: CA, C1', or the token's first atom."""
-        is_representative = np.isin(self.atom_name, REPRESENTATIVE_ATOMS)
-        # A stable sort by (token, not representative) puts the wanted atom first in its token.
-        order = np.lexsort((~is_representative, self.token_index))
+    def token_residue_number(self) -> Integer[np.ndarray, " token"]:
+        """The residue that each token belongs to, numbered within its chain."""
+        return self.residue_number[self.centre_atoms]
+
+    @property
+    def centre_atoms(self) -> Integer[np.ndarray, " token"]:
+        """Index of the centre atom of each token: CA, C1', or the only atom."""
+        is_centre = np.isin(self.atom_name, CENTRE_ATOMS)
+        # A stable sort by (token, not centre) puts the wanted atom first in its token.
+        order = np.lexsort((~is_centre, self.token_index))
         _, first = np.unique(self.token_index[order], return_index=True)
         return order[first]
 
