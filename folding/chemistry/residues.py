@@ -1,0 +1,91 @@
+"""The standard amino acids: atoms, elements, charges and reference conformers.
+
+Source: the chemical component dictionary bundled with biotite. Atoms stand in the dictionary's
+order, heavy atoms only, without the carboxylate oxygen that leaves when a peptide bond forms.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+LETTERS = "ARNDCQEGHILKMFPSTWYVX"
+"""One-letter codes in the order of AF3's residue classes 0-20 (SI table 5); X is unknown."""
+
+CODES = (
+    *("ALA", "ARG", "ASN", "ASP", "CYS", "GLN", "GLU", "GLY", "HIS", "ILE", "LEU"),
+    *("LYS", "MET", "PHE", "PRO", "SER", "THR", "TRP", "TYR", "VAL", "UNK"),
+)
+"""Three-letter codes in the same order."""
+
+GAP_CLASS = 31
+"""The class of a gap in an alignment; 21-30 are nucleotides."""
+
+UNKNOWN_ATOMS = ("N", "CA", "C", "O", "CB")
+"""What an unknown residue is folded with: the atoms that nearly all residues share."""
+
+
+@dataclass(frozen=True)
+class Residue:
+    """One amino acid as the network sees it.
+
+    ``positions`` are the dictionary's ideal coordinates in Å, centred.
+    """
+
+    code: str
+    letter: str
+    restype: int
+    atom_names: tuple[str, ...]
+    elements: Int64[np.ndarray, " atom"]
+    charges: Float32[np.ndarray, " atom"]
+    positions: Float32[np.ndarray, "atom 3"]
+
+    @property
+    def representative(self) -> int:
+        """Slot of the atom that stands for the residue in distances: Cβ, or Cα of glycine."""
+        return self.atom_names.index("CB" if "CB" in self.atom_names else "CA")
+
+
+@cache
+def standard_residues() -> tuple[Residue, ...]:
+    """All 21 residues, in class order. The first call reads the dictionary (about 2 s)."""
+    return tuple(
+        _read_residue(code, letter, restype)
+        for restype, (code, letter) in enumerate(zip(CODES, LETTERS, strict=True))
+    )
+
+
+def residue_classes(sequence: str) -> Int64[np.ndarray, " residue"]:
+    """The residue class of every letter; letters outside the standard 20 count as unknown."""
+    unknown = len(LETTERS) - 1
+    index = {letter: restype for restype, letter in enumerate(LETTERS)}
+    return np.array([index.get(letter, unknown) for letter in sequence], dtype=np.int64)
+
+
+def _read_residue(code: str, letter: str, restype: int) -> Residue:
+    from biotite.structure import info
+
+    atoms = info.residue("ALA" if code == "UNK" else code)
+    names = [str(name) for name in atoms.atom_name]
+    keep = [
+        slot
+        for slot, element in enumerate(atoms.element)
+        if element not in ("H", "D") and names[slot] != "OXT"
+    ]
+    if code == "UNK":
+        keep = [slot for slot in keep if names[slot] in UNKNOWN_ATOMS]
+    positions = np.asarray(atoms.coord[keep], dtype=np.float32)
+    return Residue(
+        code=code,
+        letter=letter,
+        restype=restype,
+        atom_names=tuple(names[slot] for slot in keep),
+        elements=np.array([ATOMIC_NUMBERS[atoms.element[slot]] for slot in keep]),
+        charges=np.asarray(atoms.charge[keep], dtype=np.float32),
+        positions=positions - positions.mean(0),
+    )
+
+
+ATOMIC_NUMBERS = {"C": 6, "N": 7, "O": 8, "S": 16}
+"""Atomic numbers of the heavy elements in amino acids."""

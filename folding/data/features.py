@@ -1,0 +1,147 @@
+"""What the network reads (AF3 SI table 5), as tensors."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from folding.data.tokens import Tokens, atom_table
+
+ATOM_MULTIPLE = 32
+"""Atoms are padded to a multiple of the query window of atom attention."""
+
+FRAME_SLOTS = (0, 1, 2)
+"""Backbone frame of an amino acid: N, Cα, C, which the dictionary lists first."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """One job, or a batch of equally padded ones, in the network's terms.
+
+    ``atom_mask`` is False on padding; ``token_mask`` and ``msa_mask`` are None where nothing is
+    padded. ``representative_atom`` and ``frame_atoms`` index atoms.
+    """
+
+    restype: Int[Tensor, "*batch token"]
+    residue_index: Int[Tensor, "*batch token"]
+    token_index: Int[Tensor, "*batch token"]
+    asym_id: Int[Tensor, "*batch token"]
+    entity_id: Int[Tensor, "*batch token"]
+    sym_id: Int[Tensor, "*batch token"]
+    profile: Float[Tensor, "*batch token 32"]
+    deletion_mean: Float[Tensor, "*batch token"]
+    token_bonds: Float[Tensor, "*batch token token"]
+    token_mask: Bool[Tensor, "*batch token"] | None
+    representative_atom: Int[Tensor, "*batch token"]
+    frame_atoms: Int[Tensor, "*batch token 3"]
+    msa: Int[Tensor, "*batch row token"]
+    has_deletion: Float[Tensor, "*batch row token"]
+    deletion_value: Float[Tensor, "*batch row token"]
+    msa_mask: Bool[Tensor, "*batch row"] | None
+    ref_pos: Float[Tensor, "*batch atom 3"]
+    ref_charge: Float[Tensor, "*batch atom"]
+    ref_element: Int[Tensor, "*batch atom"]
+    ref_atom_name_chars: Int[Tensor, "*batch atom 4"]
+    ref_space_uid: Int[Tensor, "*batch atom"]
+    atom_to_token: Int[Tensor, "*batch atom"]
+    atom_slot: Int[Tensor, "*batch atom"]
+    atom_mask: Bool[Tensor, "*batch atom"]
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens, padding included."""
+        return self.restype.shape[-1]
+
+    def atoms_per_token(self, n_axes: int) -> Float[Tensor, "*batch token"]:
+        """Real atoms of every token, with singleton axes put in to make ``n_axes``."""
+        count = torch.zeros(self.restype.shape, device=self.restype.device)
+        count = count.scatter_add(-1, self.atom_to_token, self.atom_mask.float())
+        return count.reshape(
+            *count.shape[:-1], *([1] * (n_axes - count.dim())), count.shape[-1]
+        )
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same features on another device."""
+        moved = {
+            field.name: value.to(device)
+            for field in fields(self)
+            if (value := getattr(self, field.name)) is not None
+        }
+        return replace(self, **moved)
+
+
+def featurize(
+    tokens: Tokens, msa: dict[str, Tensor], generator: np.random.Generator
+) -> Features:
+    """Features of a job.
+
+    Args:
+        msa: what ``folding.data.msa`` gives: ``msa``, ``has_deletion``, ``deletion_value``,
+            ``profile`` and ``deletion_mean``.
+        generator: turns every reference conformer at random, as AF3 SI section 2.8 does.
+
+    Departure: the conformer is the dictionary's ideal one, not a fresh RDKit embedding.
+    """
+    n_tokens, n_atoms = tokens.n_tokens, len(tokens.atom_to_token)
+    padding = -n_atoms % ATOM_MULTIPLE
+    first = np.searchsorted(tokens.atom_to_token, np.arange(n_tokens))
+    representative = first + atom_table().representative[tokens.restype]
+    return Features(
+        restype=torch.from_numpy(tokens.restype),
+        residue_index=torch.from_numpy(tokens.residue_index),
+        token_index=torch.arange(n_tokens),
+        asym_id=torch.from_numpy(tokens.asym_id),
+        entity_id=torch.from_numpy(tokens.entity_id),
+        sym_id=torch.from_numpy(tokens.sym_id),
+        token_bonds=torch.zeros(n_tokens, n_tokens),
+        token_mask=None,
+        representative_atom=torch.from_numpy(representative),
+        frame_atoms=torch.from_numpy(first[:, None] + np.array(FRAME_SLOTS)),
+        msa_mask=None,
+        **msa,
+        **{
+            name: torch.from_numpy(_pad(value, padding))
+            for name, value in atom_features(tokens, generator).items()
+        },
+    )
+
+
+def atom_features(tokens: Tokens, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """The per-atom features, unpadded."""
+    table = atom_table()
+    classes = tokens.restype[tokens.atom_to_token]
+    slots = tokens.atom_slot
+    rotations = random_rotations(tokens.n_tokens, generator)[tokens.atom_to_token]
+    position = np.einsum("aij,aj->ai", rotations, table.position[classes, slots])
+    return {
+        "ref_pos": position.astype(np.float32),
+        "ref_charge": table.charge[classes, slots],
+        "ref_element": table.element[classes, slots],
+        "ref_atom_name_chars": table.name_chars[classes, slots].astype(np.int64),
+        "ref_space_uid": tokens.atom_to_token,
+        "atom_to_token": tokens.atom_to_token,
+        "atom_slot": tokens.atom_slot,
+        "atom_mask": np.ones(len(slots), bool),
+    }
+
+
+def random_rotations(n: int, generator: np.random.Generator) -> np.ndarray:
+    """Uniform rotation matrices [n, 3, 3] from normalised Gaussian quaternions."""
+    q = generator.standard_normal((n, 4))
+    w, x, y, z = (q / np.linalg.norm(q, axis=1, keepdims=True)).T
+    return np.stack(
+        [
+            *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+            *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+            *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+        ],
+        axis=1,
+    ).reshape(n, 3, 3)
+
+
+def _pad(x: np.ndarray, padding: int) -> np.ndarray:
+    """Zeros behind the first axis."""
+    return np.pad(x, [(0, padding), *([(0, 0)] * (x.ndim - 1))])

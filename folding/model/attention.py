@@ -1,0 +1,211 @@
+"""The conditioned transformer of the diffusion module (AF3 SI algorithms 7 and 23-26).
+
+What depends on the conditioning alone is computed apart from what depends on the activations: a
+block's ``condition`` gives scales, shifts, gates and pair biases once per job (atoms) or once per
+step (tokens), and ``forward`` only works on the activations.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from folding.model.primitives import (
+    MASKED,
+    AdaptiveLayerNorm,
+    Linear,
+    Modulation,
+    attend,
+    merge_heads,
+    split_heads,
+)
+
+GATE_BIAS = -2.0
+"""Initial offset of the adaLN-Zero output gates: blocks start nearly closed."""
+
+
+class Conditioning(NamedTuple):
+    """What one block needs of the conditioning: modulations and gates [*batch, n, c_a]."""
+
+    queries: Modulation
+    keys: Modulation | None
+    attention_gate: Tensor
+    transition: Modulation
+    transition_gate: Tensor
+
+
+class ConditionedAttention(nn.Module):
+    """Attention with pair bias, conditioned on ``s`` (algorithm 24 with ``s``).
+
+    Args:
+        cross: keys and values get an adaptive LayerNorm of their own. Departure, as in Protenix:
+            it is applied on top of the queries' one.
+    """
+
+    def __init__(self, widths: tuple[int, int, int], n_heads: int, *, cross: bool) -> None:
+        c_a, c_s, c_z = widths
+        super().__init__()
+        self.n_heads = n_heads
+        self.norm_queries = AdaptiveLayerNorm(c_a, c_s)
+        self.norm_keys = AdaptiveLayerNorm(c_a, c_s) if cross else None
+        self.layer_norm_z = nn.LayerNorm(c_z, bias=False)
+        self.linear_bias = Linear(c_z, n_heads)
+        self.linear_q = Linear(c_a, c_a, bias=True)
+        self.linear_kv = Linear(c_a, 2 * c_a)
+        self.linear_gate = Linear(c_a, c_a, init="zeros")
+        self.linear_out = Linear(c_a, c_a)
+        self.linear_last = Linear(c_s, c_a, bias=True, init="zeros", gate_bias=GATE_BIAS)
+
+    def pair_bias(
+        self, z: Float[Tensor, "*batch query key c_z"]
+    ) -> Float[Tensor, "*batch heads query key"]:
+        """The bias that the pairs add to the logits of every head."""
+        return self.linear_bias(self.layer_norm_z(z)).movedim(-1, -3)
+
+    def normed(
+        self, a: Float[Tensor, "*batch n c_a"], conditioning: Conditioning
+    ) -> tuple[Float[Tensor, "*batch n c_a"], Float[Tensor, "*batch n c_a"]]:
+        """Queries and keys after their adaptive LayerNorms."""
+        queries = self.norm_queries(a, conditioning.queries)
+        if self.norm_keys is None or conditioning.keys is None:
+            return queries, queries
+        return queries, self.norm_keys(queries, conditioning.keys)
+
+    def output(
+        self, o: Tensor, queries: Tensor, conditioning: Conditioning
+    ) -> Float[Tensor, "*batch n c_a"]:
+        """Gated output projection (lines 11-13)."""
+        o = self.linear_out(o * torch.sigmoid(self.linear_gate(queries)))
+        return conditioning.attention_gate * o
+
+    def forward(
+        self,
+        a: Float[Tensor, "*batch n c_a"],
+        conditioning: Conditioning,
+        bias: Float[Tensor, "*wide heads n n"],
+    ) -> Float[Tensor, "*batch n c_a"]:
+        queries, keys = self.normed(a, conditioning)
+        q = split_heads(self.linear_q(queries), self.n_heads)
+        k, v = (split_heads(x, self.n_heads) for x in self.linear_kv(keys).chunk(2, dim=-1))
+        return self.output(merge_heads(attend(q, k, v, bias)), queries, conditioning)
+
+
+class LocalAttention(ConditionedAttention):
+    """The same attention in a band: windows of queries see windows of keys around them (alg. 7)."""
+
+    def __init__(
+        self, widths: tuple[int, int, int], n_heads: int, window: tuple[int, int]
+    ) -> None:
+        super().__init__(widths, n_heads, cross=True)
+        self.window = window
+
+    def forward(
+        self,
+        a: Float[Tensor, "*batch n c_a"],
+        conditioning: Conditioning,
+        bias: Float[Tensor, "*wide heads n_queries n_keys"],
+    ) -> Float[Tensor, "*batch n c_a"]:
+        queries, keys = self.normed(a, conditioning)
+        q = split_heads(query_windows(self.linear_q(queries), self.window), self.n_heads)
+        kv = key_windows(self.linear_kv(keys), self.window)
+        k, v = (split_heads(x, self.n_heads) for x in kv.chunk(2, dim=-1))
+        o = merge_heads(attend(q, k, v, bias)).flatten(-3, -2)
+        return self.output(o, queries, conditioning)
+
+
+class ConditionedTransition(nn.Module):
+    """SwiGLU transition with adaptive LayerNorm and a conditioned gate (algorithm 25)."""
+
+    def __init__(self, c_a: int, c_s: int, n: int = 2) -> None:
+        super().__init__()
+        self.norm = AdaptiveLayerNorm(c_a, c_s)
+        self.linear_ab = Linear(c_a, 2 * n * c_a, init="relu")
+        self.linear_out = Linear(n * c_a, c_a)
+        self.linear_last = Linear(c_s, c_a, bias=True, init="zeros", gate_bias=GATE_BIAS)
+
+    def forward(
+        self, a: Float[Tensor, "*batch n c_a"], conditioning: Conditioning
+    ) -> Float[Tensor, "*batch n c_a"]:
+        x, y = self.linear_ab(self.norm(a, conditioning.transition)).chunk(2, dim=-1)
+        return conditioning.transition_gate * self.linear_out(functional.silu(x) * y)
+
+
+class ConditionedBlock(nn.Module):
+    """Attention and transition one after the other (algorithm 23; sequential as in AF3's code)."""
+
+    def __init__(self, attention: ConditionedAttention, c_a: int, c_s: int) -> None:
+        super().__init__()
+        self.attention = attention
+        self.transition = ConditionedTransition(c_a, c_s)
+
+    def condition(self, s: Float[Tensor, "*batch n c_s"]) -> Conditioning:
+        """What this block needs of the conditioning signal."""
+        attention, transition = self.attention, self.transition
+        return Conditioning(
+            queries=attention.norm_queries.modulation(s),
+            keys=attention.norm_keys.modulation(s) if attention.norm_keys is not None else None,
+            attention_gate=torch.sigmoid(attention.linear_last(s)),
+            transition=transition.norm.modulation(s),
+            transition_gate=torch.sigmoid(transition.linear_last(s)),
+        )
+
+    def forward(
+        self, a: Float[Tensor, "*batch n c_a"], conditioning: Conditioning, bias: Tensor
+    ) -> Float[Tensor, "*batch n c_a"]:
+        a = a + self.attention(a, conditioning, bias)
+        return a + self.transition(a, conditioning)
+
+
+class ConditionedTransformer(nn.Module):
+    """A stack of conditioned blocks (algorithm 23)."""
+
+    def __init__(self, blocks: list[ConditionedBlock]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def pair_biases(
+        self, z: Float[Tensor, "*batch query key c_z"], mask: Tensor | float
+    ) -> list[Float[Tensor, "*batch heads query key"]]:
+        """The pair bias of every block, with what masks keys already added."""
+        return [block.attention.pair_bias(z) + mask for block in self.blocks]
+
+    def condition(self, s: Float[Tensor, "*batch n c_s"]) -> list[Conditioning]:
+        """The conditioning of every block."""
+        return [block.condition(s) for block in self.blocks]
+
+    def forward(
+        self,
+        a: Float[Tensor, "*batch n c_a"],
+        conditioning: list[Conditioning],
+        biases: list[Tensor],
+    ) -> Float[Tensor, "*batch n c_a"]:
+        for block, block_conditioning, bias in zip(self.blocks, conditioning, biases, strict=True):
+            a = block(a, block_conditioning, bias)
+        return a
+
+
+def query_windows(
+    x: Float[Tensor, "*batch n c"], window: tuple[int, int]
+) -> Float[Tensor, "*batch windows n_queries c"]:
+    """The sequence axis cut into windows of queries; ``n`` is a multiple of the window."""
+    return x.unflatten(-2, (-1, window[0]))
+
+
+def key_windows(
+    x: Float[Tensor, "*batch n c"], window: tuple[int, int]
+) -> Float[Tensor, "*batch windows n_keys c"]:
+    """For each window of queries the keys centred on it, zeros beyond the ends."""
+    n_queries, n_keys = window
+    margin = (n_keys - n_queries) // 2
+    padded = functional.pad(x, (0, 0, margin, margin))
+    return padded.unfold(-2, n_keys, n_queries).transpose(-1, -2)
+
+
+def key_window_bias(
+    mask: Bool[Tensor, "*batch n"], window: tuple[int, int]
+) -> Float[Tensor, "*batch windows 1 1 n_keys"]:
+    """What switches off keys that are padding or beyond the ends."""
+    valid = key_windows(mask.unsqueeze(-1).float(), window).squeeze(-1)
+    return ((1.0 - valid) * MASKED)[..., None, None, :]

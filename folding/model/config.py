@@ -1,0 +1,96 @@
+"""Dimensions and sampler constants of a network; the defaults are the published base model."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """Constants of the reverse diffusion (AF3 SI algorithm 18 and eq. 7).
+
+    ``sigma_data``, ``s_max`` and ``s_min`` are in ångström once multiplied as in eq. 7.
+    """
+
+    sigma_data: float = 16.0
+    s_max: float = 160.0
+    s_min: float = 4e-4
+    rho: float = 7.0
+    gamma_0: float = 0.8
+    gamma_min: float = 1.0
+    noise_scale: float = 1.003
+    step_scale: float = 1.5
+    n_steps: int = 200
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Widths (``c_``) and counts (``n_``) of every part of the network."""
+
+    c_s: int = 384
+    c_z: int = 128
+    c_m: int = 64
+    c_input: int = 384
+    c_token: int = 768
+    c_atom: int = 128
+    c_atompair: int = 16
+    c_noise: int = 256
+    c_outer: int = 32
+    c_triangle: int = 128
+    c_pair_head: int = 32
+    n_pair_heads: int = 4
+    n_single_heads: int = 16
+    c_msa_head: int = 8
+    n_msa_heads: int = 8
+    n_token_heads: int = 16
+    n_atom_heads: int = 4
+    n_input_blocks: int = 3
+    n_msa_blocks: int = 4
+    n_pairformer_blocks: int = 48
+    n_encoder_blocks: int = 3
+    n_token_blocks: int = 24
+    n_decoder_blocks: int = 3
+    n_confidence_blocks: int = 4
+    n_queries: int = 32
+    n_keys: int = 128
+    n_elements: int = 128
+    n_atom_slots: int = 24
+    n_distogram_bins: int = 64
+    n_plddt_bins: int = 50
+    n_error_bins: int = 64
+    n_cycles: int = 10
+    sampler: SamplerConfig = SamplerConfig()
+
+    @property
+    def c_s_inputs(self) -> int:
+        """Width of the input embedding: atoms, residue type, profile, deletion mean."""
+        return self.c_input + 32 + 32 + 1
+
+
+SMALL = ModelConfig(
+    c_s=128,
+    c_z=32,
+    c_m=32,
+    c_input=96,
+    c_token=160,
+    c_atom=64,
+    c_atompair=16,
+    c_noise=64,
+    c_outer=8,
+    c_triangle=32,
+    c_pair_head=8,
+    n_pair_heads=4,
+    n_single_heads=8,
+    c_msa_head=8,
+    n_msa_heads=4,
+    n_token_heads=8,
+    n_atom_heads=4,
+    n_input_blocks=1,
+    n_msa_blocks=1,
+    n_pairformer_blocks=4,
+    n_encoder_blocks=1,
+    n_token_blocks=6,
+    n_decoder_blocks=2,
+    n_confidence_blocks=2,
+    n_cycles=4,
+    sampler=SamplerConfig(n_steps=40),
+)
+"""The small model that ships with the code: every part of the network, narrower and shallower."""

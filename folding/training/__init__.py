@@ -1,0 +1,1 @@
+"""Trains the small model that ships with the code: data, losses, loop, evaluation."""

@@ -1,0 +1,239 @@
+"""What training minimises (AF3 SI section 3.7.1 and 4.3-4.4).
+
+Departures: one crop holds one protein chain, so no symmetry permutation is needed; the bond term
+also holds the peptide bonds (C-N and Cα-Cα of neighbours), since single chains have no other.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from folding.data.features import Features
+from folding.model.heads import ConfidenceLogits
+
+LDDT_THRESHOLDS = (0.5, 1.0, 2.0, 4.0)
+LDDT_RADIUS = 15.0
+N_LDDT_ATOMS = 160
+"""Smooth lDDT looks at so many atoms of a crop, drawn anew in every step, to save time."""
+
+MAX_ERROR = 32.0
+"""Upper edge of the last PAE and PDE bin in Å."""
+
+
+class DiffusionLoss(NamedTuple):
+    """The terms of the diffusion loss, means over samples."""
+
+    mse: Tensor
+    bond: Tensor
+    smooth_lddt: Tensor
+
+
+def weighted_rigid_align(
+    moving: Float[Tensor, "*batch atom 3"],
+    target: Float[Tensor, "*batch atom 3"],
+    weight: Float[Tensor, "*batch atom"],
+) -> Float[Tensor, "*batch atom 3"]:
+    """``moving`` laid on ``target`` by the best rotation and translation (AF3 SI algorithm 28)."""
+    w = weight.unsqueeze(-1) / weight.sum(-1, keepdim=True).unsqueeze(-1).clamp(min=1e-6)
+    centre_moving = (moving * w).sum(-2, keepdim=True)
+    centre_target = (target * w).sum(-2, keepdim=True)
+    covariance = ((target - centre_target) * w).transpose(-1, -2) @ (moving - centre_moving)
+    u, _, vh = torch.linalg.svd(covariance.double())
+    sign = torch.det(u) * torch.det(vh)
+    u = torch.cat([u[..., :2], u[..., 2:] * sign[..., None, None]], dim=-1)
+    rotation = (u @ vh).to(moving.dtype)
+    return (moving - centre_moving) @ rotation.transpose(-1, -2) + centre_target
+
+
+def diffusion_loss(
+    x: Float[Tensor, "batch sample atom 3"],
+    truth: Float[Tensor, "batch sample atom 3"],
+    observed: Bool[Tensor, "batch atom"],
+    features: Features,
+    *,
+    weight: Float[Tensor, "batch sample"],
+) -> DiffusionLoss:
+    """MSE after alignment, bond and smooth lDDT terms (eq. 3-6).
+
+    Args:
+        truth: turned and moved at random, as the noise was added to it.
+        weight: of the first two terms, by noise level (eq. 6).
+    """
+    mask = observed.unsqueeze(1).float().expand(x.shape[:-1])
+    with torch.no_grad():
+        aligned = weighted_rigid_align(truth, x.detach(), mask)
+    squared = ((x - aligned).square().sum(-1) * mask).sum(-1) / (3 * mask.sum(-1).clamp(min=1))
+    return DiffusionLoss(
+        mse=(weight * squared).mean(),
+        bond=(weight * bond_error(x, truth, observed, features)).mean(),
+        smooth_lddt=smooth_lddt_loss(x, truth, observed),
+    )
+
+
+def bond_error(
+    x: Float[Tensor, "batch sample atom 3"],
+    truth: Float[Tensor, "batch sample atom 3"],
+    observed: Bool[Tensor, "batch atom"],
+    features: Features,
+) -> Float[Tensor, "batch sample"]:
+    """Mean squared error in Å² of C-N and Cα-Cα distances of neighbours in sequence (eq. 5)."""
+    n, alpha, c = features.frame_atoms.unbind(-1)
+    index = features.residue_index
+    follows = (index[:, 1:] == index[:, :-1] + 1) & features.token_mask[:, 1:]
+    total, count = x.new_zeros(x.shape[:2]), observed.new_zeros(len(x)).float()
+    for left, right in ((c[:, :-1], n[:, 1:]), (alpha[:, :-1], alpha[:, 1:])):
+        seen = follows & observed.gather(1, left) & observed.gather(1, right)
+        error = _distance(x, left, right) - _distance(truth, left, right)
+        total = total + (error.square() * seen.unsqueeze(1)).sum(-1)
+        count = count + seen.sum(-1)
+    return total / count.clamp(min=1).unsqueeze(-1)
+
+
+def _distance(x: Tensor, left: Tensor, right: Tensor) -> Float[Tensor, "batch sample pair"]:
+    """Distances between atoms that are given by index."""
+    ends = [
+        torch.gather(x, 2, i[:, None, :, None].expand(-1, x.shape[1], -1, 3))
+        for i in (left, right)
+    ]
+    return (ends[0] - ends[1]).square().sum(-1).add(1e-8).sqrt()
+
+
+def smooth_lddt_loss(
+    x: Float[Tensor, "batch sample atom 3"],
+    truth: Float[Tensor, "batch sample atom 3"],
+    observed: Bool[Tensor, "batch atom"],
+) -> Float[Tensor, ""]:
+    """One minus the smooth lDDT of a random subset of the atoms (AF3 SI algorithm 27)."""
+    order = torch.rand(observed.shape).masked_fill(~observed, 2.0).argsort(-1)
+    chosen = order[:, :N_LDDT_ATOMS]
+    seen = observed.gather(1, chosen)
+    rows = chosen[:, None, :, None].expand(-1, x.shape[1], -1, 3)
+    predicted, actual = (_pairwise(y.gather(2, rows)) for y in (x, truth))
+    near = (actual < LDDT_RADIUS) & (seen[:, None, :, None] & seen[:, None, None, :])
+    near = near & ~torch.eye(near.shape[-1], dtype=torch.bool)
+    error = (predicted - actual).abs()
+    score = sum(torch.sigmoid(threshold - error) for threshold in LDDT_THRESHOLDS) / 4
+    count = near.sum((-1, -2)).clamp(min=1)
+    return (1 - (score * near).sum((-1, -2)) / count).mean()
+
+
+def _pairwise(x: Float[Tensor, "*batch atom 3"]) -> Float[Tensor, "*batch atom atom"]:
+    """Distances between all atoms."""
+    return (x.unsqueeze(-2) - x.unsqueeze(-3)).square().sum(-1).add(1e-8).sqrt()
+
+
+def distogram_loss(
+    logits: Float[Tensor, "batch token token bins"],
+    truth: Float[Tensor, "batch atom 3"],
+    observed: Bool[Tensor, "batch atom"],
+    features: Features,
+) -> Float[Tensor, ""]:
+    """Cross-entropy of the distances of representative atoms, 64 bins from 2 to 22 Å (4.4)."""
+    x, seen = _representatives(truth, observed, features)
+    edges = torch.linspace(2.0, 22.0, logits.shape[-1] + 1)[1:-1]
+    bins = torch.bucketize(_pairwise(x), edges)
+    return _masked_cross_entropy(logits, bins, seen[:, :, None] & seen[:, None, :])
+
+
+def confidence_loss(
+    logits: ConfidenceLogits,
+    x: Float[Tensor, "batch atom 3"],
+    truth: Float[Tensor, "batch atom 3"],
+    observed: Bool[Tensor, "batch atom"],
+    features: Features,
+) -> dict[str, Tensor]:
+    """Cross-entropies of pLDDT, PAE, PDE and resolved against the errors of ``x`` (section 4.3)."""
+    scores, known = atom_lddt(x, truth, observed, features)
+    plddt_bins = (scores * logits.plddt.shape[-1]).long().clamp(max=logits.plddt.shape[-1] - 1)
+    rep_x, seen = _representatives(x, observed, features)
+    rep_truth, _ = _representatives(truth, observed, features)
+    pairs = seen[:, :, None] & seen[:, None, :]
+    pde = (_pairwise(rep_x) - _pairwise(rep_truth)).abs()
+    pae, frames = aligned_errors(x, truth, observed, features)
+    resolved = functional.cross_entropy(
+        logits.resolved.transpose(1, 2), observed.long(), reduction="none"
+    )
+    real = features.atom_mask
+    return {
+        "plddt": _masked_cross_entropy(logits.plddt, plddt_bins, known),
+        "pde": _masked_cross_entropy(logits.pde, error_bins(pde, logits.pde), pairs),
+        "pae": _masked_cross_entropy(
+            logits.pae, error_bins(pae, logits.pae), frames[:, :, None] & seen[:, None, :]
+        ),
+        "resolved": (resolved * real).sum() / real.sum(),
+    }
+
+
+def atom_lddt(
+    x: Float[Tensor, "batch atom 3"],
+    truth: Float[Tensor, "batch atom 3"],
+    observed: Bool[Tensor, "batch atom"],
+    features: Features,
+) -> tuple[Float[Tensor, "batch atom"], Bool[Tensor, "batch atom"]]:
+    """lDDT in [0, 1] of every atom against the representative atoms within 15 Å (4.3.1)."""
+    rep_x, rep_seen = _representatives(x, observed, features)
+    rep_truth, _ = _representatives(truth, observed, features)
+    actual = torch.linalg.vector_norm(truth.unsqueeze(2) - rep_truth.unsqueeze(1), dim=-1)
+    predicted = torch.linalg.vector_norm(x.unsqueeze(2) - rep_x.unsqueeze(1), dim=-1)
+    other = features.atom_to_token.unsqueeze(2) != torch.arange(rep_x.shape[1])
+    near = (actual < LDDT_RADIUS) & other & rep_seen.unsqueeze(1) & observed.unsqueeze(2)
+    error = (predicted - actual).abs()
+    score = sum((error < threshold).float() for threshold in LDDT_THRESHOLDS) / 4
+    count = near.sum(-1)
+    return (score * near).sum(-1) / count.clamp(min=1), count > 0
+
+
+def aligned_errors(
+    x: Float[Tensor, "batch atom 3"],
+    truth: Float[Tensor, "batch atom 3"],
+    observed: Bool[Tensor, "batch atom"],
+    features: Features,
+) -> tuple[Float[Tensor, "batch token token"], Bool[Tensor, "batch token"]]:
+    """Errors in Å of token j seen from the backbone frame of token i, and which frames are known."""
+    local_x, local_truth = (
+        _in_frames(y, _representatives(y, observed, features)[0], features) for y in (x, truth)
+    )
+    known = torch.stack(
+        [observed.gather(1, slot) for slot in features.frame_atoms.unbind(-1)], -1
+    ).all(-1)
+    return torch.linalg.vector_norm(local_x - local_truth, dim=-1), known & features.token_mask
+
+
+def _in_frames(
+    x: Float[Tensor, "batch atom 3"], points: Float[Tensor, "batch token 3"], features: Features
+) -> Float[Tensor, "batch token token 3"]:
+    """All points in the frame of every token (AF3 SI algorithm 29)."""
+    index = features.frame_atoms
+    a, b, c = (
+        torch.gather(x, 1, index[..., slot, None].expand(-1, -1, 3)) for slot in range(3)
+    )
+    w1 = functional.normalize(a - b, dim=-1, eps=1e-6)
+    w2 = functional.normalize(c - b, dim=-1, eps=1e-6)
+    e1 = functional.normalize(w1 + w2, dim=-1, eps=1e-6)
+    e2 = functional.normalize(w2 - w1, dim=-1, eps=1e-6)
+    basis = torch.stack([e1, e2, torch.linalg.cross(e1, e2)], dim=-1)
+    return torch.einsum("btjk,btkc->btjc", points.unsqueeze(1) - b.unsqueeze(2), basis)
+
+
+def error_bins(error: Tensor, logits: Tensor) -> Tensor:
+    """The bin of every error: equal widths from 0 to 32 Å, the last one open."""
+    n_bins = logits.shape[-1]
+    return (error * (n_bins / MAX_ERROR)).long().clamp(max=n_bins - 1)
+
+
+def _representatives(
+    x: Tensor, observed: Bool[Tensor, "batch atom"], features: Features
+) -> tuple[Float[Tensor, "batch token 3"], Bool[Tensor, "batch token"]]:
+    """Coordinates of each token's representative atom, and whether it was observed."""
+    index = features.representative_atom
+    points = torch.gather(x, 1, index.unsqueeze(-1).expand(-1, -1, 3))
+    return points, observed.gather(1, index) & features.token_mask
+
+
+def _masked_cross_entropy(logits: Tensor, target: Tensor, mask: Tensor) -> Float[Tensor, ""]:
+    """Mean cross-entropy over what is masked in."""
+    loss = functional.cross_entropy(logits.movedim(-1, 1), target, reduction="none")
+    return (loss * mask).sum() / mask.sum().clamp(min=1)
