@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from folding.inputs import FoldInput, FoldOptions
@@ -25,8 +25,6 @@ from webapp.models import Job, JobQuerySet, Prediction, Stage, Status
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
-RESEND_AFTER = timedelta(seconds=60)
-PATIENCE = timedelta(seconds=5)
 CRASH_LIMIT = 3
 GAVE_UP = (
     "The worker stopped {n} times while it folded this job, so it was given up. The usual reason "
@@ -79,6 +77,7 @@ def cancel(job: Job) -> bool:
     """Ends a queued job at once and asks a running one to end; False when it had already ended."""
     queued = Job.objects.filter(pk=job.pk, status=Status.QUEUED)
     if queued.update(status=Status.CANCELLED, **_ended()):
+        publisher.queue_moved()
         _last_words(job, "info", "Cancelled before it started.")
         return True
     asked = Job.objects.filter(pk=job.pk, status=Status.RUNNING).update(cancel_requested=True)
@@ -96,6 +95,7 @@ def delete(job: Job) -> None:
     storage.remove(job_id)
     publisher.publish(job_id, attempt=0, event=StatusChanged(status="deleted"), last=True)
     publisher.hint(owner_id, job_id=job_id, change="deleted")
+    publisher.queue_moved()
 
 
 # Its worker's verbs -----------------------------------------------------------------------------
@@ -118,6 +118,7 @@ def start(job_id: UUID | str, *, worker: str) -> Job | None:
     if not started or job is None:
         return None
     announce(job)
+    publisher.queue_moved()
     return job
 
 
@@ -203,31 +204,6 @@ def give_back(job: Job, *, crashed: bool) -> bool:
     if crashes >= CRASH_LIMIT:
         return fail(job, GAVE_UP.format(n=crashes))
     return _requeue(job)
-
-
-# Nobody's verbs ---------------------------------------------------------------------------------
-
-
-def sweep() -> None:
-    """Repairs what dead processes left behind. Safe anywhere, any time, twice at once."""
-    for job in Job.objects.filter(status=Status.RUNNING, lease_until__lt=timezone.now()):
-        give_back(job, crashed=True)
-    _send_lost_tasks()
-    running = Job.objects.filter(status=Status.RUNNING).values_list("pk", "attempt")
-    storage.sweep(
-        keep_drafts={storage.draft_name(pk, attempt=attempt) for pk, attempt in running},
-        keep_folders={str(pk) for pk in Job.objects.values_list("pk", flat=True)},
-    )
-
-
-def _send_lost_tasks() -> None:
-    """Sends tasks again for queued jobs while the broker holds none, at most once a minute each."""
-    before = timezone.now() - RESEND_AFTER
-    lost = Job.objects.filter(status=Status.QUEUED, created_at__lt=timezone.now() - PATIENCE)
-    lost = lost.filter(Q(enqueued_at=None) | Q(enqueued_at__lt=before)).order_by("created_at")
-    if lost.exists() and queue.is_empty():
-        for job_id in lost.values_list("pk", flat=True):
-            queue.send(job_id)
 
 
 # What the pages hear ----------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def run(
 
 
 class Narrator:
-    """Turns what `fold` reports into events for people: percent, time left, log, moving pictures."""
+    """Turns what `fold` reports into events for people: percent, time left, log, pictures."""
 
     def __init__(
         self,

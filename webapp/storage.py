@@ -75,9 +75,9 @@ def sweep(*, keep_drafts: Collection[str], keep_folders: Collection[str]) -> Non
         if path.name not in keep_drafts and path.stat().st_mtime < oldest_kept:
             shutil.rmtree(path, ignore_errors=True)
     for path in _root().iterdir():
-        if path.name[0] != "." and path.name not in keep_folders:
-            if path.stat().st_mtime < oldest_kept:
-                shutil.rmtree(path, ignore_errors=True)
+        is_hidden = path.name.startswith(".")
+        if not is_hidden and path.name not in keep_folders and path.stat().st_mtime < oldest_kept:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def names(job_id: UUID | str) -> list[str]:

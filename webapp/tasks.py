@@ -12,11 +12,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_ready, worker_shutdown
 
 from folding.errors import Cancelled, FoldingError
 from folding.inputs import FoldInput, FoldOptions
 from webapp import jobs, lease, storage
+from webapp.caretaker import Caretaker
 from webapp.celery import app
 from webapp.jobs import NotYours
 from webapp.live import publisher
@@ -34,8 +35,8 @@ OUT_OF_MEMORY = (
     "The fold needs more memory than this machine has: try fewer residues or fewer samples."
 )
 UNEXPECTED = (
-    "Something went wrong inside Foldstream ({kind}); this is not your input's fault. Try once more, "
-    "and if it happens again, tell whoever runs this server the time and the job's address."
+    "Something went wrong inside Foldstream ({kind}); this is not your input's fault. Try once "
+    "more, and if it happens again, tell whoever runs this server the time and the job's address."
 )
 
 
@@ -48,7 +49,7 @@ def fold(task: Task[Any, Any], job_id: str) -> None:
 
 
 def worker_name(node: str) -> str:
-    """`<node name>#<process id>`: enough for the node's main process to see whether it still lives."""
+    """`<node name>#<process id>`: the node's main process can see whether it still lives."""
     return f"{node}#{os.getpid()}"
 
 
@@ -137,6 +138,25 @@ def _row(job: Job, prediction: Any, *, rank: int) -> Prediction:
         has_clash=confidence.has_clash,
         fraction_disordered=confidence.fraction_disordered,
     )
+
+
+# The worker's main process ----------------------------------------------------------------------
+
+_caretakers: list[Caretaker] = []
+
+
+@worker_ready.connect
+def begin_to_care(sender: Any, **signal: Any) -> None:
+    """The worker has started: looks after its child, the queue and the machine panel."""
+    _caretakers.append(Caretaker(sender.hostname))
+    _caretakers[-1].begin()
+
+
+@worker_shutdown.connect
+def leave_in_order(**signal: Any) -> None:
+    """The worker's child has stopped: whatever it was folding goes back into the queue."""
+    while _caretakers:
+        _caretakers.pop().end()
 
 
 # The model in memory ----------------------------------------------------------------------------

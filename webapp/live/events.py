@@ -117,7 +117,7 @@ class Record:
 
 
 def slot(event: Event) -> str | None:
-    """Where a newer event replaces an older one; None for events of which every single one counts."""
+    """Where a newer event replaces an older one; None where every single one counts."""
     match event:
         case Progress():
             return "progress"

@@ -26,7 +26,7 @@ INT16_MAX = 32767
 
 
 def coordinate_bytes(coordinates: NDArray[np.float32]) -> bytes:
-    """Coordinates [count, 3] in Å as centi-ångström; what lies beyond ±327 Å sticks to the border."""
+    """Coordinates [count, 3] in Å as centi-ångström; beyond ±327 Å they stick to the border."""
     centi = (coordinates * CENTI).round().clip(-INT16_MAX, INT16_MAX)
     return centi.astype("<i2").tobytes()
 

@@ -215,9 +215,14 @@ def of_this_process() -> Publisher:
     return publisher
 
 
+def publish_item(item: Item) -> None:
+    """Puts the item into the backlog of this process."""
+    of_this_process().publish(item)
+
+
 def publish(job_id: UUID | str, *, attempt: int, event: events.Event, last: bool = False) -> None:
     """Sends the event to the pages that show this job. `last`: the stream may go a day later."""
-    of_this_process().publish(
+    publish_item(
         Item(
             stream=streams.of_job(job_id),
             fields=events.to_fields(event, attempt=attempt),
@@ -230,12 +235,25 @@ def publish(job_id: UUID | str, *, attempt: int, event: events.Event, last: bool
 
 
 def hint(user_id: Any, *, job_id: UUID | str, change: str) -> None:
-    """Tells the dashboards of this user to read the row again: "created", "changed" or "deleted"."""
-    of_this_process().publish(
+    """Tells the user's dashboards to read the row again: "created", "changed" or "deleted"."""
+    publish_item(
         Item(
             stream=streams.of_user(user_id),
             fields={"kind": "job", "data": json.dumps({"job": str(job_id), "change": change})},
             slot=f"{job_id}",
+            max_entries=streams.MAX_HINTS,
+            lifetime_seconds=streams.HINT_LIFETIME_SECONDS,
+        )
+    )
+
+
+def queue_moved() -> None:
+    """Tells all dashboards that jobs that wait may have another place in the queue now."""
+    publish_item(
+        Item(
+            stream=streams.MACHINE,
+            fields={"kind": "queue"},
+            slot="queue",
             max_entries=streams.MAX_HINTS,
             lifetime_seconds=streams.HINT_LIFETIME_SECONDS,
         )

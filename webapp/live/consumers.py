@@ -1,0 +1,193 @@
+"""The two sockets: a job's page, and a dashboard.
+
+A consumer checks whose page it is, shows the row, and then pumps its mailbox into the socket, at
+most ten times a second. What the page may see is asked of the same queryset as over HTTP. The
+sockets only talk: whatever a browser says is ignored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+import redis
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from webapp.live import dashboard, hub, streams
+from webapp.live.hub import Feed
+from webapp.live.mailbox import Mailbox
+from webapp.live.messages import JobPage, Message, gap, text_frame, valid_id
+from webapp.models import Job
+
+logger = logging.getLogger(__name__)
+FLUSH_SECONDS = 0.1
+PING_SECONDS = 20.0
+RETRY_SECONDS = 2.0
+ENDED, WENT_WRONG, NOT_FOUND = 1000, 1011, 4404
+LAST_WORDS = frozenset({"ended", "gone"})
+NOBODY = "There is nothing here for you. Sign in again, or go back to your jobs."
+
+
+class JobConsumer(AsyncWebsocketConsumer):
+    """The page of one job, for its owner, until the job has ended."""
+
+    talk: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        job_id, user = self.scope["url_route"]["kwargs"]["job_id"], self.scope["user"]
+        await self.accept()
+        if await database_sync_to_async(Job.objects.for_user(user).filter(pk=job_id).exists)():
+            self.talk = _started(self, self._live(job_id, since=_since(self.scope)))
+        else:
+            await _refuse(self)
+
+    async def disconnect(self, code: int) -> None:
+        await _stop(self.talk)
+
+    async def _live(self, job_id: UUID, *, since: str) -> None:
+        mailbox = Mailbox()
+        async with _listening(streams.of_job(job_id), JobPage(job_id), mailbox) as feed:
+            state = await feed.state(since)
+            await _send(self, state)
+            if not _is_over(state):
+                await _catch_up(self, feed, mailbox, since=since)
+                await self._follow(job_id, mailbox)
+        await self.close(ENDED, "finished")
+
+    async def _follow(self, job_id: UUID, mailbox: Mailbox) -> None:
+        """Sends what the mailbox gets, until the job has ended."""
+        while True:
+            messages, dropped = await _next(self, mailbox)
+            if dropped:
+                await _send(self, [await database_sync_to_async(gap)(job_id, dropped=dropped)])
+            await _send(self, messages)
+            if _is_over(messages):
+                return
+            await asyncio.sleep(FLUSH_SECONDS)
+
+
+class DashboardConsumer(AsyncWebsocketConsumer):
+    """The rows of one person's jobs, and the machine panel."""
+
+    talk: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        user = self.scope["user"]
+        await self.accept()
+        if user.is_authenticated:
+            self.talk = _started(self, self._live(user.pk))
+        else:
+            await _refuse(self)
+
+    async def disconnect(self, code: int) -> None:
+        await _stop(self.talk)
+
+    async def _live(self, user_id: Any) -> None:
+        mailbox = Mailbox()
+        page = dashboard.UserPage(user_id)
+        machine = dashboard.MachinePage()
+        async with (
+            _listening(streams.of_user(user_id), page, mailbox) as jobs_feed,
+            _listening(streams.MACHINE, machine, mailbox) as machine_feed,
+        ):
+            for feed in (jobs_feed, machine_feed):
+                await _send(self, await feed.state(""))
+                await _catch_up(self, feed, mailbox, since="$")
+            while True:
+                messages, _ = await _next(self, mailbox)
+                await _send(self, await self._with_places(page, messages))
+                await asyncio.sleep(FLUSH_SECONDS)
+
+    async def _with_places(
+        self, page: dashboard.UserPage, messages: Sequence[Message]
+    ) -> list[Message]:
+        """The messages; where one says that the queue moved, the rows of the jobs that wait."""
+        shown = [message for message in messages if message.kind != dashboard.QUEUE]
+        if len(shown) == len(messages):
+            return shown
+        waiting = database_sync_to_async(page.queued, thread_sensitive=False)
+        return [*shown, *await waiting()]
+
+
+def _since(scope: dict[str, Any]) -> str:
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    return valid_id(query.get("since", ["0"])[0])
+
+
+def _started(consumer: AsyncWebsocketConsumer, talk: Coroutine[Any, Any, None]) -> Any:
+    return asyncio.create_task(_guarded(consumer, talk))
+
+
+async def _guarded(consumer: AsyncWebsocketConsumer, talk: Coroutine[Any, Any, None]) -> None:
+    """The boundary of a socket's task: nobody awaits it, so it reports its own failures."""
+    try:
+        await talk
+    except Exception:
+        logger.exception("A socket ended early")
+        await consumer.close(WENT_WRONG)
+
+
+async def _stop(talk: asyncio.Task[None] | None) -> None:
+    if talk is not None:
+        talk.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await talk
+
+
+async def _refuse(consumer: AsyncWebsocketConsumer) -> None:
+    """Says why, then closes: browsers do not always see a code that follows the handshake."""
+    await consumer.send(text_data=json.dumps({"error": NOBODY}))
+    await consumer.close(NOT_FOUND)
+
+
+@contextlib.asynccontextmanager
+async def _listening(stream: str, page: hub.Page, mailbox: Mailbox) -> AsyncIterator[Feed]:
+    feeds = hub.of_this_loop()
+    feed = feeds.enter(stream, page, mailbox)
+    try:
+        yield feed
+    finally:
+        await feeds.leave(feed, mailbox)
+
+
+async def _catch_up(
+    consumer: AsyncWebsocketConsumer, feed: Feed, mailbox: Mailbox, *, since: str
+) -> None:
+    """Opens the mailbox; while Redis is away the page follows the row."""
+    while True:
+        try:
+            return await hub.of_this_loop().catch_up(feed, mailbox, since=since)
+        except redis.RedisError:
+            await asyncio.sleep(RETRY_SECONDS)
+            await _send(consumer, await feed.state(""))
+
+
+async def _next(
+    consumer: AsyncWebsocketConsumer, mailbox: Mailbox
+) -> tuple[tuple[Message, ...], int]:
+    """What waits in the mailbox; a sign of life while nothing does."""
+    while not await mailbox.wait(timeout_seconds=PING_SECONDS):
+        await consumer.send(text_data='{"ping":true}')
+    return mailbox.take()
+
+
+async def _send(consumer: AsyncWebsocketConsumer, messages: Sequence[Message]) -> None:
+    """Sends in order: neighbouring texts in one frame, each picture in its own."""
+    for is_text, group in itertools.groupby(messages, lambda message: message.binary is None):
+        if is_text:
+            await consumer.send(text_data=text_frame(tuple(group)))
+            continue
+        for picture in group:
+            await consumer.send(bytes_data=picture.binary)
+
+
+def _is_over(messages: Sequence[Message]) -> bool:
+    return any(message.kind in LAST_WORDS for message in messages)

@@ -1,0 +1,176 @@
+"""What the machines are doing: processor, memory, GPUs, workers, queue.
+
+Each worker writes a reading into Redis every few seconds; the queue is counted in the database. A
+reading that is old means that its worker is gone. Without Redis, only this machine is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psutil
+import redis
+from django.utils import timezone
+
+from webapp.live import publisher, streams
+from webapp.live.publisher import Item
+from webapp.models import Job, Status
+
+READINGS = "machine:readings"
+STALE = timedelta(seconds=15)
+MAX_READINGS = 20
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU: its name, how busy it is (0 to 100), and its memory in bytes."""
+
+    name: str
+    percent: float
+    memory_used: int
+    memory_total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One machine at one moment. Percent from 0 to 100, memory in bytes.
+
+    Args:
+        worker: Name of the worker that read it; empty when no worker runs here.
+        at: ISO 8601 with its offset.
+    """
+
+    worker: str
+    host: str
+    at: str
+    cpu_percent: float
+    cpu_count: int
+    memory_used: int
+    memory_total: int
+    gpus: tuple[Gpu, ...] = ()
+
+    @property
+    def memory_percent(self) -> float:
+        return 100.0 * self.memory_used / self.memory_total
+
+    @property
+    def is_fresh(self) -> bool:
+        return timezone.now() - datetime.fromisoformat(self.at) < STALE
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All machines and the queue.
+
+    Args:
+        readings: One for each live worker; without any, one of the web server's own machine.
+        running: Jobs that a worker holds.
+        queued: Jobs that wait.
+    """
+
+    readings: tuple[Reading, ...]
+    running: int
+    queued: int
+
+    @property
+    def n_workers(self) -> int:
+        return sum(1 for reading in self.readings if reading.worker)
+
+
+def snapshot() -> Snapshot:
+    """What is known now."""
+    return Snapshot(
+        readings=tuple(_of_workers()) or (read(),),
+        running=Job.objects.filter(status=Status.RUNNING).count(),
+        queued=Job.objects.filter(status=Status.QUEUED).count(),
+    )
+
+
+def read(worker: str = "") -> Reading:
+    """This machine now. The processor is measured since the last call in this process."""
+    memory = psutil.virtual_memory()
+    return Reading(
+        worker=worker,
+        host=socket.gethostname(),
+        at=timezone.now().isoformat(),
+        cpu_percent=psutil.cpu_percent(),
+        cpu_count=psutil.cpu_count() or 1,
+        memory_used=memory.total - memory.available,
+        memory_total=memory.total,
+        gpus=tuple(_gpus()),
+    )
+
+
+def publish(reading: Reading, client: redis.Redis) -> None:
+    """Writes the reading where `snapshot` finds it, and tells the dashboards.
+
+    Raises:
+        redis.RedisError: Redis does not take it now.
+    """
+    client.hset(READINGS, reading.worker, json.dumps(asdict(reading)))
+    publisher.publish_item(
+        Item(
+            stream=streams.MACHINE,
+            fields={"kind": "reading"},
+            slot="reading",
+            max_entries=MAX_READINGS,
+            lifetime_seconds=streams.HINT_LIFETIME_SECONDS,
+        )
+    )
+
+
+def withdraw(worker: str, client: redis.Redis) -> None:
+    """Removes the reading of a worker that stops."""
+    client.hdel(READINGS, worker)
+
+
+def _of_workers() -> list[Reading]:
+    try:
+        with streams.connect() as client:
+            stored: dict[bytes, bytes] = client.hgetall(READINGS)  # type: ignore[assignment]
+            readings = [_parsed(text) for text in stored.values()]
+            gone = [reading.worker for reading in readings if not reading.is_fresh]
+            if gone:
+                client.hdel(READINGS, *gone)
+    except redis.RedisError:
+        return []
+    return sorted((r for r in readings if r.is_fresh), key=lambda reading: reading.worker)
+
+
+def _parsed(text: bytes) -> Reading:
+    values: dict[str, Any] = json.loads(text)
+    gpus = tuple(Gpu(**gpu) for gpu in values.pop("gpus"))
+    return Reading(**values, gpus=gpus)
+
+
+def _gpus() -> Iterator[Gpu]:
+    """The NVIDIA GPUs of this machine; none where there is no driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return
+    try:
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            with contextlib.suppress(pynvml.NVMLError):
+                yield _gpu(pynvml, index)
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu(nvml: Any, index: int) -> Gpu:
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    return Gpu(
+        name=str(nvml.nvmlDeviceGetName(handle)),
+        percent=float(nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+        memory_used=int(memory.used),
+        memory_total=int(memory.total),
+    )

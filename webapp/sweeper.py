@@ -1,0 +1,70 @@
+"""Repairs what dead processes left behind. Safe anywhere, any time, twice at once.
+
+The supervisor sweeps every few seconds, and so does every worker.
+"""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+
+import psutil
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from webapp import jobs, queue, storage
+from webapp.models import Job, Status
+
+PATIENCE = timedelta(seconds=5)
+RESEND_AFTER = timedelta(seconds=60)
+
+
+def sweep() -> None:
+    """Requeues jobs of dead workers, sends lost tasks again, removes files of nobody."""
+    give_back_lost_jobs()
+    send_lost_tasks()
+    remove_orphans()
+
+
+def give_back_lost_jobs() -> None:
+    """Gives back the jobs whose lease has run out, or whose process on this machine is dead."""
+    now = timezone.now()
+    for job in Job.objects.filter(status=Status.RUNNING):
+        has_expired = job.lease_until is not None and job.lease_until < now
+        if has_expired or _died_here(job.worker):
+            jobs.give_back(job, crashed=True)
+
+
+def send_lost_tasks() -> None:
+    """Sends the tasks of queued jobs again while the broker holds none, once a minute each."""
+    waiting = _overdue()
+    if waiting.exists() and queue.is_empty():
+        for job_id in waiting.values_list("pk", flat=True):
+            queue.send(job_id)
+
+
+def remove_orphans() -> None:
+    """Removes drafts of attempts that do not run, and folders of jobs that are gone."""
+    running = Job.objects.filter(status=Status.RUNNING).values_list("pk", "attempt")
+    storage.sweep(
+        keep_drafts={storage.draft_name(pk, attempt=attempt) for pk, attempt in running},
+        keep_folders={str(pk) for pk in Job.objects.values_list("pk", flat=True)},
+    )
+
+
+def _overdue() -> QuerySet[Job]:
+    now = timezone.now()
+    never_sent = Q(enqueued_at=None, created_at__lt=now - PATIENCE)
+    sent_long_ago = Q(enqueued_at__lt=now - RESEND_AFTER)
+    queued = Job.objects.filter(status=Status.QUEUED)
+    return queued.filter(never_sent | sent_long_ago).order_by("created_at")
+
+
+def _died_here(worker: str) -> bool:
+    """Whether the worker ran on this machine and its process is gone.
+
+    A process id that somebody else has now only means waiting for the lease.
+    """
+    node, _, pid = worker.rpartition("#")
+    is_here = node.rpartition("@")[2] == socket.gethostname()
+    return is_here and pid.isdecimal() and not psutil.pid_exists(int(pid))
