@@ -28,8 +28,12 @@ class LiveStack:
         return str(self.state["url"])
 
     @property
+    def broker_url(self) -> str:
+        return (self.data_dir / "broker.url").read_text()
+
+    @property
     def state(self) -> dict[str, object]:
-        """What the supervisor wrote down: `url`, `broker_url` and `pids` by role."""
+        """What the supervisor wrote down: `url`, and `pids` by role."""
         return json.loads((self.data_dir / "serve.json").read_text())
 
     def pid(self, role: str) -> int:

@@ -16,8 +16,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import redis
+
 from webapp import broker
 from webapp.address import Address, CannotListen, free_address, is_loopback
+from webapp.cores import usable_cores
 from webapp.env import BadSetting, env_folder, env_int, env_text
 from webapp.supervisor import Program, Supervisor
 
@@ -96,7 +99,8 @@ def serve(options: argparse.Namespace, *, data_dir: Path) -> int:
             _submit_example()
         if has_web:
             _announce(supervisor, address)
-        supervisor.watch(_every(SWEEP_SECONDS, _sweep))
+        supervisor.watch(every(SWEEP_SECONDS, _sweep))
+        say("Stopping.")
     finally:
         supervisor.stop()
     return supervisor.exit_status
@@ -172,8 +176,12 @@ def _worker() -> Program:
     return Program(
         "worker",
         (sys.executable, "-m", "celery", "-A", "webapp.celery", "worker", *words, *quiet),
-        environment={"OMP_WAIT_POLICY": "passive"},
+        environment={
+            "OMP_WAIT_POLICY": "passive",
+            "OMP_NUM_THREADS": env_text("OMP_NUM_THREADS", str(usable_cores())),
+        },
         stop_signal=signal.SIGQUIT,
+        quiet=True,
     )
 
 
@@ -185,12 +193,19 @@ def _submit_example() -> None:
 
 
 def _sweep() -> None:
+    """Repairs what dead workers left; what fails now is tried again at the next sweep."""
+    from django.db import DatabaseError, close_old_connections
+
     from webapp import sweeper
 
-    sweeper.sweep()
+    close_old_connections()
+    try:
+        sweeper.sweep()
+    except (DatabaseError, redis.RedisError) as error:
+        say(f"The queue could not be swept, next try in {SWEEP_SECONDS} s: {error}")
 
 
-def _every(seconds: float, chore: Callable[[], None]) -> Callable[[], None]:
+def every(seconds: float, chore: Callable[[], None]) -> Callable[[], None]:
     """A function to call often that does its chore at most every so many seconds."""
     due = 0.0
 

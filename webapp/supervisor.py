@@ -29,7 +29,8 @@ PR_SET_PDEATHSIG = 1
 class Program:
     """What to run. A vital program is not started again: when it ends, everything ends.
 
-    One that `serves_others` is stopped after them.
+    One that `serves_others` is stopped after them. Without a `log` it writes to the terminal; a
+    `quiet` one writes only its errors there.
     """
 
     role: str
@@ -37,6 +38,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     log: Path | None = None
+    quiet: bool = False
     vital: bool = False
     serves_others: bool = False
 
@@ -47,7 +49,7 @@ class Program:
                 self.command,
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=subprocess.DEVNULL if self.quiet else output,
                 stderr=output,
                 start_new_session=True,
                 preexec_fn=self._stop_with_parent if sys.platform == "linux" else None,

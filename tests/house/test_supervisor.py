@@ -114,7 +114,7 @@ def test_stop_leaves_no_process_behind(supervisor, tmp_path):
     pids = [child.process.pid for child in supervisor.children]
     pids.append(int(first_line(tmp_path / "worker")))
     supervisor.stop()
-    assert [pid for pid in pids if is_alive(pid)] == []
+    wait_until(lambda: not any(map(is_alive, pids)), seconds=2)
 
 
 def test_a_program_that_ignores_the_request_is_killed(supervisor, tmp_path, monkeypatch):

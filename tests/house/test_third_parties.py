@@ -1,0 +1,73 @@
+"""Each outside library has its room: its use stands in few places, and it can be replaced."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = frozenset({"folding", "quantum", "webapp"})
+SCIENCE = ("folding", "quantum")
+
+# Where a library may be imported: folders and files, as their paths begin.
+ROOMS = {
+    "allauth": ("webapp/local_user", "webapp/urls", "webapp/views/accounts"),
+    "asgiref": ("webapp",),
+    "billiard": ("webapp/tasks",),
+    "biotite": ("folding/chemistry", "folding/structure"),
+    "celery": ("webapp/celery", "webapp/queue", "webapp/tasks", "webapp/monitor"),
+    "channels": ("webapp/asgi", "webapp/routing", "webapp/live"),
+    "csp": ("webapp/settings",),
+    "django": ("webapp",),
+    "gemmi": ("folding/structure",),
+    "h5py": ("folding/outputs", "folding/training", "folding/structure"),
+    "jaxtyping": SCIENCE,
+    "kombu": ("webapp/queue", "webapp/tasks"),
+    "matplotlib": ("folding/training",),
+    "numpy": (*SCIENCE, "webapp/live/frames", "webapp/pipeline", "webapp/results"),
+    "psutil": ("folding/cost", "webapp/cores", "webapp/monitor", "webapp/sweeper"),
+    "pynvml": ("webapp/monitor",),
+    "redis": ("webapp/broker", "webapp/live", "webapp/monitor", "webapp/serve"),
+    "safetensors": ("folding/weights", "folding/training"),
+    "scipy": SCIENCE,
+    "torch": SCIENCE,
+    "tqdm": ("folding/training", "webapp/management"),
+}
+
+
+def third_parties(file: Path) -> set[str]:
+    """The outside libraries that the file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found - OURS - set(sys.stdlib_module_names)
+
+
+def uses() -> list[tuple[str, str]]:
+    """(library, path of the file) for every import in the three packages."""
+    files = [file for package in sorted(OURS) for file in (ROOT / package).rglob("*.py")]
+    return sorted(
+        (library, file.relative_to(ROOT).as_posix())
+        for file in files
+        for library in third_parties(file)
+    )
+
+
+def test_every_library_stays_in_its_rooms():
+    strays = [(library, file) for library, file in uses() if not file.startswith(ROOMS[library])]
+    assert strays == []
+
+
+def test_no_room_is_kept_for_a_library_that_nobody_uses():
+    assert set(ROOMS) == {library for library, _ in uses()}
+
+
+@pytest.mark.parametrize("statement", ["import torch.nn", "def f():\n    from torch import nn"])
+def test_an_import_is_found_wherever_it_stands(tmp_path, statement):
+    file = tmp_path / "file.py"
+    file.write_text(f"import os\nfrom folding import inputs\n{statement}\n")
+    assert third_parties(file) == {"torch"}
