@@ -14,11 +14,10 @@ import time
 from typing import Any
 
 import psutil
-import redis
 from django.db import DatabaseError, connection
 
 from webapp import jobs, monitor, sweeper
-from webapp.live import publisher, streams
+from webapp.live import publisher
 from webapp.models import Job, JobQuerySet, Status
 
 logger = logging.getLogger(__name__)
@@ -33,7 +32,6 @@ class Caretaker:
 
     def __init__(self, node: str) -> None:
         self.node = node
-        self._client = streams.connect()
         self._asked_since: dict[tuple[Any, int], float] = {}
         self._next_sweep = 0.0
         self._chore = threading.Lock()
@@ -50,6 +48,7 @@ class Caretaker:
     def end(self) -> None:
         """Stops, and gives back what the stopped child held: that is nobody's crash."""
         self._done.set()
+        monitor.withdraw(self.node)
         for job in self._mine():
             jobs.give_back(job, crashed=False)
         publisher.flush(timeout_seconds=LAST_WORDS_SECONDS)
@@ -62,7 +61,7 @@ class Caretaker:
             sweeper.sweep()
         else:
             sweeper.give_back_lost_jobs()
-        monitor.publish(monitor.read(self.node), self._client)
+        monitor.publish(monitor.read(self.node))
 
     def end_stubborn_folds(self) -> None:
         """Kills the child whose fold was asked to end and did not reach its next step in time."""
@@ -85,7 +84,7 @@ class Caretaker:
     def _guarded_tick(self) -> None:
         try:
             self.tick()
-        except (DatabaseError, redis.RedisError) as error:
+        except DatabaseError as error:
             logger.warning("The caretaker tries again soon: %s", error)
 
 

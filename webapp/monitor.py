@@ -7,6 +7,7 @@ reading that is old means that its worker is gone. Without Redis, only this mach
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import socket
 from collections.abc import Iterator
@@ -19,12 +20,10 @@ import redis
 from django.utils import timezone
 
 from webapp.live import publisher, streams
-from webapp.live.publisher import Item
 from webapp.models import Job, Status
 
 READINGS = "machine:readings"
 STALE = timedelta(seconds=15)
-MAX_READINGS = 20
 
 
 @dataclass(frozen=True)
@@ -107,37 +106,34 @@ def read(worker: str = "") -> Reading:
     )
 
 
-def publish(reading: Reading, client: redis.Redis) -> None:
-    """Writes the reading where `snapshot` finds it, and tells the dashboards.
-
-    Raises:
-        redis.RedisError: Redis does not take it now.
-    """
-    client.hset(READINGS, reading.worker, json.dumps(asdict(reading)))
-    publisher.publish_item(
-        Item(
-            stream=streams.MACHINE,
-            fields={"kind": "reading"},
-            slot="reading",
-            max_entries=MAX_READINGS,
-            lifetime_seconds=streams.HINT_LIFETIME_SECONDS,
-        )
-    )
+def publish(reading: Reading) -> bool:
+    """Writes the reading where `snapshot` finds it and tells the dashboards; False without Redis."""
+    try:
+        _client().hset(READINGS, reading.worker, json.dumps(asdict(reading)))
+    except redis.RedisError:
+        return False
+    publisher.reading_taken()
+    return True
 
 
-def withdraw(worker: str, client: redis.Redis) -> None:
-    """Removes the reading of a worker that stops."""
-    client.hdel(READINGS, worker)
+def withdraw(worker: str) -> None:
+    """Removes the reading of a worker that stops; without Redis it grows old by itself."""
+    with contextlib.suppress(redis.RedisError):
+        _client().hdel(READINGS, worker)
+
+
+@functools.cache
+def _client() -> redis.Redis:
+    return streams.connect()
 
 
 def _of_workers() -> list[Reading]:
     try:
-        with streams.connect() as client:
-            stored: dict[bytes, bytes] = client.hgetall(READINGS)  # type: ignore[assignment]
-            readings = [_parsed(text) for text in stored.values()]
-            gone = [reading.worker for reading in readings if not reading.is_fresh]
-            if gone:
-                client.hdel(READINGS, *gone)
+        stored: Any = _client().hgetall(READINGS)
+        readings = [_parsed(text) for text in stored.values()]
+        gone = [reading.worker for reading in readings if not reading.is_fresh]
+        if gone:
+            _client().hdel(READINGS, *gone)
     except redis.RedisError:
         return []
     return sorted((r for r in readings if r.is_fresh), key=lambda reading: reading.worker)

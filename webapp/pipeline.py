@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from folding import progress
 from folding.inputs import FoldInput, FoldOptions
+from folding.outputs import write_outputs
 from folding.prediction import Prediction
 from webapp.live.events import ContactMap, Event, Frame, Level, LogLine, Progress, SampleReady
 from webapp.live.frames import coordinate_bytes, probability_bytes
 from webapp.meter import Meter
 
+if TYPE_CHECKING:
+    from folding.model.alphafold3 import AlphaFold3
+
 Predictions: TypeAlias = tuple[Prediction, ...]
+Fold: TypeAlias = Callable[[progress.Report], Predictions]
 
 FRAME_SECONDS = 1 / 12
 PROGRESS_SECONDS = 1 / 8
@@ -43,7 +49,7 @@ def run(
     fold_input: FoldInput,
     options: FoldOptions,
     *,
-    fold: Callable[[progress.Report], Predictions],
+    fold: Fold,
     save: Callable[[Predictions], None],
     report: Callable[[Event], None],
     clock: Callable[[], float] = time.monotonic,
@@ -62,6 +68,42 @@ def run(
     narrator.enter("saving")
     save(predictions)
     return Outcome(predictions=predictions, stage_seconds=narrator.end())
+
+
+def fold_with(model: AlphaFold3, fold_input: FoldInput, options: FoldOptions) -> Fold:
+    """A `fold` by this model."""
+    from folding.predict import fold
+
+    return lambda hear: fold(fold_input, model=model, options=options, report=hear)
+
+
+def load_model(name: str) -> AlphaFold3:
+    """The model with its trained weights.
+
+    Raises:
+        FoldingError: no such weights here.
+    """
+    from folding.weights import own
+
+    return own.load(name)
+
+
+def saver(
+    folder: Path, fold_input: FoldInput, options: FoldOptions
+) -> Callable[[Predictions], None]:
+    """A `save` that writes the artifacts of this fold into a folder that exists."""
+
+    def save(predictions: Predictions) -> None:
+        manifest = {"options": asdict(options), "seeds": list(fold_input.seeds)}
+        write_outputs(
+            folder,
+            name=fold_input.slug,
+            fold_input=fold_input,
+            predictions=predictions,
+            manifest=manifest,
+        )
+
+    return save
 
 
 class Narrator:

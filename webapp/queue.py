@@ -7,22 +7,31 @@ sends a lost one again.
 from __future__ import annotations
 
 import logging
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from webapp.celery import app
+from webapp.live import streams
 from webapp.models import Job, Status
 
 logger = logging.getLogger(__name__)
 FOLD_TASK = "webapp.fold"
+ANSWER_SECONDS = 3.0
 
 
 def send(job_id: UUID) -> bool:
     """Sends the task of a queued job; False when the broker does not take it now."""
+    # Asked first, because the broker's own client would try for many seconds.
+    if waiting() is None:
+        logger.warning("The broker does not answer, the sweeper will send the task")
+        return False
     try:
-        app.send_task(FOLD_TASK, args=[str(job_id)], retry=False)
+        with _connection() as connection:
+            app.send_task(FOLD_TASK, args=[str(job_id)], connection=connection, retry=False)
     except OperationalError as error:
         logger.warning("The broker takes no task now, the sweeper will send it: %s", error)
         return False
@@ -30,16 +39,12 @@ def send(job_id: UUID) -> bool:
     return True
 
 
-def is_empty() -> bool:
-    """Whether no task waits in the broker; False as well when the broker does not answer."""
-    try:
-        with app.connection_for_write() as connection:
-            return bool(_waiting(connection) == 0)
-    except OperationalError:
-        return False
+def waiting() -> int | None:
+    """How many tasks wait in the broker; None when it does not answer."""
+    return streams.length_of_list(app.conf.task_default_queue)
 
 
-def _waiting(connection: object) -> int:
-    name = app.conf.task_default_queue
-    with connection.channel() as channel:  # type: ignore[attr-defined]
-        return int(channel.queue_declare(queue=name, passive=False).message_count)
+def _connection() -> Any:
+    """A connection of its own, so that none is reused that died with the last broker."""
+    timeouts = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS}
+    return app.connection_for_write(settings.CELERY_BROKER_URL, transport_options=timeouts)

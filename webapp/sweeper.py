@@ -38,7 +38,7 @@ def give_back_lost_jobs() -> None:
 def send_lost_tasks() -> None:
     """Sends the tasks of queued jobs again while the broker holds none, once a minute each."""
     waiting = _overdue()
-    if waiting.exists() and queue.is_empty():
+    if waiting.exists() and queue.waiting() == 0:
         for job_id in waiting.values_list("pk", flat=True):
             queue.send(job_id)
 

@@ -26,8 +26,7 @@ from webapp.models import Job, Prediction
 from webapp.queue import FOLD_TASK
 
 if TYPE_CHECKING:
-    from folding.model.alphafold3 import AlphaFold3
-    from webapp.pipeline import Outcome, Predictions
+    from webapp.pipeline import AlphaFold3, Outcome
 
 logger = logging.getLogger(__name__)
 LAST_WORDS_SECONDS = 3.0
@@ -77,26 +76,16 @@ def work_on(job: Job) -> None:
 
 def compute(job: Job, held: lease.Lease) -> Outcome:
     """The predictions of the job, with its artifacts in the draft folder of this attempt."""
-    from folding.outputs import write_outputs
-    from folding.predict import fold as fold_model
     from webapp import pipeline
 
     fold_input, options = FoldInput.from_json(job.fold_input), FoldOptions(**job.options)
-    report = functools.partial(tell, job, held)
-
-    def save(predictions: Predictions) -> None:
-        held.check()
-        folder = storage.draft(job.pk, attempt=job.attempt)
-        write_outputs(folder, fold_input=fold_input, predictions=predictions, options=options)
-
+    folder = storage.draft(job.pk, attempt=job.attempt)
     return pipeline.run(
         fold_input,
         options,
-        fold=lambda hear: fold_model(
-            fold_input, model=model(options.model), options=options, report=hear
-        ),
-        save=save,
-        report=report,
+        fold=pipeline.fold_with(model(options.model), fold_input, options),
+        save=pipeline.saver(folder, fold_input, options),
+        report=functools.partial(tell, job, held),
     )
 
 
@@ -172,9 +161,9 @@ def model(name: str) -> AlphaFold3:
 
 @functools.lru_cache(maxsize=1)
 def _model(name: str) -> AlphaFold3:
-    from folding.weights import own
+    from webapp import pipeline
 
-    return own.load(name)
+    return pipeline.load_model(name)
 
 
 @worker_process_init.connect
@@ -184,6 +173,4 @@ def warm_up(**signal: Any) -> None:
 
 
 def _warm_up() -> None:
-    import folding.predict  # noqa: F401
-
     model(FoldOptions().model)

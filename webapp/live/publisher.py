@@ -69,8 +69,15 @@ class Publisher:
         self._change = threading.Condition()
         self._backlog: list[Item] = []
         self._sending = 0
+        self._closed = False
         self._thread: threading.Thread | None = None
         self._written: dict[str, Written] = {}
+
+    def close(self) -> None:
+        """Ends the thread after what it is sending now; what waits is forgotten."""
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
 
     def hold(self) -> None:
         """Waits until the thread is between two conversations with Redis, and keeps it there."""
@@ -113,8 +120,7 @@ class Publisher:
             self._thread.start()
 
     def _run(self) -> None:
-        while True:
-            batch = self._take()
+        while batch := self._take():
             keyed = [(f"{self._writer}-{next(self._numbers)}", item) for item in batch]
             self._deliver(keyed)
             with self._change:
@@ -123,7 +129,9 @@ class Publisher:
 
     def _take(self) -> list[Item]:
         with self._change:
-            self._change.wait_for(lambda: bool(self._backlog))
+            self._change.wait_for(lambda: bool(self._backlog) or self._closed)
+            if self._closed:
+                return []
             batch, self._backlog = self._backlog[:BATCH], self._backlog[BATCH:]
             self._sending = len(batch)
             return batch
@@ -131,7 +139,7 @@ class Publisher:
     def _deliver(self, keyed: list[tuple[str, Item]]) -> None:
         """Tries until the batch stands in Redis, each entry once."""
         pause, in_doubt = FIRST_PAUSE_SECONDS, False
-        while True:
+        while not self._closed:
             try:
                 with self._io:
                     if in_doubt:
@@ -249,11 +257,20 @@ def hint(user_id: Any, *, job_id: UUID | str, change: str) -> None:
 
 def queue_moved() -> None:
     """Tells all dashboards that jobs that wait may have another place in the queue now."""
+    _machine_hint("queue")
+
+
+def reading_taken() -> None:
+    """Tells all dashboards that a worker has read its machine."""
+    _machine_hint("reading")
+
+
+def _machine_hint(kind: str) -> None:
     publish_item(
         Item(
             stream=streams.MACHINE,
-            fields={"kind": "queue"},
-            slot="queue",
+            fields={"kind": kind},
+            slot=kind,
             max_entries=streams.MAX_HINTS,
             lifetime_seconds=streams.HINT_LIFETIME_SECONDS,
         )

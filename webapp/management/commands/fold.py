@@ -1,0 +1,108 @@
+"""`python manage.py fold INPUT`: folds in the terminal, without database, broker or web."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from folding.errors import InvalidInput
+from folding.inputs import FoldInput, FoldOptions, read_input
+from webapp.live.events import Event, LogLine, Progress
+
+BAR = "{desc:<32} {percentage:3.0f}% |{bar}| {elapsed}"
+
+
+class Command(BaseCommand):
+    help = "Folds the proteins of a FASTA or AlphaFold 3 JSON file and writes the structures."
+    requires_system_checks: list[str] = []
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("input", type=Path, help="FASTA, a bare sequence, or AlphaFold 3 JSON")
+        parser.add_argument("--out", type=Path, help="folder for the results (default: the name)")
+        parser.add_argument("--seeds", type=seed_list, help="comma-separated, for example 1,2,3")
+        parser.add_argument("--samples", type=int, default=FoldOptions.n_samples)
+        parser.add_argument("--recycles", type=int, default=FoldOptions.n_recycles)
+        parser.add_argument("--steps", type=int, default=FoldOptions.n_steps)
+        parser.add_argument("--model", default=FoldOptions.model, help="name of the weights")
+
+    def handle(self, *args: Any, **words: Any) -> None:
+        try:
+            fold_input = self._read(words["input"], seeds=words["seeds"])
+            options = FoldOptions(
+                n_samples=words["samples"],
+                n_recycles=words["recycles"],
+                n_steps=words["steps"],
+                model=words["model"],
+            )
+        except InvalidInput as error:
+            raise CommandError(str(error)) from None
+        folder = words["out"] or Path(fold_input.slug)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._fold(fold_input, options, folder=folder)
+
+    def _read(self, path: Path, *, seeds: tuple[int, ...] | None) -> FoldInput:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{path} cannot be read as text: {error}") from None
+        fold_input = read_input(text, name=path.stem)
+        if seeds is None:
+            return fold_input
+        return FoldInput(name=fold_input.name, chains=fold_input.chains, seeds=seeds)
+
+    def _fold(self, fold_input: FoldInput, options: FoldOptions, *, folder: Path) -> None:
+        from webapp import pipeline
+
+        model = pipeline.load_model(options.model)
+        with tqdm(total=100.0, bar_format=BAR) as bar:
+            outcome = pipeline.run(
+                fold_input,
+                options,
+                fold=pipeline.fold_with(model, fold_input, options),
+                save=pipeline.saver(folder, fold_input, options),
+                report=Narration(bar),
+            )
+            bar.update(100.0 - bar.n)
+        self.stdout.write(table(outcome.predictions))
+        self.stdout.write(f"{len(list(folder.iterdir()))} files in {folder}")
+
+
+class Narration:
+    """A `report` that moves a progress bar and prints the log above it."""
+
+    def __init__(self, bar: tqdm[Any]) -> None:
+        self._bar = bar
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Progress():
+                self._bar.set_description_str(event.detail or event.stage, refresh=False)
+                self._bar.update(event.percent - self._bar.n)
+            case LogLine():
+                self._bar.write(event.message)
+
+
+def seed_list(text: str) -> tuple[int, ...]:
+    """The seeds in `1,2,3`."""
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list like 1,2,3") from None
+
+
+def table(predictions: Any) -> str:
+    """The scores, best first, as lines of text."""
+    lines = ["rank  seed  sample  ranking  pLDDT   pTM  ipTM"]
+    for rank, prediction in enumerate(predictions, 1):
+        scores = prediction.confidence
+        iptm = "   -" if scores.iptm is None else f"{scores.iptm:.2f}"
+        lines.append(
+            f"{rank:4d}  {prediction.seed:4d}  {prediction.sample:6d}  "
+            f"{scores.ranking_score:7.2f}  {scores.mean_plddt:5.1f}  {scores.ptm:.2f}  {iptm}"
+        )
+    return "\n".join(lines)
