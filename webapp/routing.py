@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from django.urls import re_path
+from django.urls import path, re_path
+
+from webapp.live.consumers import DashboardConsumer, JobConsumer
 
 
 async def nobody_here(scope: Any, receive: Any, send: Any) -> Any:
@@ -11,5 +13,7 @@ async def nobody_here(scope: Any, receive: Any, send: Any) -> Any:
 
 
 websocket_urlpatterns: list[Any] = [
+    path("ws/jobs/<uuid:job_id>/", JobConsumer.as_asgi()),
+    path("ws/dashboard/", DashboardConsumer.as_asgi()),
     re_path(r"", nobody_here),
 ]
