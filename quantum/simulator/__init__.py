@@ -13,9 +13,11 @@ from torch import Tensor
 
 from quantum.circuit import Circuit
 from quantum.observable import PauliSum
-from quantum.simulator.gate_by_gate import run_gate_by_gate
-from quantum.simulator.pauli import state_expectation
+from quantum.simulator.adjoint import FusedExpectation, FusedState
+from quantum.simulator.program import Program, compile_program
+from quantum.simulator.readout import compile_readout
 from quantum.simulator.samples import count_bits, sample_probabilities, state_probabilities
+from quantum.simulator.values import check_values
 
 __all__ = ["count_bits", "expectation", "probabilities", "run", "sample"]
 
@@ -35,7 +37,9 @@ def run(
     Raises:
         InvalidValues: where the numbers do not fit the circuit.
     """
-    return run_gate_by_gate(circuit, weights=weights, inputs=inputs)
+    weights, inputs = check_values(circuit, weights, inputs)
+    program = _program(circuit, weights)
+    return FusedState.apply(*program.angles(weights, inputs), program).T
 
 
 def probabilities(
@@ -61,7 +65,16 @@ def expectation(
         InvalidObservable: where one is not Hermitian or does not fit the register.
         InvalidValues: where the numbers do not fit the circuit.
     """
-    return state_expectation(run(circuit, weights=weights, inputs=inputs), observables)
+    weights, inputs = check_values(circuit, weights, inputs)
+    program = _program(circuit, weights)
+    readout = compile_readout(tuple(observables), circuit.n_qubits, weights.dtype, weights.device)
+    return FusedExpectation.apply(*program.angles(weights, inputs), program, readout).T
+
+
+def _program(circuit: Circuit, weights: Tensor) -> Program:
+    return compile_program(
+        circuit, batched_weights=weights.shape[0] > 1, dtype=weights.dtype, device=weights.device
+    )
 
 
 def sample(

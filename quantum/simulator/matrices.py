@@ -102,17 +102,13 @@ def _pauli_matrix(word: str) -> Tensor:
 
 
 def _diagonal(phases: list[Tensor]) -> Tensor:
-    return torch.diag_embed(torch.polar(torch.ones_like(phases[0]), torch.stack(phases, -1)))
+    angles = torch.stack(phases, -1)
+    return torch.diag_embed(torch.polar(torch.ones_like(angles), angles))
 
 
 def _phase_on_ones(angle: Tensor, n_qubits: int) -> Tensor:
     zero = torch.zeros_like(angle)
-    return torch.diag_embed(
-        torch.polar(
-            torch.ones((), dtype=angle.dtype, device=angle.device),
-            torch.stack([zero] * (2**n_qubits - 1) + [angle], -1),
-        )
-    )
+    return _diagonal([zero] * (2**n_qubits - 1) + [angle])
 
 
 def _controlled(matrix: Tensor) -> Tensor:

@@ -6,16 +6,8 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from quantum.errors import InvalidObservable
 from quantum.observable import PauliSum, PauliWord, masks
-
-
-def check_observables(observables: Sequence[PauliSum], n_qubits: int) -> None:
-    """Raises `InvalidObservable` unless each is Hermitian and fits the register."""
-    for observable in observables:
-        observable.check_fits(n_qubits)
-        if not observable.is_hermitian:
-            raise InvalidObservable(f"an observable needs real coefficients: {observable}")
+from quantum.simulator.readout import check_observables
 
 
 def parity_signs(mask: int, n_qubits: int, *, like: Tensor) -> Float[Tensor, " amplitude"]:
