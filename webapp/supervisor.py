@@ -149,7 +149,7 @@ class Supervisor:
 
     def watch(self, every_tick: Callable[[], None]) -> None:
         """Returns after a signal or the end of a vital program; the others are restarted."""
-        while not self.signals and self._tend():
+        while not self.signals and not self.exit_status and self._tend():
             every_tick()
             time.sleep(TICK_SECONDS)
 

@@ -75,6 +75,7 @@ def test_it_writes_down_who_runs_where(supervisor, tmp_path):
 def test_a_vital_program_takes_everything_down_and_says_so(supervisor, said, tmp_path):
     supervisor.add(Program("worker", FOREVER, log=tmp_path / "log"))
     supervisor.add(Program("web", ends(3), vital=True))
+    assert supervisor.wait_for(lambda: False, timeout_seconds=10) is False
     supervisor.watch(lambda: None)
     assert said == ["The web process ended (exit status 3), so everything stops."]
     assert supervisor.exit_status == 1
