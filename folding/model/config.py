@@ -70,7 +70,7 @@ SMALL = ModelConfig(
     c_z=32,
     c_m=32,
     c_input=96,
-    c_token=160,
+    c_token=128,
     c_atom=64,
     c_atompair=16,
     c_noise=64,
@@ -90,6 +90,7 @@ SMALL = ModelConfig(
     n_token_blocks=6,
     n_decoder_blocks=2,
     n_confidence_blocks=2,
+    n_keys=64,
     n_cycles=4,
     sampler=SamplerConfig(n_steps=40),
 )
