@@ -1,8 +1,8 @@
 """The fused simulator with its gradient by the adjoint method: O(1) states in memory.
 
 Forward keeps the final state only. Backward undoes the layers one by one for the state and for the
-adjoint λ = Σ w O|ψ⟩, and reads each layer's gradient off the two (Jones and Gacon 2020, algorithm 1).
-Columns of the batch are taken in chunks that fit the cache.
+adjoint λ = Σ w O|ψ⟩, and reads each layer's gradient off the two (Jones and Gacon 2020, algorithm
+1). Columns of the batch are taken in chunks that fit the cache.
 """
 
 from collections.abc import Iterator

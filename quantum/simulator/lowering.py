@@ -1,9 +1,9 @@
 """Every gate as turns, phases and moves: the three kinds of step that the fused simulator knows.
 
-A *turn* is RY on one qubit: real, so that it acts on real and imaginary parts alike. A *phase* multiplies
-each amplitude by e^{i angle d(x)} with d(x) = -1/2 (-1)^{parity} or d(x) = 1 where all bits are one. A *move*
-permutes basis states. All one-qubit gates are phase · turn · phase (Euler angles), and these three
-kinds are closed under what the gate set needs; global phases are kept.
+A *turn* is RY on one qubit: real, so that it acts on real and imaginary parts alike. A *phase*
+multiplies each amplitude by e^{i angle d(x)} with d(x) = -1/2 (-1)^{parity} or d(x) = 1 where all
+bits are one. A *move* permutes basis states. All one-qubit gates are phase · turn · phase (Euler
+angles), and these three kinds are closed under what the gate set needs; global phases are kept.
 """
 
 import math
@@ -53,7 +53,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """e^{i angle d(x)}; d is -1/2 (-1)^{parity of the qubits}, or with `on_ones` 1 where all are one."""
+    """e^{i angle d(x)}: d is -1/2 (-1)^{parity}, or with `on_ones` 1 where all qubits are one."""
 
     qubits: tuple[int, ...]
     angle: Line

@@ -1,8 +1,8 @@
 """Phases: diagonal layers. One complex multiplication per amplitude, whatever the number of gates.
 
-The exponent Σ_t angle_t d_t(x) is split into masks inside the high half of the qubits, inside the low half, and
-across. The first two give e^{i..} on 2^(n/2) states each and an outer product; only the third needs an exponential per
-basis state.
+The exponent Σ_t angle_t d_t(x) is split into masks inside the high half of the qubits, inside the
+low half, and across. The first two give e^{i..} on 2^(n/2) states each and an outer product; only
+the third needs an exponential per basis state.
 """
 
 from collections.abc import Sequence

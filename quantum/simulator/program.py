@@ -13,7 +13,7 @@ from quantum.simulator.angles import AngleTable, CompiledAngles
 from quantum.simulator.lowering import Phase, Turn
 from quantum.simulator.moves import sources
 from quantum.simulator.phases import CompiledPhases, PhaseTable, phase_patterns
-from quantum.simulator.schedule import Layer, MoveLayer, PhaseLayer, TurnLayer, fuse
+from quantum.simulator.schedule import Layer, MoveLayer, TurnLayer, fuse
 from quantum.simulator.steps import (
     ColumnPhaseStep,
     ColumnTurnStep,

@@ -1,4 +1,4 @@
-"""Amplitudes at work: basis states first, batch last, so that every step is one pass over memory."""
+"""Amplitudes at work: basis states first, batch last, so that a step is a pass over memory."""
 
 import torch
 from jaxtyping import Complex
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class Register:
-    """States [copies, amplitude, column] and a spare of the same shape for what cannot work in place.
+    """States [copy, amplitude, column] and a spare of that shape for what cannot work in place.
 
     A column is one element of the batch; in the adjoint sweep copy 0 is the state and copy 1 its
     adjoint, so that one call undoes a step for both.

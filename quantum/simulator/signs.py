@@ -1,8 +1,8 @@
-"""Sign patterns of bit masks, factored: a function of many basis states as (high half) x (low half).
+"""Sign patterns of bit masks, factored: a function of the basis states as (high) x (low).
 
-Whether the bits under a mask have even parity, or are all ones, is a product of the same question about
-the high and the low half of the index. So Σ_t a_t s_t(x) over 2^n states is one matrix product of
-two tables with 2^(n/2) columns each, and so are the sums Σ_x w(x) s_t(x).
+Whether the bits under a mask have even parity, or are all ones, is a product of the same question
+about the high and the low half of the index. So Σ_t a_t s_t(x) over 2^n states is one matrix
+product of two tables with 2^(n/2) columns each, and so are the sums Σ_x w(x) s_t(x).
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Turns: RY layers as Kronecker products of a few qubits, one real matrix product per product.
 
-RY is real, so real and imaginary parts are columns of the same product; and a product of real matrices runs at
-several times the speed of a complex one.
+RY is real, so real and imaginary parts are columns of the same product; and a product of real
+matrices runs at several times the speed of a complex one.
 """
 
 from dataclasses import dataclass
