@@ -1,1 +1,1 @@
-"""Elements, residues and reference conformers, from the PDB's chemical component dictionary (CCD)."""
+"""Elements, residues and reference conformers, from the chemical component dictionary (CCD)."""

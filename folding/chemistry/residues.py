@@ -89,3 +89,6 @@ def _read_residue(code: str, letter: str, restype: int) -> Residue:
 
 ATOMIC_NUMBERS = {"C": 6, "N": 7, "O": 8, "S": 16}
 """Atomic numbers of the heavy elements in amino acids."""
+
+SYMBOLS = {number: symbol for symbol, number in ATOMIC_NUMBERS.items()}
+"""Element symbols by atomic number."""

@@ -144,7 +144,7 @@ class CropSize:
 
 
 class CropSampler:
-    """Draws crops: cluster uniformly, then a chain of it, then a contiguous stretch (AF3 SI 2.7)."""
+    """Draws crops: a cluster, a chain of it, a contiguous stretch, each uniformly (AF3 SI 2.7)."""
 
     def __init__(self, chains: ChainFile, split: str, generator: np.random.Generator) -> None:
         self.chains = chains
@@ -199,9 +199,7 @@ def collate(chains: list[Chain], size: CropSize, generator: np.random.Generator)
     return Crop(features, coordinates, observed)
 
 
-def _arrays(
-    chain: Chain, size: CropSize, generator: np.random.Generator
-) -> dict[str, np.ndarray]:
+def _arrays(chain: Chain, size: CropSize, generator: np.random.Generator) -> dict[str, np.ndarray]:
     """Features and coordinates of one crop, padded."""
     tokens = tokens_of([chain.restype], chain_ids=["A"], entity_ids=[1], sym_ids=[1])
     n = tokens.n_tokens

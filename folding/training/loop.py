@@ -105,13 +105,11 @@ class Trainer:
         sigma = self.model.config.sampler.sigma_data
         weight = (t_hat**2 + sigma**2) / (t_hat * sigma) ** 2
         terms = diffusion_loss(x.float(), truth, crop.observed, crop.features, weight=weight)
-        distogram = distogram_loss(
-            logits.float(), crop.coordinates, crop.observed, crop.features
-        )
+        distogram = distogram_loss(logits.float(), crop.coordinates, crop.observed, crop.features)
         loss = options.diffusion_weight * sum(terms) + options.distogram_weight * distogram
         return {"loss": loss, **terms._asdict(), "distogram": distogram}
 
-    def trunk(self, crop: Crop, n_cycles: int):  # noqa: ANN201
+    def trunk(self, crop: Crop, n_cycles: int):
         """The trunk after ``n_cycles`` passes; gradients flow through the last alone (AF3 SI 2)."""
         initial, trunk = self.model.start(crop.features)
         for _ in range(n_cycles - 1):

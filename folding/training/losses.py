@@ -95,8 +95,7 @@ def bond_error(
 def _distance(x: Tensor, left: Tensor, right: Tensor) -> Float[Tensor, "batch sample pair"]:
     """Distances between atoms that are given by index."""
     ends = [
-        torch.gather(x, 2, i[:, None, :, None].expand(-1, x.shape[1], -1, 3))
-        for i in (left, right)
+        torch.gather(x, 2, i[:, None, :, None].expand(-1, x.shape[1], -1, 3)) for i in (left, right)
     ]
     return (ends[0] - ends[1]).square().sum(-1).add(1e-8).sqrt()
 
@@ -192,7 +191,7 @@ def aligned_errors(
     observed: Bool[Tensor, "batch atom"],
     features: Features,
 ) -> tuple[Float[Tensor, "batch token token"], Bool[Tensor, "batch token"]]:
-    """Errors in Å of token j seen from the backbone frame of token i, and which frames are known."""
+    """Errors in Å of token j in the backbone frame of token i, and which frames are known."""
     local_x, local_truth = (
         _in_frames(y, _representatives(y, observed, features)[0], features) for y in (x, truth)
     )
@@ -207,9 +206,7 @@ def _in_frames(
 ) -> Float[Tensor, "batch token token 3"]:
     """All points in the frame of every token (AF3 SI algorithm 29)."""
     index = features.frame_atoms
-    a, b, c = (
-        torch.gather(x, 1, index[..., slot, None].expand(-1, -1, 3)) for slot in range(3)
-    )
+    a, b, c = (torch.gather(x, 1, index[..., slot, None].expand(-1, -1, 3)) for slot in range(3))
     w1 = functional.normalize(a - b, dim=-1, eps=1e-6)
     w2 = functional.normalize(c - b, dim=-1, eps=1e-6)
     e1 = functional.normalize(w1 + w2, dim=-1, eps=1e-6)

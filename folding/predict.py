@@ -1,0 +1,195 @@
+"""From what to fold to predictions: the whole story on one screen."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from folding.chemistry.residues import SYMBOLS, standard_residues
+from folding.confidence import HeadLogits, assess
+from folding.data.features import Features, featurize
+from folding.data.msa import msa_features
+from folding.data.tokens import Tokens, tokenize
+from folding.inputs import FoldInput, FoldOptions
+from folding.model.alphafold3 import AlphaFold3
+from folding.model.diffusion import DiffusionContext, Trunk
+from folding.prediction import Prediction
+from folding.progress import RecycleDone, Report, SampleDone, StageStarted, StepDone
+from folding.sampler import Step, sample
+from folding.structure.geometry import superposition
+from folding.structure.structure import Structure
+
+
+def fold(
+    fold_input: FoldInput, *, model: AlphaFold3, options: FoldOptions, report: Report
+) -> tuple[Prediction, ...]:
+    """All samples of all seeds, the highest ranking score first.
+
+    The same input, options, weights and seed give the same coordinates on the same machine,
+    whatever other seeds or samples are drawn with them.
+
+    Args:
+        report: hears of every stage, recycle, step and sample; what it raises ends the fold.
+
+    Raises:
+        InvalidInput: an alignment does not belong to its chain.
+        Cancelled: ``report`` said so.
+    """
+    with torch.inference_mode():
+        predictions = list(_predictions(fold_input, model, options, report))
+    return tuple(sorted(predictions, key=lambda p: p.ranking_score, reverse=True))
+
+
+def _predictions(
+    fold_input: FoldInput, model: AlphaFold3, options: FoldOptions, report: Report
+) -> Iterator[Prediction]:
+    """Predictions in the order in which they are drawn."""
+    report(StageStarted("msa"))
+    msa = msa_features(fold_input)
+    for seed in fold_input.seeds:
+        report(StageStarted("features"))
+        tokens = tokenize(fold_input)
+        features = featurize(tokens, msa, np.random.default_rng(seed))
+        device = next(model.parameters()).device
+        job = Fold(model, options, tokens, features.to(device), seed=seed)
+        yield from job.run(report)
+
+
+class Fold:
+    """One seed of a job: a trunk, and the samples that are drawn from it."""
+
+    def __init__(
+        self,
+        model: AlphaFold3,
+        options: FoldOptions,
+        tokens: Tokens,
+        features: Features,
+        *,
+        seed: int,
+    ) -> None:
+        self.model, self.options = model, options
+        self.tokens, self.features, self.seed = tokens, features, seed
+        self.n_atoms = len(tokens.atom_to_token)
+
+    def run(self, report: Report) -> Iterator[Prediction]:
+        """The samples of this seed, each reported as soon as its confidence is known."""
+        report(StageStarted("trunk"))
+        trunk = self.trunk(report)
+        context = self.model.diffusion.context(self.features, trunk)
+        contacts = self.contacts(trunk)
+        for index in range(self.options.n_samples):
+            report(StageStarted("diffusion"))
+            coordinates, trajectory = self.draw(index, context, report)
+            report(StageStarted("confidence"))
+            prediction = self.judge(index, coordinates, trajectory, (trunk, contacts))
+            report(SampleDone(prediction))
+            yield prediction
+
+    def trunk(self, report: Report) -> Trunk:
+        """The trunk after all cycles, with the contacts that each one sees."""
+        n_cycles = self.options.n_recycles + 1
+        initial, trunk = self.model.start(self.features)
+        for cycle in range(1, n_cycles + 1):
+            trunk = self.model.cycle(self.features, initial, trunk)
+            report(RecycleDone(self.seed, cycle, n_cycles, self.contacts(trunk)))
+        return trunk
+
+    def contacts(self, trunk: Trunk) -> Float32[np.ndarray, "token token"]:
+        """Contact probabilities from the distogram."""
+        return _numpy(self.model.contact_probabilities(trunk))
+
+    def draw(
+        self, index: int, context: DiffusionContext, report: Report
+    ) -> tuple[Tensor, Float32[np.ndarray, "step token 3"]]:
+        """Coordinates [atom, 3] of one sample, and the path that its tokens took."""
+        frames: list[np.ndarray] = []
+        for step in self.steps(index, context):
+            frames.append(self.frame(step, frames))
+            report(
+                StepDone(
+                    seed=self.seed,
+                    sample=index,
+                    n_samples=self.options.n_samples,
+                    step=step.index,
+                    n_steps=self.options.n_steps,
+                    noise_level=step.noise_level,
+                    coordinates=frames[-1],
+                )
+            )
+        return step.x[0], np.stack(frames)
+
+    def steps(self, index: int, context: DiffusionContext) -> Iterator[Step]:
+        """The reverse diffusion of one sample, with a generator of its own."""
+        device = self.features.ref_pos.device
+        state = np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)
+        generator = torch.Generator(device).manual_seed(int(state[0] >> np.uint64(1)))
+        return sample(
+            lambda x, t_hat: self.model.diffusion(x, t_hat, context),
+            self.model.config.sampler,
+            n_steps=self.options.n_steps,
+            shape=(1, len(self.features.ref_pos), 3),
+            generator=generator,
+        )
+
+    def frame(self, step: Step, before: list[np.ndarray]) -> Float32[np.ndarray, "token 3"]:
+        """Centred positions of the centre atoms, laid on the frame before.
+
+        Every step turns the noise at random (algorithm 19); without this the picture would tumble.
+        """
+        points = _numpy(step.denoised[0, self.features.frame_atoms[:, 1]])
+        points = points - points.mean(0)
+        if not before:
+            return points
+        return superposition(points, before[-1]).apply(points).astype(np.float32)
+
+    def judge(
+        self,
+        index: int,
+        coordinates: Tensor,
+        trajectory: np.ndarray,
+        seen: tuple[Trunk, np.ndarray],
+    ) -> Prediction:
+        """The prediction with its confidence."""
+        trunk, contacts = seen
+        logits = self.model.confidence(coordinates, self.features, trunk)
+        atoms = slice(self.n_atoms)
+        structure = build_structure(self.tokens, _numpy(coordinates[atoms]))
+        confidence = assess(
+            HeadLogits(
+                plddt=_numpy(logits.plddt[atoms]),
+                pae=_numpy(logits.pae),
+                pde=_numpy(logits.pde),
+                resolved=_numpy(logits.resolved[atoms]),
+            ),
+            structure,
+            contact_probs=contacts,
+        )
+        return Prediction(self.seed, index, structure, confidence, trajectory)
+
+
+def build_structure(tokens: Tokens, coordinates: Float32[np.ndarray, "atom 3"]) -> Structure:
+    """The atoms of a job at ``coordinates``, centred."""
+    of_atom = tokens.atom_to_token
+    chain_of_token = np.array(tokens.chain_ids)[tokens.asym_id - 1]
+    residues = standard_residues()
+    classes = tokens.restype[of_atom]
+    slots = tokens.atom_slot
+    elements = [residues[c].elements[s] for c, s in zip(classes, slots, strict=True)]
+    return Structure(
+        coordinates=coordinates - coordinates.mean(0),
+        element=np.array([SYMBOLS[int(number)] for number in elements]),
+        atom_name=np.array(tokens.atom_names),
+        residue_name=np.array([residues[c].code for c in classes]),
+        residue_number=tokens.residue_index[of_atom],
+        chain_id=chain_of_token[of_atom],
+        entity_id=tokens.entity_id[of_atom],
+        token_index=of_atom,
+        token_chain_id=chain_of_token,
+    )
+
+
+def _numpy(x: Tensor) -> Float32[np.ndarray, "..."]:
+    """A float32 array of its own."""
+    return x.float().cpu().numpy().copy()

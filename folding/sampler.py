@@ -1,0 +1,88 @@
+"""The reverse diffusion (AF3 SI algorithm 18), for any denoising function.
+
+Departures, as in Protenix: the update uses the noised coordinates (line 9 of the paper mixes two),
+and the last noise level is what eq. 7 gives, s_min, not 0.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from folding.model.config import SamplerConfig
+
+Denoise = Callable[[Tensor, Tensor], Tensor]
+"""(x_noisy [*batch, sample, atom, 3], t_hat [*batch, sample]) -> denoised coordinates, all in Å."""
+
+
+class Step(NamedTuple):
+    """The state after one denoising step."""
+
+    index: int
+    """Counts from 1."""
+    noise_level: float
+    """Å: what the step started from."""
+    denoised: Float[Tensor, "sample atom 3"]
+    """The network's estimate of the structure."""
+    x: Float[Tensor, "sample atom 3"]
+    """The coordinates that the next step starts from."""
+
+
+def noise_schedule(config: SamplerConfig, n_steps: int) -> Float[Tensor, " levels"]:
+    """Noise levels in Å from the largest to the smallest, ``n_steps`` + 1 of them (eq. 7)."""
+    ramp = torch.linspace(0, 1, n_steps + 1, dtype=torch.float64)
+    high, low = config.s_max ** (1 / config.rho), config.s_min ** (1 / config.rho)
+    return (config.sigma_data * (high + ramp * (low - high)) ** config.rho).float()
+
+
+def sample(
+    denoise: Denoise,
+    config: SamplerConfig,
+    *,
+    n_steps: int,
+    shape: tuple[int, int, int],
+    generator: torch.Generator,
+) -> Iterator[Step]:
+    """Draws structures, giving the state after every step.
+
+    Args:
+        shape: (sample, atom, 3); padding atoms included.
+        generator: gives all noise, rotations and translations; one seed in, same bits out.
+    """
+    device = generator.device
+    levels = noise_schedule(config, n_steps).tolist()
+    x = levels[0] * torch.randn(shape, generator=generator, device=device)
+    for index, (last, level) in enumerate(pairwise(levels), start=1):
+        x = augmented(x, generator)
+        gamma = config.gamma_0 if level > config.gamma_min else 0.0
+        t_hat = last * (1 + gamma)
+        spread = config.noise_scale * (t_hat**2 - last**2) ** 0.5
+        x = x + spread * torch.randn(shape, generator=generator, device=device)
+        denoised = denoise(x, torch.full(shape[:1], t_hat, device=device))
+        x = x + config.step_scale * (level - t_hat) * (x - denoised) / t_hat
+        yield Step(index, last, denoised, x)
+
+
+def augmented(
+    x: Float[Tensor, "sample atom 3"], generator: torch.Generator
+) -> Float[Tensor, "sample atom 3"]:
+    """The centred coordinates, turned and moved at random (AF3 SI algorithm 19)."""
+    device = generator.device
+    q = torch.randn(len(x), 4, generator=generator, device=device)
+    move = torch.randn(len(x), 1, 3, generator=generator, device=device)
+    centred = x - x.mean(-2, keepdim=True)
+    return torch.matmul(centred, rotation_matrices(q).transpose(-1, -2)) + move
+
+
+def rotation_matrices(q: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotations from quaternions of any length; Gaussian ones give uniform rotations."""
+    w, x, y, z = (q / torch.linalg.vector_norm(q, dim=-1, keepdim=True)).unbind(-1)
+    rows = [
+        *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    ]
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))

@@ -1,0 +1,90 @@
+"""The weights that ship with the code: safetensors beside this file, one model card each."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from folding.errors import FoldingError
+from folding.model.alphafold3 import AlphaFold3
+from folding.model.config import SMALL, ModelConfig
+
+FOLDER = Path(__file__).parent / "data"
+CONFIGS: dict[str, ModelConfig] = {"small": SMALL}
+"""The models that ship, by name."""
+
+
+class WeightsError(FoldingError, ValueError):
+    """The weights do not fit the network."""
+
+
+@dataclass(frozen=True)
+class OwnWeights:
+    """A weights file that ships with the code."""
+
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return FOLDER / f"{self.name}.safetensors"
+
+    @property
+    def card(self) -> Path:
+        """The model card: data, recipe, what it can and cannot do."""
+        return FOLDER / f"{self.name}.md"
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the file, in hexadecimal."""
+        return sha256(self.path.read_bytes()).hexdigest()
+
+    @cached_property
+    def facts(self) -> dict[str, object]:
+        """What training wrote into the file: steps, data, scores on the validation split."""
+        with safe_open(self.path, framework="pt") as file:
+            return json.loads((file.metadata() or {}).get("facts", "{}"))
+
+
+def load(name: str = "small") -> AlphaFold3:
+    """The network with the named weights, ready to fold.
+
+    It is built without storage and filled from the mapped file, so that nothing is initialised in
+    vain.
+
+    Raises:
+        WeightsError: no such weights, or tensors that are missing, unknown or of another shape.
+    """
+    if name not in CONFIGS:
+        raise WeightsError(f"There are no weights {name!r}; there are {sorted(CONFIGS)}.")
+    with torch.device("meta"):
+        model = AlphaFold3(CONFIGS[name])
+    weights = OwnWeights(name)
+    with safe_open(weights.path, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    check(model, tensors, source=weights.path.name)
+    model.load_state_dict(tensors, strict=True, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def check(model: AlphaFold3, tensors: dict[str, torch.Tensor], *, source: str) -> None:
+    """Passes if the tensors are exactly those of the network.
+
+    Raises:
+        WeightsError: naming the first tensor that is missing, unknown or of another shape.
+    """
+    expected = model.state_dict()
+    if missing := sorted(expected.keys() - tensors.keys()):
+        raise WeightsError(f"{source} lacks {missing[0]} and {len(missing) - 1} more tensors.")
+    if unknown := sorted(tensors.keys() - expected.keys()):
+        raise WeightsError(f"{source} holds {unknown[0]}, which the network does not have.")
+    for name, value in expected.items():
+        if tensors[name].shape != value.shape:
+            raise WeightsError(
+                f"{source}: {name} has shape {list(tensors[name].shape)}, "
+                f"the network needs {list(value.shape)}."
+            )
