@@ -88,7 +88,7 @@ def dihedral(
     right = (d - c) - np.sum((d - c) * axis, axis=-1, keepdims=True) * axis
     cosine = np.sum(left * right, axis=-1)
     sine = np.sum(np.cross(axis, left) * right, axis=-1)
-    return np.arctan2(sine, cosine)
+    return np.asarray(np.arctan2(sine, cosine))
 
 
 class BackboneTorsions(NamedTuple):

@@ -67,7 +67,7 @@ def tm_score(model: Points, native: Points, *, length: int | None = None) -> flo
     return best / length
 
 
-def _fragment_masks(n_points: int) -> list[Bool[np.ndarray, "fragment point"]]:
+def _fragment_masks(n_points: int) -> list[Bool[np.ndarray, "_ point"]]:
     lengths = [n_points]
     while lengths[-1] > _SHORTEST_FRAGMENT:
         lengths.append(max(lengths[-1] // 2, _SHORTEST_FRAGMENT))
@@ -121,7 +121,7 @@ def gdt_ts(model: Points, native: Points) -> float:
 def _largest_set(
     model: Points,
     native: Points,
-    fragments: list[Bool[np.ndarray, "fragment point"]],
+    fragments: list[Bool[np.ndarray, "_ point"]],
     *,
     cutoff: float,
 ) -> float:
@@ -184,7 +184,8 @@ def _kept(
 def _per_point(
     first: np.ndarray, second: np.ndarray, values: np.ndarray, *, n_points: int
 ) -> Float[np.ndarray, " point"]:
-    return np.bincount(first, values, n_points) + np.bincount(second, values, n_points)
+    total = np.bincount(first, values, n_points) + np.bincount(second, values, n_points)
+    return total.astype(np.float64)  # bincount of nothing counts in integers
 
 
 def lddt_ca(model: Points, native: Points) -> float:

@@ -20,7 +20,7 @@ def read_mmcif(text: str) -> Structure:
     try:
         block = gemmi.cif.read_string(text).sole_block()
         found = gemmi.make_structure_from_block(block)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, IndexError) as error:
         raise InvalidInput(
             f"This is not an mmCIF file: {str(error)[:200]}. Choose a .cif file of a structure.",
             field="structure",
@@ -37,7 +37,7 @@ def read_pdb(text: str) -> Structure:
     check_size(text, limit=MAX_FILE_CHARACTERS, what="A PDB file", field="structure")
     try:
         found = gemmi.read_pdb_string(text)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, IndexError) as error:
         raise InvalidInput(
             f"This is not a PDB file: {str(error)[:200]}. Choose a .pdb file of a structure.",
             field="structure",
