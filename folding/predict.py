@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor
+from torch.nn import functional
 
 from folding.chemistry.residues import SYMBOLS, standard_residues
 from folding.confidence import HeadLogits, assess
@@ -125,11 +126,17 @@ class Fold:
         device = self.features.ref_pos.device
         state = np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)
         generator = torch.Generator(device).manual_seed(int(state[0] >> np.uint64(1)))
+        padding = (0, 0, 0, len(self.features.ref_pos) - self.n_atoms)
+
+        def denoise(x: Tensor, t_hat: Tensor) -> Tensor:
+            x = self.model.diffusion(functional.pad(x, padding), t_hat, context)
+            return x[:, : self.n_atoms]
+
         return sample(
-            lambda x, t_hat: self.model.diffusion(x, t_hat, context),
+            denoise,
             self.model.config.sampler,
             n_steps=self.options.n_steps,
-            shape=(1, len(self.features.ref_pos), 3),
+            shape=(1, self.n_atoms, 3),
             generator=generator,
         )
 
