@@ -70,9 +70,11 @@ class PasswordBackend(AuthenticationBackend):
     """Accounts with a password; the local user is not one, whatever its row says."""
 
     def user_can_authenticate(self, user: AbstractBaseUser | None) -> bool:
-        if user is not None and user.get_username() == NAME:
-            return False
-        return bool(super().user_can_authenticate(user))
+        return not _is_local(user) and bool(super().user_can_authenticate(user))
+
+    def get_user(self, user_id: int) -> User | None:
+        user: User | None = super().get_user(user_id)
+        return None if _is_local(user) else user
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -80,3 +82,13 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.SIGN_UP_IS_OPEN)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        """Whoever gave the right password. allauth lets in users that their backend refuses, to
+        tell them why; for the local user there is nothing to tell."""
+        user: AbstractBaseUser | None = super().authenticate(request, **credentials)
+        return None if _is_local(user) else user
+
+
+def _is_local(user: AbstractBaseUser | None) -> bool:
+    return user is not None and user.get_username() == NAME

@@ -14,10 +14,10 @@ SCIENCE = ("folding", "quantum")
 ROOMS = {
     "allauth": ("webapp/local_user", "webapp/urls", "webapp/views/accounts"),
     "asgiref": ("webapp",),
-    "billiard": ("webapp/tasks",),
     "biotite": ("folding/chemistry", "folding/structure"),
     "celery": ("webapp/celery", "webapp/queue", "webapp/tasks", "webapp/monitor"),
     "channels": ("webapp/asgi", "webapp/routing", "webapp/live"),
+    "cirq": ("quantum/backends/ionq",),
     "csp": ("webapp/settings",),
     "django": ("webapp",),
     "gemmi": ("folding/structure",),
@@ -28,9 +28,11 @@ ROOMS = {
     "numpy": (*SCIENCE, "webapp/live/frames", "webapp/pipeline", "webapp/results"),
     "psutil": ("folding/cost", "webapp/cores", "webapp/monitor", "webapp/sweeper"),
     "pynvml": ("webapp/monitor",),
+    "qiskit": ("quantum/backends/ibm",),
     "redis": ("webapp/broker", "webapp/live", "webapp/monitor", "webapp/serve"),
     "safetensors": ("folding/weights", "folding/training"),
     "scipy": SCIENCE,
+    "sympy": ("quantum/backends/ionq",),
     "torch": SCIENCE,
     "tqdm": ("folding/training", "webapp/management"),
 }

@@ -101,15 +101,22 @@ def test_the_local_user_cannot_be_given_a_password(client, db):
 def test_even_with_a_password_in_its_row_it_cannot_sign_in(client, db):
     User.objects.create_user("local", password=PASSWORD)
     fields = {"login": "local", "password": PASSWORD}
-    client.post(reverse("account_login"), fields)
+    page = client.post(reverse("account_login"), fields).content.decode()
+    assert "not correct" in page
     assert "_auth_user_id" not in client.session
+
+
+def test_a_password_session_of_its_row_is_worthless(client, db):
+    user = User.objects.create_user("local", password=PASSWORD)
+    client.force_login(user, backend="webapp.local_user.PasswordBackend")
+    assert not is_let_in(client)
 
 
 @pytest.mark.parametrize("powers", [{"is_staff": True}, {"password": PASSWORD}])
 def test_a_row_that_is_somebodys_own_is_not_given_away(client, db, powers):
-    user = User.objects.create_user("local", **powers)
+    User.objects.create_user("local", **powers)
     assert start(client).status_code == 403
-    assert user.username not in client.get(reverse("home")).content.decode()
+    assert "_auth_user_id" not in client.session
 
 
 def test_someone_who_is_signed_in_stays_who_they_are(client, user):
