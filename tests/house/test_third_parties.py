@@ -12,7 +12,12 @@ SCIENCE = ("folding", "quantum")
 
 # Where a library may be imported: folders and files, as their paths begin.
 ROOMS = {
-    "allauth": ("webapp/local_user", "webapp/urls", "webapp/views/accounts"),
+    "allauth": (
+        "webapp/account_forms",
+        "webapp/local_user",
+        "webapp/urls",
+        "webapp/views/accounts",
+    ),
     "asgiref": ("webapp",),
     "biotite": ("folding/chemistry", "folding/structure"),
     "celery": ("webapp/celery", "webapp/queue", "webapp/tasks", "webapp/monitor"),
@@ -37,6 +42,7 @@ ROOMS = {
     "sympy": ("quantum/backends/ionq",),
     "sympy": ("quantum/backends/ionq",),
     "torch": SCIENCE,
+    "whitenoise": ("webapp/static_files",),
     "tqdm": ("folding/training", "webapp/management"),
 }
 
