@@ -247,6 +247,8 @@ class SubmitForm:
 
     fold_input: FoldInput | None = None
     options: FoldOptions = FoldOptions()
+    whole_errors: Sequence[str] = ()
+    estimate: Any = None
 
     def __init__(
         self,
@@ -291,6 +293,7 @@ class SubmitForm:
         self.options = self.job.options()
         fold_input = self.job.read_json() if self.is_json else self._read_rows()
         self.fold_input = None if self.errors else fold_input
+        self.whole_errors = self.errors.get("", [])
         return self.fold_input is not None
 
     @property

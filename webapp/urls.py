@@ -4,12 +4,28 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from webapp.views import accounts, health
+from webapp.views import accounts, dashboard, health, home, jobs, results
 
 # The admin has no sign-in of its own: allauth's counts the failures.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+_JOB = "jobs/<uuid:job_id>/"
+_SAMPLE = f"{_JOB}samples/<int:seed>-<int:sample>/"
+
 urlpatterns = [
+    path("", home.home, name="home"),
+    path("jobs/", dashboard.dashboard, name="dashboard"),
+    path("jobs/new/", jobs.submit, name="submit"),
+    path("jobs/validate/", jobs.validate, name="validate"),
+    path(_JOB, jobs.job, name="job"),
+    path(f"{_JOB}cancel/", jobs.cancel, name="job_cancel"),
+    path(f"{_JOB}retry/", jobs.retry, name="job_retry"),
+    path(f"{_JOB}delete/", jobs.delete, name="job_delete"),
+    path(f"{_JOB}events/", jobs.events, name="job_events"),
+    path(f"{_JOB}files/<str:name>", results.file, name="job_file"),
+    path(f"{_JOB}archive.zip", results.archive, name="job_archive"),
+    path(_SAMPLE, results.sample, name="job_sample"),
+    path(f"{_SAMPLE}<str:kind>", results.frames, name="job_frames"),
     path("start/", accounts.start, name="start"),
     path("healthz/", health.health, name="health"),
     # The local user is the only one without a password, and stays so.

@@ -58,18 +58,22 @@ function rotation([w, x, y, z]) {
   ];
 }
 
-// `moving` laid over `fixed` (flat xyz arrays of one length); a copy of `moving` where they differ in length.
-export function alignTo(moving, fixed) {
-  if (!fixed || moving.length !== fixed.length || moving.length < 9) return Float32Array.from(moving);
+// The rigid motion that lays `moving` over `fixed` (flat xyz arrays of one length), as a function of a point.
+export function superposition(moving, fixed) {
   const from = centre(moving);
   const to = centre(fixed);
   const r = rotation(largestEigenvector(quaternionMatrix(overlap(moving, from, fixed, to))));
-  const moved = new Float32Array(moving.length);
-  for (let i = 0; i < moving.length; i += 3) {
-    for (let a = 0; a < 3; a += 1) {
-      moved[i + a] = to[a];
-      for (let b = 0; b < 3; b += 1) moved[i + a] += r[a][b] * (moving[i + b] - from[b]);
-    }
-  }
+  return ([x, y, z]) => {
+    const d = [x - from[0], y - from[1], z - from[2]];
+    return r.map((row, a) => to[a] + row[0] * d[0] + row[1] * d[1] + row[2] * d[2]);
+  };
+}
+
+// `moving` laid over `fixed`; a copy of `moving` where there is nothing to compare it with.
+export function alignTo(moving, fixed) {
+  const moved = Float32Array.from(moving);
+  if (!fixed || moving.length !== fixed.length || moving.length < 9) return moved;
+  const move = superposition(moving, fixed);
+  for (let i = 0; i < moving.length; i += 3) moved.set(move(moving.subarray(i, i + 3)), i);
   return moved;
 }

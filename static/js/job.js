@@ -38,14 +38,16 @@ function showPercent() {
   document.title = `${Math.round(percent)} % · ${document.querySelector("h1").textContent}`;
 }
 
-function receive({ fragments, data, error }) {
-  if (data?.kind === "status" && data.status === "deleted") {
+// Counts of what was heard stand in the page's data attributes, where tests and curious people find them.
+function receive({ fragments, data }) {
+  const events = data?.events ?? [];
+  if (events.some(({ kind, status }) => kind === "status" && status === "deleted")) {
     location.assign(root.dataset.gone);
     return;
   }
-  swapAll(fragments);
-  if (data?.kind) root.dataset[data.kind] = Number(root.dataset[data.kind] ?? 0) + 1;
-  if (error) showConnection("closed");
+  const hasEnded = root.dataset.panel !== "live";
+  swapAll((fragments ?? []).filter(({ target }) => !hasEnded || target !== "job-panel"));
+  for (const { kind } of events) root.dataset[`${kind}Events`] = Number(root.dataset[`${kind}Events`] ?? 0) + 1;
 }
 
 document.addEventListener("swap", ({ detail }) => {

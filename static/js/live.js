@@ -1,28 +1,30 @@
 // The panel of a fold in progress: the moving trace, the contact map, the noise levels.
+import { createViewer } from "./canvas3d.js";
 import { paint } from "./heatmap.js";
 import { CONTACTS } from "./frame.js";
 import { NoiseChart } from "./noise.js";
-import { PROBABILITY_TABLE, token } from "./palette.js";
+import { probabilityTable } from "./palette.js";
 import { Trace } from "./trace.js";
 
 function text(id, words) {
   document.getElementById(id).textContent = words;
 }
 
+function angstroms(value) {
+  return value >= 10 ? value.toFixed(0) : value.toPrecision(2);
+}
+
 export class LivePanel {
   constructor(element) {
     this.element = element;
     const lengths = element.dataset.chains.split(",").map(Number);
-    this.viewer = window.$3Dmol.createViewer(document.getElementById("live-viewer"), {
-      backgroundColor: token("surface"),
-      antialias: true,
-    });
+    this.viewer = createViewer(document.getElementById("live-viewer"));
     this.trace = new Trace(this.viewer, { lengths });
     this.noise = new NoiseChart(document.getElementById("noise"), { nSteps: Number(element.dataset.steps) });
     this.latest = new Map();
     this.attempt = 0;
     this.picked = null;
-    this.repaint = () => this.trace.recolour();
+    this.repaint = () => this.retheme();
     document.addEventListener("themechange", this.repaint);
   }
 
@@ -41,8 +43,10 @@ export class LivePanel {
     this.following = null;
   }
 
-  showContacts({ cells, count, step, nSteps }) {
-    paint(document.getElementById("contacts"), cells, count, PROBABILITY_TABLE);
+  showContacts(frame) {
+    const { cells, count, step, nSteps } = frame;
+    this.contacts = frame;
+    paint(document.getElementById("contacts"), cells, count, probabilityTable());
     text("contacts-caption", `after cycle ${step} of ${nSteps}`);
     this.element.dataset.cycles = step;
   }
@@ -68,7 +72,7 @@ export class LivePanel {
   draw(frame) {
     this.trace.show(frame.coordinates);
     const seed = this.latest.size && frame.seedIndex ? `seed ${frame.seedIndex + 1}, ` : "";
-    text("live-caption", `${seed}sample ${frame.sample + 1}, step ${frame.step} of ${frame.nSteps}, ${frame.noiseLevel.toPrecision(2)} Å of noise`);
+    text("live-caption", `${seed}sample ${frame.sample + 1}, step ${frame.step} of ${frame.nSteps}, ${angstroms(frame.noiseLevel)} Å of noise`);
   }
 
   drawPicks() {
@@ -92,17 +96,14 @@ export class LivePanel {
     return button;
   }
 
+  retheme() {
+    this.trace.recolour();
+    this.noise.draw();
+    if (this.contacts) this.showContacts(this.contacts);
+  }
+
   close() {
     document.removeEventListener("themechange", this.repaint);
     this.trace.remove();
-    this.viewer.clear();
-    loseContext(document.getElementById("live-viewer"));
   }
-}
-
-// Browsers keep few WebGL contexts alive; the one of a removed viewer is given back at once.
-export function loseContext(element) {
-  const canvas = element?.querySelector("canvas");
-  const gl = canvas?.getContext("webgl2") ?? canvas?.getContext("webgl");
-  gl?.getExtension("WEBGL_lose_context")?.loseContext();
 }

@@ -53,7 +53,14 @@ function table(stops) {
 }
 
 export const ERROR_TABLE = table(SURE_TO_UNSURE);
-export const PROBABILITY_TABLE = table([...SURE_TO_UNSURE].reverse());
+const ON_PAPER = table([...SURE_TO_UNSURE].reverse());
+const IN_THE_DARK = table([[20, 29, 26], [24, 74, 61], [42, 140, 113], [103, 207, 179], [226, 255, 244]]);
+
+// Improbable is the colour of the ground, in the light and in the dark.
+export function probabilityTable() {
+  const isDark = getComputedStyle(document.documentElement).colorScheme === "dark";
+  return isDark ? IN_THE_DARK : ON_PAPER;
+}
 
 export function token(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

@@ -58,8 +58,8 @@ function radius(xyz) {
 
 export class Trace {
   // `viewer` is a 3Dmol viewer; `colour(residue, t)` is asked once for each point.
-  constructor(viewer, { lengths, colour = (_, t) => rainbow(t) }) {
-    Object.assign(this, { viewer, lengths, colour });
+  constructor(viewer, { lengths, colour = (_, t) => rainbow(t), follow = true }) {
+    Object.assign(this, { viewer, lengths, colour, follow });
     this.quiet = matchMedia("(prefers-reduced-motion: reduce)");
   }
 
@@ -110,7 +110,7 @@ export class Trace {
     this.now = xyz;
     this.knots.forEach((knot, i) => place(this.atoms[i], knot, xyz));
     this.model.setStyle({}, { stick: { radius: TUBE, colorfunc: (atom) => atom.properties.colour } });
-    this.keepInView(xyz);
+    if (this.follow) this.keepInView(xyz);
     this.viewer.render();
   }
 

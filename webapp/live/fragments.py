@@ -48,7 +48,7 @@ def render(job: Job, event: Event | Gap) -> list[Fragment]:
         case LogLine():
             return [Fragment("job-log", _html("log_line", line=event, key=log_key(event)))]
         case SampleReady():
-            return [Fragment("job-samples", _html("sample", sample=event))]
+            return [Fragment("job-samples", _html("sample", job=job, sample=event))]
         case Gap():
             return [Fragment("job-log", _html("gap", gap=event))]
         case ContactMap() | Frame():
@@ -75,13 +75,20 @@ def progress(job: Job, event: Progress) -> list[Fragment]:
 def panel(job: Job) -> str:
     """The HTML of everything below the job's head."""
     if job.status == "succeeded":
-        return render_to_string("jobs/result/panel.html", results.context(job))
+        return _result(job)
     if job.is_finished:
         return render_to_string("jobs/ended/panel.html", {"job": job})
     now = Progress(stage=job.stage, percent=job.percent, eta_seconds=job.eta_seconds)
     timeline = stages.timeline(job, now=job.stage)
     context = {"job": job, "progress": now, "timeline": timeline}
     return render_to_string("jobs/live/panel.html", context)
+
+
+def _result(job: Job) -> str:
+    try:
+        return render_to_string("jobs/result/panel.html", results.context(job))
+    except (FileNotFoundError, IndexError):
+        return render_to_string("jobs/ended/panel.html", {"job": job, "files_are_gone": True})
 
 
 def log_key(line: LogLine) -> str:

@@ -7,7 +7,8 @@ from datetime import datetime
 from django import template
 from django.utils import timezone
 
-from webapp.models import Job, Stage
+from webapp.models import Job, Stage, Status
+from webapp.monitor import Gpu, Reading
 
 register = template.Library()
 # (at least, name in CSS, in words): the bands of the AlphaFold Protein Structure Database.
@@ -94,3 +95,37 @@ def chain_lengths(job: Job) -> str:
         copies = 1 if isinstance(ids, str) else len(ids)
         lengths += [str(len(entity["protein"]["sequence"]))] * copies
     return ",".join(lengths)
+
+
+@register.filter
+def row_words(job: Job) -> str:
+    """What a dashboard says beside the status: where in the queue, which stage, how long it took."""
+    if job.status == Status.QUEUED:
+        return queue_words(job)
+    if job.status == Status.RUNNING:
+        left = f", about {duration(job.eta_seconds)} left" if job.eta_seconds is not None else ""
+        return f"{job.percent:.0f} %, {stage_words(job.stage).lower()}{left}"
+    if job.status == Status.FAILED:
+        return job.error
+    return took(job)
+
+
+@register.filter
+def took(job: Job) -> str:
+    """`in 12 s`, from its start to its end; empty for a job without either."""
+    if job.started_at is None or job.finished_at is None:
+        return ""
+    return f"in {duration((job.finished_at - job.started_at).total_seconds())}"
+
+
+@register.filter
+def cpu_words(reading: Reading) -> str:
+    """`38 % of 2 cores`."""
+    cores = f"{reading.cpu_count} core{'' if reading.cpu_count == 1 else 's'}"
+    return f"{reading.cpu_percent:.0f} % of {cores}"
+
+
+@register.filter
+def memory_words(of: Reading | Gpu) -> str:
+    """`3.1 GB of 16.0 GB`, of a machine or a GPU."""
+    return f"{memory(of.memory_used)} of {memory(of.memory_total)}"

@@ -1,0 +1,105 @@
+// Plays how a sample came out of the noise: the steps of its trajectory, laid over the final structure.
+import { alignTo } from "./align.js";
+import { angstroms } from "./frame.js";
+import { Trace } from "./trace.js";
+
+const STEP_MS = 240;
+
+export class Playback {
+  constructor(element, view) {
+    Object.assign(this, { element, view, frames: null, url: "" });
+    this.button = element.querySelector("[data-play]");
+    this.slider = element.querySelector("input");
+    this.words = element.querySelector("output");
+    this.button.addEventListener("click", () => (this.timer ? this.pause() : this.play()));
+    this.slider.addEventListener("input", () => this.seek(Number(this.slider.value)));
+  }
+
+  // Nothing is fetched before somebody plays.
+  load(url, scene) {
+    this.pause();
+    this.leave();
+    Object.assign(this, { url, scene, frames: null });
+    this.slider.value = this.slider.max;
+    this.say(null);
+  }
+
+  async fetchFrames() {
+    if (this.frames) return;
+    const response = await fetch(this.url);
+    if (!response.ok) throw new Error(`${this.url} answered ${response.status}`);
+    const buffer = await response.arrayBuffer();
+    const size = 3 * this.scene.count;
+    const nSteps = Math.floor(buffer.byteLength / (2 * size));
+    const frames = Array.from({ length: nSteps }, (_, step) => angstroms(buffer, 2 * size * step, size));
+    let over = this.view.coordinates();
+    for (let step = nSteps - 1; step >= 0; step -= 1) {
+      frames[step] = alignTo(frames[step], over);
+      over = frames[step];
+    }
+    this.frames = frames;
+    this.slider.max = nSteps - 1;
+    this.element.dataset.steps = nSteps;
+  }
+
+  async play() {
+    this.button.disabled = true;
+    await this.fetchFrames();
+    this.button.disabled = false;
+    const atEnd = !this.trace || Number(this.slider.value) >= this.frames.length - 1;
+    this.show(atEnd ? 0 : Number(this.slider.value));
+    this.timer = setInterval(() => this.next(), STEP_MS);
+    this.sayButton();
+  }
+
+  pause() {
+    this.timer = clearInterval(this.timer);
+    this.sayButton();
+  }
+
+  next() {
+    const step = Number(this.slider.value) + 1;
+    if (step < this.frames.length) this.show(step);
+    else {
+      this.pause();
+      this.leave();
+    }
+  }
+
+  async seek(step) {
+    this.pause();
+    const share = step / Number(this.slider.max);
+    await this.fetchFrames();
+    this.show(Math.round(share * (this.frames.length - 1)));
+  }
+
+  show(step) {
+    this.enter();
+    this.slider.value = step;
+    this.trace.show(this.frames[step]);
+    this.say(step);
+  }
+
+  enter() {
+    if (this.trace) return;
+    this.view.setHidden(true);
+    const lengths = this.scene.chains.map(({ sequence }) => sequence.length);
+    this.trace = new Trace(this.view.viewer, { lengths, colour: (residue) => this.view.colourOf(residue), follow: false });
+  }
+
+  leave() {
+    this.trace?.remove();
+    this.trace = null;
+    this.view.setHidden(false);
+    this.say(null);
+  }
+
+  say(step) {
+    this.words.textContent = step === null ? "final structure" : `step ${step + 1} of ${this.frames.length}`;
+    this.slider.setAttribute("aria-valuetext", this.words.textContent);
+  }
+
+  sayButton() {
+    this.button.textContent = this.timer ? "Pause" : "Play";
+  }
+}

@@ -1,0 +1,135 @@
+// The result of a job: structure, sequence, pLDDT and PAE of one sample, linked by one selection.
+import { PaePlot } from "./pae.js";
+import { Playback } from "./playback.js";
+import { PlddtChart } from "./plddt.js";
+import { Scene } from "./scene.js";
+import { Selection } from "./selection.js";
+import { SequenceStrip } from "./sequence.js";
+import { StructureView } from "./structure.js";
+import { swapAll } from "./swap.js";
+
+const HINT = "Point at a residue, or select in the sequence, the pLDDT plot or the PAE.";
+
+class Result {
+  constructor(element) {
+    this.element = element;
+    this.selection = new Selection();
+    this.structure = new StructureView(document.getElementById("structure"), this.selection);
+    this.sequence = new SequenceStrip(document.getElementById("sequence"), this.selection);
+    this.plddt = new PlddtChart(document.getElementById("plddt"), this.selection);
+    this.pae = new PaePlot(document.getElementById("pae"), this.selection);
+    this.playback = new Playback(document.getElementById("playback"), this.structure);
+    this.selection.addEventListener("select", () => this.say());
+    this.selection.addEventListener("hover", () => this.say());
+    element.addEventListener("click", (event) => this.click(event));
+    this.retheme = () => this.redraw();
+    document.addEventListener("themechange", this.retheme);
+  }
+
+  // Fetches and draws the sample that the page names.
+  async load() {
+    const { structure, scene, pae, trajectory, key } = document.getElementById("sample").dataset;
+    this.element.dataset.state = "loading";
+    try {
+      const [cif, loaded] = await Promise.all([fetchText(structure), Scene.fetch(scene)]);
+      this.scene = loaded;
+      this.selection.clear();
+      this.playback.load(trajectory, loaded);
+      this.structure.load(cif, loaded);
+      this.sequence.load(loaded);
+      this.plddt.load(loaded);
+      await this.pae.load(pae, loaded);
+      this.element.dataset.state = "ready";
+      this.say();
+      this.element.dataset.shown = key;
+    } catch (error) {
+      this.element.dataset.state = "failed";
+      document.getElementById("picked").textContent = `This sample could not be read (${error.message}). Reload the page to try again.`;
+    }
+  }
+
+  click(event) {
+    const button = event.target.closest("button");
+    const choices = button?.closest("[data-choices]");
+    if (choices) this.choose(choices, button);
+    else if (button?.dataset.do) this.perform(button.dataset.do);
+    else {
+      const row = event.target.closest("[data-sample]");
+      if (row) this.show(row);
+    }
+  }
+
+  perform(verb) {
+    if (verb === "clear") this.selection.clear();
+    if (verb === "reset") this.structure.reset();
+    if (verb === "picture") this.savePicture();
+  }
+
+  choose(choices, button) {
+    for (const other of choices.querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
+    const { value } = button.dataset;
+    if (choices.dataset.choices === "style") this.structure.setStyle(value);
+    else this.colour(value);
+  }
+
+  colour(value) {
+    const scale = value === "safe" ? "safe" : "alphafold";
+    this.structure.setColouring(value);
+    this.plddt.setColouring(scale);
+    this.element.dataset.scale = scale;
+    document.getElementById("legend").hidden = value === "chain" || value === "rainbow";
+  }
+
+  async show(row) {
+    if (row.hasAttribute("aria-current")) return;
+    const response = await fetch(row.querySelector("[data-url]").dataset.url);
+    if (!response.ok) return;
+    const { fragments } = await response.json();
+    swapAll(fragments);
+    for (const other of row.parentElement.children) other.removeAttribute("aria-current");
+    row.setAttribute("aria-current", "true");
+    await this.load();
+  }
+
+  savePicture() {
+    const link = document.createElement("a");
+    link.href = this.structure.picture();
+    link.download = `${document.querySelector("h1").textContent.trim()}.png`;
+    link.click();
+  }
+
+  say() {
+    const { ranges, hovered } = this.selection;
+    const place = document.getElementById("picked");
+    this.element.querySelector('[data-do="clear"]').hidden = !ranges.length;
+    if (hovered !== null && this.scene) {
+      place.textContent = `${this.scene.name(hovered)}, pLDDT ${this.scene.plddt[hovered].toFixed(0)}`;
+    } else if (ranges.length) {
+      place.textContent = `Selected: ${ranges.map((range) => this.scene.nameRange(range)).join(" and ")}`;
+    } else {
+      place.textContent = HINT;
+    }
+  }
+
+  redraw() {
+    this.structure.recolour();
+    this.plddt.draw();
+    this.pae.drawOverlay();
+  }
+
+  close() {
+    document.removeEventListener("themechange", this.retheme);
+  }
+}
+
+async function fetchText(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  return response.text();
+}
+
+export function openResult(element) {
+  const result = new Result(element);
+  result.load();
+  return result;
+}

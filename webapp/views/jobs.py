@@ -1,0 +1,176 @@
+"""A job's way in, its page while it lives, and what its owner may do to it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils.safestring import mark_safe
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
+
+from folding.inputs import MAX_SEQUENCE_CHARACTERS, FoldInput, FoldOptions
+from webapp import jobs
+from webapp.examples import BY_SLUG, EXAMPLES
+from webapp.forms import SubmitForm
+from webapp.live import fragments
+from webapp.live.messages import poll
+from webapp.models import Job
+
+TOO_BIG = (
+    "This was too much to read: everything together can have at most {megabytes} MB. Check that you "
+    "pasted the right thing; what you typed before is not lost if you go back."
+)
+
+
+def own_job(request: HttpRequest, job_id: UUID) -> Job:
+    """The job, if it belongs to whoever asks; 404 for everybody else."""
+    return get_object_or_404(Job.objects.for_user(request.user), pk=job_id)
+
+
+# Submit -----------------------------------------------------------------------------------------
+
+
+@csrf_exempt  # what it calls is protected; the token lies in a body that may be too big to read
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def submit(request: HttpRequest) -> HttpResponse:
+    """The form of a new fold, and the job's page once it is queued."""
+    try:
+        return _submit(request)
+    except RequestDataTooBig:
+        form = SubmitForm()
+        form.whole_errors = [too_big()]
+        return _form_page(request, form, status=413)
+
+
+@csrf_protect
+def _submit(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        return _form_page(request, _prefilled(request))
+    form = SubmitForm(request.POST, request.FILES)
+    if not form.is_valid() or form.fold_input is None:
+        return _form_page(request, form, status=422)
+    job = jobs.submit(request.user, form.fold_input, form.options)
+    return redirect("job", job.pk)
+
+
+@csrf_exempt
+@require_POST
+@login_required
+def validate(request: HttpRequest) -> HttpResponse:
+    """What the form would say if it was sent now, as JSON; nothing is stored."""
+    try:
+        return _validate(request)
+    except RequestDataTooBig:
+        return JsonResponse({"ok": False, "errors": {"": [too_big()]}, "fragments": []}, status=413)
+
+
+@csrf_protect
+def _validate(request: HttpRequest) -> HttpResponse:
+    form = SubmitForm(request.POST, request.FILES)
+    ok = form.is_valid()
+    html = render_to_string("jobs/submit/check.html", {"form": form})
+    answer: dict[str, Any] = {
+        "ok": ok,
+        "errors": form.errors,
+        "notes": [],
+        "n_tokens": None,
+        "estimate_seconds": None,
+        "estimate_bytes": None,
+        "fragments": [{"target": "check", "html": html}],
+    }
+    if form.fold_input and form.estimate:
+        answer |= {
+            "notes": form.fold_input.notes,
+            "n_tokens": form.fold_input.n_tokens,
+            "estimate_seconds": form.estimate.seconds,
+            "estimate_bytes": form.estimate.bytes,
+        }
+    return JsonResponse(answer)
+
+
+def too_big() -> str:
+    """What to say to a request that is larger than the server reads."""
+    from django.conf import settings
+
+    return TOO_BIG.format(megabytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20)
+
+
+def _prefilled(request: HttpRequest) -> SubmitForm:
+    """The form, filled by `?example=` or `?job=`."""
+    if example := BY_SLUG.get(request.GET.get("example", "")):
+        return SubmitForm.of_example(example)
+    try:
+        job_id = UUID(request.GET.get("job", ""))
+    except ValueError:
+        return SubmitForm()
+    job = own_job(request, job_id)
+    return SubmitForm.of_job(FoldInput.from_json(job.fold_input), FoldOptions(**job.options))
+
+
+def _form_page(request: HttpRequest, form: SubmitForm, *, status: int = 200) -> HttpResponse:
+    context = {"form": form, "examples": EXAMPLES, "most_characters": MAX_SEQUENCE_CHARACTERS}
+    return render(request, "jobs/submit.html", context, status=status)
+
+
+# The page ---------------------------------------------------------------------------------------
+
+
+@require_safe
+@login_required
+def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The live page, or the result, whichever the row says."""
+    row = own_job(request, job_id)
+    # A page that opens replays what the stream still holds: it keeps the newest of each kind, and the log.
+    since = "" if row.is_finished else "0"
+    panel = mark_safe(fragments.panel(row))
+    return render(request, "jobs/job.html", {"job": row, "panel": panel, "since": since})
+
+
+@require_GET
+@login_required
+def events(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """What a socket would have sent since `?since=`, for pages that no socket reaches."""
+    row = own_job(request, job_id)
+    return JsonResponse(poll(row, request.GET.get("since", "0")))
+
+
+# Its owner's verbs ------------------------------------------------------------------------------
+
+
+@require_POST
+@login_required
+def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Ends the job at its next step; back to its page."""
+    if not jobs.cancel(own_job(request, job_id)):
+        messages.info(request, "This fold had already ended.")
+    return redirect("job", job_id)
+
+
+@require_POST
+@login_required
+def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """A new job with the same input; on to its page."""
+    return redirect("job", jobs.retry(own_job(request, job_id)).pk)
+
+
+@require_POST
+@login_required
+def delete(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Removes the job and its files; back to the dashboard."""
+    row = own_job(request, job_id)
+    jobs.delete(row)
+    messages.success(request, f"{row.name} was deleted.")
+    return redirect("dashboard")
