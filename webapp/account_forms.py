@@ -1,4 +1,4 @@
-"""allauth's forms in this product's words: a label says what a field is, and nothing says it twice."""
+"""allauth's forms in this product's words: a label says what a field is, once."""
 
 from typing import Any
 
