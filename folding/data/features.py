@@ -1,13 +1,13 @@
 """What the network reads (AF3 SI table 5), as tensors."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Self
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from folding.data.templates import TemplateFeatures
 from folding.data.tokens import Tokens, atom_table
 
 ATOM_MULTIPLE = 32
@@ -22,7 +22,8 @@ class Features:
     """One job, or a batch of equally padded ones, in the network's terms.
 
     ``atom_mask`` is False on padding; ``token_mask`` and ``msa_mask`` are None where nothing is
-    padded. ``representative_atom`` and ``frame_atoms`` index atoms.
+    padded, ``templates`` where there are none. ``representative_atom`` and ``frame_atoms`` index
+    atoms.
     """
 
     restype: Int[Tensor, "*batch token"]
@@ -49,6 +50,7 @@ class Features:
     atom_to_token: Int[Tensor, "*batch atom"]
     atom_slot: Int[Tensor, "*batch atom"]
     atom_mask: Bool[Tensor, "*batch atom"]
+    templates: TemplateFeatures | None = None
 
     @property
     def n_tokens(self) -> int:
@@ -59,11 +61,9 @@ class Features:
         """Real atoms of every token, with singleton axes put in to make ``n_axes``."""
         count = torch.zeros(self.restype.shape, device=self.restype.device)
         count = count.scatter_add(-1, self.atom_to_token, self.atom_mask.float())
-        return count.reshape(
-            *count.shape[:-1], *([1] * (n_axes - count.dim())), count.shape[-1]
-        )
+        return count.reshape(*count.shape[:-1], *([1] * (n_axes - count.dim())), count.shape[-1])
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> "Features":
         """The same features on another device."""
         moved = {
             field.name: value.to(device)
@@ -73,9 +73,7 @@ class Features:
         return replace(self, **moved)
 
 
-def featurize(
-    tokens: Tokens, msa: dict[str, Tensor], generator: np.random.Generator
-) -> Features:
+def featurize(tokens: Tokens, msa: dict[str, Tensor], generator: np.random.Generator) -> Features:
     """Features of a job.
 
     Args:

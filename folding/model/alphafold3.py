@@ -11,6 +11,7 @@ from folding.model.heads import ConfidenceHead, DistogramHead
 from folding.model.msa import MsaModule
 from folding.model.pairformer import Pairformer
 from folding.model.primitives import Linear
+from folding.model.template import TemplateEmbedder
 
 
 class AlphaFold3(nn.Module):
@@ -34,6 +35,7 @@ class AlphaFold3(nn.Module):
         self.linear_z_cycle = Linear(c_z, c_z, init="zeros")
         self.layer_norm_s = nn.LayerNorm(c_s)
         self.linear_s_cycle = Linear(c_s, c_s, init="zeros")
+        self.template_embedder = TemplateEmbedder(config) if config.c_template else None
         self.msa_module = MsaModule(config)
         self.pairformer = Pairformer(config, config.n_pairformer_blocks)
         self.diffusion = DiffusionModule(config)
@@ -53,6 +55,8 @@ class AlphaFold3(nn.Module):
     def cycle(self, features: Features, initial: Trunk, trunk: Trunk) -> Trunk:
         """The trunk after one more pass (lines 8-13)."""
         z = initial.z + self.linear_z_cycle(self.layer_norm_z(trunk.z))
+        if self.template_embedder is not None:
+            z = z + self.template_embedder(features, z)
         z = self.msa_module(features, initial.s_inputs, z)
         s = initial.s + self.linear_s_cycle(self.layer_norm_s(trunk.s))
         return Trunk(initial.s_inputs, *self.pairformer(s, z, features.token_mask))

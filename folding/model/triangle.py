@@ -19,7 +19,7 @@ class TriangleMultiplication(nn.Module):
     """Update of each edge from the two other edges of its triangles (algorithms 12 and 13).
 
     Args:
-        outgoing: True sums over edges that leave i and j (algorithm 12), False over those that arrive.
+        outgoing: True sums over edges that leave i and j (algorithm 12), False over arriving ones.
     """
 
     def __init__(self, c_z: int, c_hidden: int, *, outgoing: bool) -> None:
@@ -79,16 +79,16 @@ class TriangleAttention(nn.Module):
 
 
 class PairStack(nn.Module):
-    """The pair track of a block: four triangle updates and a transition (algorithm 17 lines 2-6)."""
+    """The pair track of a block: triangle updates and a transition (algorithm 17 lines 2-6)."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, *, n_transition: int = 4) -> None:
         super().__init__()
         c_z, c_head, n_heads = config.c_z, config.c_pair_head, config.n_pair_heads
         self.multiply_outgoing = TriangleMultiplication(c_z, config.c_triangle, outgoing=True)
         self.multiply_incoming = TriangleMultiplication(c_z, config.c_triangle, outgoing=False)
         self.attend_starting = TriangleAttention(c_z, c_head, n_heads, starting=True)
         self.attend_ending = TriangleAttention(c_z, c_head, n_heads, starting=False)
-        self.transition = Transition(c_z, 4)
+        self.transition = Transition(c_z, n_transition)
 
     def forward(
         self, z: Float[Tensor, "*batch token token c_z"], mask: Bool[Tensor, "*batch token"] | None

@@ -1,0 +1,165 @@
+"""Networks and inputs with random numbers in every place, the same on every machine.
+
+NumPy draws them, so that two programs, or two versions of one, can be filled alike.
+"""
+
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from folding.data.features import ATOM_MULTIPLE, Features
+from folding.data.templates import N_TEMPLATES, NO_BIN, TemplateFeatures
+from folding.model.alphafold3 import AlphaFold3
+from folding.model.config import ModelConfig, SamplerConfig
+
+REDUCED = ModelConfig(
+    c_s=32,
+    c_z=16,
+    c_m=16,
+    c_input=24,
+    c_token=32,
+    c_atom=16,
+    c_atompair=8,
+    c_template=16,
+    n_msa_blocks=2,
+    n_template_blocks=1,
+    n_pairformer_blocks=2,
+    n_encoder_blocks=1,
+    n_token_blocks=2,
+    n_decoder_blocks=1,
+    n_confidence_blocks=1,
+    sampler=SamplerConfig(n_steps=5),
+)
+"""Every part of the network, as narrow as Protenix's code allows."""
+
+
+def random_network(config: ModelConfig, seed: int) -> AlphaFold3:
+    """A network in which no weight, gate or offset is zero."""
+    with torch.device("meta"):
+        model = AlphaFold3(config)
+    state = {
+        name: random_tensor(name, tensor.shape, seed) for name, tensor in model.state_dict().items()
+    }
+    model.load_state_dict(state, assign=True)
+    return model.eval()
+
+
+def random_tensor(name: str, shape: torch.Size, seed: int) -> Tensor:
+    """Numbers that depend on name and seed alone: norms near 1, offsets near 0, maps of gain 1."""
+    generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    x = torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32))
+    if name.startswith("diffusion.conditioning.fourier"):
+        return x
+    if len(shape) == 1:
+        return 0.1 * x + float(name.endswith("weight"))
+    return x * shape[1] ** -0.5
+
+
+def random_features(
+    seed: int, *, n_tokens: int = 40, n_rows: int = 6, atoms_per_token: int = 8
+) -> Features:
+    """Three chains, two of them copies, the last a ligand of single atoms; nothing is zero.
+
+    Args:
+        atoms_per_token: of the polymers, give or take four.
+    """
+    rng = np.random.default_rng(seed)
+    part = n_tokens * 2 // 5
+    asym = np.repeat([1, 2, 3], [part, part, n_tokens - 2 * part])
+    tokens = {
+        "restype": rng.integers(0, 31, n_tokens),
+        "residue_index": np.concatenate([np.arange(1, n + 1) for n in np.bincount(asym)[1:]]),
+        "token_index": np.arange(n_tokens),
+        "asym_id": asym,
+        "entity_id": np.where(asym == 3, 2, 1),
+        "sym_id": np.where(asym == 2, 2, 1),
+        "profile": rng.dirichlet(np.ones(32), n_tokens).astype(np.float32),
+        "deletion_mean": rng.random(n_tokens, dtype=np.float32),
+        "token_bonds": _bonds(rng, n_tokens),
+        "msa": rng.integers(0, 32, (n_rows, n_tokens)),
+        "has_deletion": rng.integers(0, 2, (n_rows, n_tokens)).astype(np.float32),
+        "deletion_value": rng.random((n_rows, n_tokens), dtype=np.float32),
+    }
+    # Tokens of the ligand are atoms that share one residue.
+    tokens["residue_index"][asym == 3] = 1
+    atoms = _atoms(rng, asym, atoms_per_token)
+    arrays = tokens | atoms
+    return Features(
+        **{name: torch.from_numpy(np.asarray(value)) for name, value in arrays.items()},
+        token_mask=None,
+        msa_mask=None,
+        templates=random_templates(rng, n_tokens),
+    )
+
+
+def random_templates(rng: np.random.Generator, n_tokens: int) -> TemplateFeatures:
+    """Two templates that know some of the pairs, and two empty ones."""
+    pairs = (N_TEMPLATES, n_tokens, n_tokens)
+    there = np.arange(N_TEMPLATES)[:, None, None] < 2
+    distance_mask = (rng.random(pairs) < 0.7) & there
+    frame_mask = (rng.random(pairs) < 0.7) & there
+    vector = rng.standard_normal((*pairs, 3), dtype=np.float32)
+    vector /= np.linalg.norm(vector, axis=-1, keepdims=True)
+    arrays = {
+        "restype": rng.integers(0, 32, pairs[:2]),
+        "distance_bin": np.where(distance_mask, rng.integers(0, NO_BIN + 1, pairs), NO_BIN),
+        "unit_vector": vector * frame_mask[..., None],
+        "distance_mask": distance_mask,
+        "frame_mask": frame_mask,
+    }
+    return TemplateFeatures(**{name: torch.from_numpy(x) for name, x in arrays.items()})
+
+
+def random_coordinates(seed: int, n_samples: int, n_atoms: int) -> Tensor:
+    """Standard normal coordinates [sample, atom, 3], zeros on padding."""
+    rng = np.random.default_rng([seed, 1])
+    padding = -n_atoms % ATOM_MULTIPLE
+    x = rng.standard_normal((n_samples, n_atoms, 3), dtype=np.float32)
+    return torch.from_numpy(np.pad(x, ((0, 0), (0, padding), (0, 0))))
+
+
+def n_real_atoms(features: Features) -> int:
+    """Atoms without padding."""
+    return int(features.atom_mask.sum())
+
+
+def without_templates(features: Features) -> Features:
+    """The same job without templates."""
+    return replace(features, templates=None)
+
+
+def _bonds(rng: np.random.Generator, n_tokens: int) -> np.ndarray:
+    bonds = np.triu(rng.random((n_tokens, n_tokens)) < 0.05, 1)
+    return (bonds | bonds.T).astype(np.float32)
+
+
+def _atoms(rng: np.random.Generator, asym: np.ndarray, per_token: int) -> dict[str, np.ndarray]:
+    """Per-atom features, padded, and the atoms that tokens point to."""
+    counts = np.where(asym == 3, 1, rng.integers(per_token - 4, per_token + 5, len(asym)))
+    first = np.cumsum(counts) - counts
+    n_atoms = int(counts.sum())
+    atom_to_token = np.repeat(np.arange(len(asym)), counts)
+    ligand = asym == 3
+    uid = np.where(ligand, np.argmax(ligand), np.arange(len(asym)))
+    per_atom = {
+        "ref_pos": 2 * rng.standard_normal((n_atoms, 3), dtype=np.float32),
+        "ref_charge": rng.integers(-1, 2, n_atoms).astype(np.float32),
+        "ref_element": rng.integers(1, 119, n_atoms),
+        "ref_atom_name_chars": rng.integers(0, 64, (n_atoms, 4)),
+        "ref_space_uid": uid[atom_to_token],
+        "atom_to_token": atom_to_token,
+        "atom_slot": np.arange(n_atoms) - first[atom_to_token],
+        "atom_mask": np.ones(n_atoms, bool),
+    }
+    padding = -n_atoms % ATOM_MULTIPLE
+    padded = {
+        name: np.pad(x, [(0, padding), *([(0, 0)] * (x.ndim - 1))]) for name, x in per_atom.items()
+    }
+    picked = {
+        "representative_atom": first + rng.integers(0, counts),
+        "frame_atoms": np.minimum(first[:, None] + np.arange(3), n_atoms - 1),
+    }
+    return padded | picked
