@@ -12,7 +12,7 @@ _CONTROLS = {
     "ccx": 2, "ccz": 2,
 }  # fmt: skip
 _SYMBOLS = {"cx": "X", "ccx": "X", "swap": "x", "cswap": "x", "cz": "●", "ccz": "●"}
-_CELL, _ROW, _LEFT = 12, 48, 44  # SVG: width per character, height per qubit, room for labels
+_CELL, _ROW, _LEFT = 9.0, 48.0, 44.0  # SVG: width per character, height per qubit, room for labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def draw_svg(circuit: Circuit) -> str:
         x += width
     height = _ROW * circuit.n_qubits
     wires = [_svg_wire(q, x) for q in range(circuit.n_qubits)]
-    size = f"0 0 {x + 12:g} {height}"
+    size = f"0 0 {x + 12:g} {height:g}"
     title = f"Quantum circuit: {circuit.n_qubits} qubits, {len(circuit.instructions)} gates"
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}" role="img" fill="none"'
     style = 'font-family="monospace" font-size="14" stroke="currentColor"'

@@ -123,7 +123,7 @@ class PauliSum:
         total = np.zeros((index.size, index.size), dtype=np.complex128)
         for word, coefficient in self.terms:
             x_mask, z_mask = masks(word, n_qubits)
-            signs = 1 - 2 * (np.bitwise_count(index & z_mask) % 2)
+            signs = 1.0 - 2.0 * (np.bitwise_count(index & z_mask) % 2)
             n_y = sum(letter == "Y" for _, letter in word)
             total[index ^ x_mask, index] += coefficient * 1j**n_y * signs
         return total

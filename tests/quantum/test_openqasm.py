@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+import qiskit.qasm3
+from qiskit.quantum_info import Operator
+
+from quantum.backends.ibm_circuits import to_qiskit
+from quantum.circuit import Circuit, Parameter, parameter_input
+from quantum.errors import ConversionError
+from quantum.openqasm import from_openqasm, to_openqasm
+from quantum.simulator.gate_by_gate import unitary
+from tests.quantum.random_circuits import random_circuit, random_numbers, without_phase
+
+
+def same(found: np.ndarray, expected: np.ndarray) -> bool:
+    return bool(np.abs(without_phase(found) - without_phase(expected)).max() < 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_written_reads_back_as_it_was(seed):
+    circuit = random_circuit(seed, n_qubits=4, n_gates=30)
+    again = from_openqasm(to_openqasm(circuit), inputs=circuit.inputs)
+    assert (again.weights, again.inputs) == (circuit.weights, circuit.inputs)
+    numbers = random_numbers(circuit, seed)
+    assert same(unitary(again.bind(numbers)).numpy(), unitary(circuit.bind(numbers)).numpy())
+
+
+def test_gates_with_a_name_come_back_under_it():
+    circuit = (
+        Circuit(3).h(0).rxx("a", 0, 1).u(0.1, 0.2, 0.3, 2).pauli("a", "XZ", (2, 0)).ccz(0, 1, 2)
+    )
+    assert from_openqasm(to_openqasm(circuit)) == circuit
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_another_reader_understands_what_is_written(seed):
+    circuit = random_circuit(seed, n_qubits=4, n_gates=30, free=False)
+    theirs = qiskit.qasm3.loads(to_openqasm(circuit))
+    assert same(Operator(theirs.reverse_bits()).data, unitary(circuit).numpy())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_another_writer_wrote_is_understood(seed):
+    circuit = random_circuit(seed, n_qubits=4, n_gates=30, free=False)
+    ours = from_openqasm(qiskit.qasm3.dumps(to_qiskit(circuit, measure=True)))
+    assert same(unitary(ours).numpy(), unitary(circuit).numpy())
+
+
+def test_parameters_are_linear_expressions():
+    text = """
+    OPENQASM 3; include "stdgates.inc";
+    input float a; input float[64] x; qubit[2] q;
+    rx(2*a - pi/4) q[0]; ry(1 - x) q[1]; rz(-(a + 1)/2) q[0]; p(sqrt(4)*sin(pi/2)) q[1];
+    """
+    circuit = from_openqasm(text, inputs=["x"])
+    x = parameter_input("x")
+    assert circuit.instructions[0].angles == (2 * Parameter("a") - np.pi / 4,)
+    assert circuit.instructions[1].angles == (-x + 1,)
+    assert circuit.instructions[2].angles == ((Parameter("a") + 1) / -2,)
+    assert circuit.instructions[3].angles == (2.0,)
+
+
+def test_modifiers_definitions_and_broadcasting():
+    text = """
+    OPENQASM 3.0;
+    gate twist(t) a, b { rz(t/2) a; cx a, b; inv @ s b; }
+    qubit[2] q; qubit r;
+    h q;
+    cx q, r;              // once per element
+    twist(0.5) q[0], r;
+    inv @ twist(0.5) q[1], r;
+    ctrl @ z q[0], q[1];
+    ctrl(2) @ p(0.3) q[0], q[1], r;
+    ctrl @ inv @ rx(0.2) q[0], q[1];
+    """
+    twist = Circuit(3).rz(0.25, 0).cx(0, 2).sdg(2)
+    expected = Circuit(3).h(0).h(1).cx(0, 2).cx(1, 2) + twist
+    expected += Circuit(3).s(2).cx(1, 2).rz(-0.25, 1)
+    expected = expected.cz(0, 1).mcp(0.3, (0, 1, 2)).crx(-0.2, 0, 1)
+    assert from_openqasm(text) == expected
+
+
+def test_the_older_language_is_read_too():
+    text = """
+    OPENQASM 2.0; include "qelib1.inc"; qreg a[1]; qreg b[2]; creg c[3];
+    u3(pi/2, 0, pi) a[0]; cu1(pi/4) a[0], b[1]; barrier a, b; u2(0, pi) b[0];
+    measure a[0] -> c[0]; measure b -> c;
+    """
+    half = np.pi / 2
+    expected = Circuit(3).u(half, 0, np.pi, 0).cp(half / 2, 0, 2).u(half, 0, np.pi, 1)
+    assert from_openqasm(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("qubit q; reset q;", "reset"),
+        ("qubit q; frobnicate q;", "no gate 'frobnicate'"),
+        ("qubit q; x r;", "no qubit 'r'"),
+        ("qubit[2] q; x q[2];", "outside"),
+        ("qubit q; input float a; rx(sin(a)) q;", "linear"),
+        ("qubit q; input float a; rx(a*a) q;", "linear"),
+        ("qubit q; rx(1/0) q;", "linear"),
+        ("qubit q; bit c; c = measure q; x q;", "measurement"),
+        ("qubit[2] q; qubit[3] r; cx q, r;", "different sizes"),
+        ("qubit q; qubit r; ctrl @ t q, r;", "no controlled t"),
+        ("qubit q; for uint i in [0:3] { x q; }", "cannot read"),
+        ("", "no qubits"),
+    ],
+)
+def test_what_has_no_counterpart_is_named(body, message):
+    with pytest.raises(ConversionError, match=message):
+        from_openqasm(f"OPENQASM 3.0; {body}")
+
+
+def test_a_parameter_named_like_a_gate_cannot_be_written():
+    with pytest.raises(ConversionError, match=r"\['x'\]"):
+        to_openqasm(Circuit(1).ry("x", 0))
