@@ -1,7 +1,6 @@
 """How much of a structure lies open to the solvent, as a sign of disorder."""
 
 import numpy as np
-from biotite.structure import AtomArray, sasa
 from jaxtyping import Float
 
 from folding.structure.structure import Structure
@@ -59,6 +58,9 @@ def fraction_disordered(structure: Structure) -> float:
 
 def relative_area(structure: Structure) -> Float[np.ndarray, " residue"]:
     """Accessible surface of each residue as a fraction of the largest it can have, 0 to 1."""
+    # Imported here because it brings matplotlib along, which not every process has use for.
+    from biotite.structure import AtomArray, sasa
+
     atoms = AtomArray(structure.n_atoms)
     atoms.coord = structure.coordinates
     atoms.element = structure.element

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from biotite.sequence import ProteinSequence
 from jaxtyping import Bool, Float32, Integer, Shaped
+
+from folding.chemistry.residues import CODES, LETTERS
 
 # AF3 SI 2.6: the centre atom of a polymer token; any other token is a single atom.
 CENTRE_ATOMS = ("CA", "C1'")
 _UNKNOWN_LETTER = "X"
+_ONE_LETTER = dict(zip(CODES, LETTERS, strict=True))
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,5 @@ class Structure:
 
 
 def one_letter(residue_name: str) -> str:
-    """The one-letter code of an amino acid by its CCD code, X where it has none."""
-    try:
-        return str(ProteinSequence.convert_letter_3to1(residue_name))
-    except KeyError:
-        return _UNKNOWN_LETTER
+    """The one-letter code of a standard amino acid by its CCD code, X for anything else."""
+    return _ONE_LETTER.get(residue_name, _UNKNOWN_LETTER)
