@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from folding.chemistry.residues import SYMBOLS, standard_residues
-from folding.confidence import HeadLogits, assess
+from folding.confidence import Confidence, HeadLogits, assess
 from folding.data.features import Features, featurize
 from folding.data.msa import msa_features
 from folding.data.tokens import Tokens, tokenize
@@ -79,12 +79,13 @@ class Fold:
         report(StageStarted("trunk"))
         trunk = self.trunk(report)
         context = self.model.diffusion.context(self.features, trunk)
-        contacts = self.contacts(trunk)
+        distogram = self.model.distogram(trunk.z).softmax(-1).half().cpu().numpy()
         for index in range(self.options.n_samples):
             report(StageStarted("diffusion"))
             coordinates, trajectory = self.draw(index, context, report)
             report(StageStarted("confidence"))
-            prediction = self.judge(index, coordinates, trajectory, (trunk, contacts))
+            structure, confidence = self.judge(coordinates, trunk)
+            prediction = Prediction(self.seed, index, structure, confidence, trajectory, distogram)
             report(SampleDone(prediction))
             yield prediction
 
@@ -151,15 +152,8 @@ class Fold:
             return points
         return superposition(points, before[-1]).apply(points).astype(np.float32)
 
-    def judge(
-        self,
-        index: int,
-        coordinates: Tensor,
-        trajectory: np.ndarray,
-        seen: tuple[Trunk, np.ndarray],
-    ) -> Prediction:
-        """The prediction with its confidence."""
-        trunk, contacts = seen
+    def judge(self, coordinates: Tensor, trunk: Trunk) -> tuple[Structure, Confidence]:
+        """The structure at ``coordinates`` [atom, 3] and what the heads say of it."""
         logits = self.model.confidence(coordinates, self.features, trunk)
         atoms = slice(self.n_atoms)
         structure = build_structure(self.tokens, _numpy(coordinates[atoms]))
@@ -171,9 +165,9 @@ class Fold:
                 resolved=_numpy(logits.resolved[atoms]),
             ),
             structure,
-            contact_probs=contacts,
+            contact_probs=self.contacts(trunk),
         )
-        return Prediction(self.seed, index, structure, confidence, trajectory)
+        return structure, confidence
 
 
 def build_structure(tokens: Tokens, coordinates: Float32[np.ndarray, "atom 3"]) -> Structure:

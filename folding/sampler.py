@@ -25,9 +25,9 @@ class Step(NamedTuple):
     """Counts from 1."""
     noise_level: float
     """Å: what the step started from."""
-    denoised: Float[Tensor, "sample atom 3"]
+    denoised: Float[Tensor, "*batch atom 3"]
     """The network's estimate of the structure."""
-    x: Float[Tensor, "sample atom 3"]
+    x: Float[Tensor, "*batch atom 3"]
     """The coordinates that the next step starts from."""
 
 
@@ -45,7 +45,7 @@ def sample(
     config: SamplerConfig,
     *,
     n_steps: int,
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     generator: torch.Generator,
 ) -> Iterator[Step]:
     """Draws structures, giving the state after every step.
@@ -63,18 +63,18 @@ def sample(
         t_hat = last * (1 + gamma)
         spread = config.noise_scale * (t_hat**2 - last**2) ** 0.5
         x = x + spread * torch.randn(shape, generator=generator, device=device)
-        denoised = denoise(x, torch.full(shape[:1], t_hat, device=device))
+        denoised = denoise(x, torch.full(shape[:-2], t_hat, device=device))
         x = x + config.step_scale * (level - t_hat) * (x - denoised) / t_hat
         yield Step(index, last, denoised, x)
 
 
 def augmented(
-    x: Float[Tensor, "sample atom 3"], generator: torch.Generator
-) -> Float[Tensor, "sample atom 3"]:
+    x: Float[Tensor, "*batch atom 3"], generator: torch.Generator
+) -> Float[Tensor, "*batch atom 3"]:
     """The centred coordinates, turned and moved at random (AF3 SI algorithm 19)."""
     device = generator.device
-    q = torch.randn(len(x), 4, generator=generator, device=device)
-    move = torch.randn(len(x), 1, 3, generator=generator, device=device)
+    q = torch.randn(*x.shape[:-2], 4, generator=generator, device=device)
+    move = torch.randn(*x.shape[:-2], 1, 3, generator=generator, device=device)
     centred = x - x.mean(-2, keepdim=True)
     return torch.matmul(centred, rotation_matrices(q).transpose(-1, -2)) + move
 

@@ -5,6 +5,7 @@ block's ``condition`` gives scales, shifts, gates and pair biases once per job (
 step (tokens), and ``forward`` only works on the activations.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -95,9 +96,7 @@ class ConditionedAttention(nn.Module):
 class LocalAttention(ConditionedAttention):
     """The same attention in a band: windows of queries see windows of keys around them (alg. 7)."""
 
-    def __init__(
-        self, widths: tuple[int, int, int], n_heads: int, window: tuple[int, int]
-    ) -> None:
+    def __init__(self, widths: tuple[int, int, int], n_heads: int, window: tuple[int, int]) -> None:
         super().__init__(widths, n_heads, cross=True)
         self.window = window
 
@@ -196,11 +195,19 @@ def query_windows(
 def key_windows(
     x: Float[Tensor, "*batch n c"], window: tuple[int, int]
 ) -> Float[Tensor, "*batch windows n_keys c"]:
-    """For each window of queries the keys centred on it, zeros beyond the ends."""
+    """For each window of queries the keys centred on it, zeros beyond the ends.
+
+    Windows overlap, so the axis is cut into half-margins whose rows are picked in one go.
+    """
     n_queries, n_keys = window
     margin = (n_keys - n_queries) // 2
-    padded = functional.pad(x, (0, 0, margin, margin))
-    return padded.unfold(-2, n_keys, n_queries).transpose(-1, -2)
+    piece = math.gcd(margin, n_queries)
+    n_windows = x.shape[-2] // n_queries
+    pieces = functional.pad(x, (0, 0, margin, margin)).unflatten(-2, (-1, piece))
+    first = torch.arange(n_windows, device=x.device) * (n_queries // piece)
+    index = first.unsqueeze(-1) + torch.arange(n_keys // piece, device=x.device)
+    picked = pieces.index_select(-3, index.flatten())
+    return picked.unflatten(-3, (n_windows, -1)).flatten(-3, -2)
 
 
 def key_window_bias(

@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -138,7 +138,7 @@ class CropSize:
     n_atoms: int
 
     @classmethod
-    def of(cls, n_tokens: int) -> Self:
+    def of(cls, n_tokens: int) -> "CropSize":
         """Room for ``n_tokens`` residues of average size, a bit above 8 heavy atoms each."""
         return cls(n_tokens, -(-n_tokens * 9 // ATOM_MULTIPLE) * ATOM_MULTIPLE)
 

@@ -56,16 +56,16 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         trained = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            trained, lr=0.0, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.0
+            trained, lr=0.0, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.0, fused=True
         )
         self.step = 0
 
-    def run(self, until: Callable[[int], bool]) -> Iterator[dict[str, float]]:
+    def run(self, until: Callable[[int], bool]) -> Iterator[dict[str, float | int]]:
         """Trains until ``until(step)``, giving the losses of every step."""
         while not until(self.step):
             yield self.train_step()
 
-    def train_step(self) -> dict[str, float]:
+    def train_step(self) -> dict[str, float | int]:
         """One optimiser step on a fresh batch of crops."""
         started = time.perf_counter()
         options = self.options
@@ -134,8 +134,9 @@ class Trainer:
     def update_average(self) -> None:
         """Moves the averaged weights towards the current ones; early steps count for more."""
         decay = min(self.options.ema_decay, (1 + self.step) / (10 + self.step))
-        for key, value in self.model.state_dict().items():
-            self.average[key].lerp_(value, 1 - decay)
+        torch._foreach_lerp_(
+            list(self.average.values()), list(self.model.state_dict().values()), 1 - decay
+        )
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint, first to a temporary name."""
@@ -197,19 +198,21 @@ def placed_at_random(
 class LossLog:
     """Means of the losses over stretches of steps, appended to a CSV file."""
 
-    def __init__(self, path: Path, every: int = 20) -> None:
-        self.path, self.every = path, every
-        self.rows: list[dict[str, float]] = []
+    def __init__(
+        self, path: Path, *, every: int = 20, columns: tuple[str, ...] = LOG_COLUMNS
+    ) -> None:
+        self.path, self.every, self.columns = path, every, columns
+        self.rows: list[dict[str, float | int]] = []
 
-    def add(self, row: dict[str, float]) -> None:
+    def add(self, row: dict[str, float | int]) -> None:
         """Takes one step; writes a line once ``every`` steps are together."""
         self.rows.append(row)
         if len(self.rows) < self.every:
             return
-        means = {key: float(np.mean([r[key] for r in self.rows])) for key in LOG_COLUMNS[1:]}
+        means = {key: float(np.mean([r[key] for r in self.rows])) for key in self.columns[1:]}
         new = not self.path.exists()
         with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, LOG_COLUMNS)
+            writer = csv.DictWriter(file, self.columns)
             if new:
                 writer.writeheader()
             writer.writerow({"step": int(row["step"]), **means})

@@ -16,7 +16,7 @@ from folding.model.heads import ConfidenceLogits
 
 LDDT_THRESHOLDS = (0.5, 1.0, 2.0, 4.0)
 LDDT_RADIUS = 15.0
-N_LDDT_ATOMS = 160
+N_LDDT_ATOMS = 96
 """Smooth lDDT looks at so many atoms of a crop, drawn anew in every step, to save time."""
 
 MAX_ERROR = 32.0
@@ -120,8 +120,12 @@ def smooth_lddt_loss(
 
 
 def _pairwise(x: Float[Tensor, "*batch atom 3"]) -> Float[Tensor, "*batch atom atom"]:
-    """Distances between all atoms."""
-    return (x.unsqueeze(-2) - x.unsqueeze(-3)).square().sum(-1).add(1e-8).sqrt()
+    """Distances between all atoms, by |a|² + |b|² - 2ab: a tenth of the memory traffic."""
+    x = x - x.detach().mean(-2, keepdim=True)
+    squares = x.square().sum(-1)
+    products = torch.matmul(x, x.transpose(-1, -2))
+    squared = squares.unsqueeze(-1) + squares.unsqueeze(-2) - 2 * products
+    return squared.clamp(min=0).add(1e-6).sqrt()
 
 
 def distogram_loss(
