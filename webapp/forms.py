@@ -1,7 +1,7 @@
 """The form of a new fold: what a browser sent in, a `FoldInput` with `FoldOptions` out.
 
-Every rule about input lives in `folding.inputs`. This file reads what was typed, asks those rules, and
-puts each answer at the field that it is about; `InvalidInput.field` says which one.
+Every rule about input lives in `folding.inputs`. This file reads what was typed, asks those rules,
+and puts each answer at the field that it is about; `InvalidInput.field` says which one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.forms import formset_factory
+from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
 
+from folding import cost
 from folding.errors import InvalidInput
 from folding.inputs import (
     MAX_A3M_CHARACTERS,
@@ -59,29 +62,35 @@ class RawText(forms.CharField):
         return "" if len(data or "") > self.max_echo else data
 
 
+def _complain(form: forms.Form, error: InvalidInput, *, at: str) -> None:
+    """Puts what the rules refuse at the field that they name, or else at `at`."""
+    named = error.field.rpartition(".")[-1]
+    form.add_error(named if named in form.fields else at, str(error))
+
+
 @contextmanager
 def _complaints(form: forms.Form, *, at: str) -> Iterator[None]:
-    """Turns what the rules refuse into an error at the field that they name, or else at `at`."""
+    """Goes on after what the rules refuse, with a complaint in the form."""
     try:
         yield
     except InvalidInput as error:
-        named = error.field.rpartition(".")[-1]
-        form.add_error(named if named in form.fields else at, str(error))
+        _complain(form, error, at=at)
 
 
 def _take_upload(form: forms.Form, *, file: str, text: str) -> None:
-    """Puts an uploaded file's text where pasted text would be, so that the page can show it again."""
-    upload: UploadedFile | None = form.cleaned_data.get(file)
+    """Puts an uploaded file's text where pasted text would be: a page can show text again."""
+    upload: UploadedFile[Any] | None = form.cleaned_data.get(file)
     if not upload:
         return
-    megabytes = (upload.size or 0) / 1e6
-    if megabytes > MAX_UPLOAD_BYTES / 1e6:
-        limit = f"{MAX_UPLOAD_BYTES / 1e6:.0f} MB"
-        form.add_error(text, f"A file can have at most {limit}, but this has {megabytes:.0f} MB.")
+    size = upload.size or 0
+    if size > MAX_UPLOAD_BYTES:
+        most = f"{MAX_UPLOAD_BYTES / 1e6:.0f} MB"
+        form.add_error(text, f"A file can have at most {most}, but this has {size / 1e6:.0f} MB.")
         return
     form.cleaned_data[text] = upload.read().decode("utf-8", errors="replace")
-    form.data = form.data.copy()
-    form.data[form.add_prefix(text)] = form.cleaned_data[text]
+    shown: Any = form.data.copy()  # type: ignore[attr-defined]
+    shown[form.add_prefix(text)] = form.cleaned_data[text]
+    form.data = shown
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
@@ -94,7 +103,8 @@ def whole_numbers(text: str) -> tuple[int, ...]:
     for word in words:
         if not _WHOLE_NUMBER.fullmatch(word):
             shown = f"{word[:40]}…" if len(word) > 40 else word
-            raise InvalidInput(f"“{shown}” is not a whole number. Write for example 1, 2, 3.")
+            what = "too large a number" if word.isdecimal() else "not a whole number"
+            raise InvalidInput(f"“{shown}” is {what}. Write for example 1, 2, 3.")
     return tuple(int(word) for word in words)
 
 
@@ -127,7 +137,11 @@ class ChainForm(forms.Form):
 
     @property
     def chain_ids(self) -> tuple[str, ...]:
-        return tuple(re.split(r"[\s,;]+", self.text("ids").strip())) if self.text("ids").strip() else ()
+        return (
+            tuple(re.split(r"[\s,;]+", self.text("ids").strip()))
+            if self.text("ids").strip()
+            else ()
+        )
 
     def read(self) -> None:
         """Asks the rules for sequence and copies; what they refuse becomes errors of this row."""
@@ -175,7 +189,7 @@ ChainFormSet = formset_factory(
 
 
 _ROW_MESSAGES = {
-    "too_many_forms": "A job can have at most %(num)d rows of sequences. Fold them in several jobs.",
+    "too_many_forms": "A job can have at most %(num)d rows. Fold them in several jobs.",
     "missing_management_form": "The form arrived incomplete. Reload the page and try again.",
 }
 
@@ -211,9 +225,12 @@ class JobForm(forms.Form):
         options = FoldOptions()
         for name in OPTIONS:
             with _complaints(self, at=name):
-                text = self.text(name).strip()
-                value = int(text) if _WHOLE_NUMBER.fullmatch(text) else text
-                options = replace(options, **{name: value})
+                numbers = whole_numbers(self.text(name))
+                if len(numbers) != 1:
+                    default = getattr(FoldOptions, name)
+                    raise InvalidInput(f"Write one whole number here, such as {default}.")
+                changes: dict[str, Any] = {name: numbers[0]}
+                options = replace(options, **changes)
         return options
 
     def read_json(self) -> FoldInput | None:
@@ -241,19 +258,19 @@ class JobForm(forms.Form):
 class SubmitForm:
     """The job and its chains as one form.
 
-    After `is_valid()` says yes, `fold_input` and `options` are what to create; `errors` maps names of
-    HTML fields to sentences, and `""` to what concerns all of it.
+    After `is_valid()` says yes, `fold_input` and `options` are what to create; `errors` maps names
+    of HTML fields to sentences, and `""` to what concerns all of it.
     """
 
     fold_input: FoldInput | None = None
     options: FoldOptions = FoldOptions()
     whole_errors: Sequence[str] = ()
-    estimate: Any = None
+    estimate: cost.Estimate | None = None
 
     def __init__(
         self,
-        data: Mapping[str, Any] | None = None,
-        files: Mapping[str, Any] | None = None,
+        data: QueryDict | None = None,
+        files: MultiValueDict[str, UploadedFile[Any]] | None = None,
         *,
         initial: Mapping[str, str] | None = None,
         chains: Sequence[Mapping[str, str]] = ({},),
@@ -292,8 +309,10 @@ class SubmitForm:
         self.rows.is_valid()
         self.options = self.job.options()
         fold_input = self.job.read_json() if self.is_json else self._read_rows()
-        self.fold_input = None if self.errors else fold_input
+        if fold_input is not None and not self.errors:
+            self._measure(fold_input)
         self.whole_errors = self.errors.get("", [])
+        self.fold_input = None if self.errors else fold_input
         return self.fold_input is not None
 
     @property
@@ -313,10 +332,11 @@ class SubmitForm:
             found.setdefault("", []).extend(map(str, messages))
         return found
 
-    def refuse(self, message: str) -> None:
-        """Says at the sequences why their job cannot be folded after all: a limit of this machine."""
+    def _measure(self, fold_input: FoldInput) -> None:
+        """Asks whether this machine can fold it; if not, says so below the last sequence."""
         form, field = (self.job, "json") if self.is_json else (self.rows[-1], "sequence")
-        form.add_error(field, message)
+        with _complaints(form, at=field):
+            self.estimate = cost.check(fold_input, self.options)
 
     def _read_rows(self) -> FoldInput | None:
         filled = [row for row in self.rows if not row.is_blank] or self.rows.forms[:1]
@@ -353,8 +373,7 @@ class SubmitForm:
                 form = owners[int(index)] if index.isdigit() else self.job
                 if part == "chains" and form is self.job:
                     form = owners[0]
-                with _complaints(form, at="sequence" if part == "chains" else part):
-                    raise
+                _complain(form, error, at="sequence" if part == "chains" else part)
                 parts[part] = stand_ins[part]
         return None
 

@@ -1,6 +1,6 @@
 """How far to trust a sample, in plain words. Says what is low and where before what is high.
 
-Thresholds are those that AlphaFold's own documentation gives: pLDDT 50, 70, 90; pTM 0.5; ipTM 0.6, 0.8.
+Thresholds are those of AlphaFold's own documentation: pLDDT 50, 70, 90; pTM 0.5; ipTM 0.6, 0.8.
 """
 
 from __future__ import annotations
@@ -65,18 +65,21 @@ def _unsure(chains: Sequence[Chain]) -> str:
         return "Every residue is below 50."
     several = len(chains) > 1
     places = [
-        f"{first}" if first == last else f"{first} to {last}"
+        first if first == last else f"{first} to {last}"
         for chain in chains
         for first, last in _named(chain, several=several)
     ]
-    shown = ", ".join(places[:MOST_STRETCHES])
-    more = len(places) - MOST_STRETCHES
-    return f"{unsure} of {total} residues are below 50: {shown}{f' and {more} more stretches' if more > 0 else ''}."
+    shown, n_more = ", ".join(places[:MOST_STRETCHES]), len(places) - MOST_STRETCHES
+    more = f" and {n_more} more stretches" if n_more > 0 else ""
+    return f"{unsure} of {total} residues are below 50: {shown}{more}."
 
 
 def _named(chain: Chain, *, several: bool) -> list[tuple[str, str]]:
     prefix = f"{chain.id} " if several else ""
-    return [(f"{prefix}{first}", str(last)) for first, last in stretches(chain.plddt)]
+    return [
+        (f"{prefix}{first}", f"{prefix}{last}" if first == last else str(last))
+        for first, last in stretches(chain.plddt)
+    ]
 
 
 def stretches(plddt: Sequence[float]) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Finished jobs without a fold: ideal helices with made-up confidence, written by the real writer."""
+"""Finished jobs without a fold: ideal helices with made-up confidence, saved by the real writer."""
 
 from dataclasses import asdict
 
@@ -26,7 +26,29 @@ TURN_DEGREES, RISE, CHAIN_DISTANCE = 100.0, 1.5, 12.0
 THREE_LETTERS = dict(
     zip(
         "ACDEFGHIKLMNPQRSTVWYX",
-        ["ALA", "CYS", "ASP", "GLU", "PHE", "GLY", "HIS", "ILE", "LYS", "LEU", "MET", "ASN", "PRO", "GLN", "ARG", "SER", "THR", "VAL", "TRP", "TYR", "UNK"],
+        [
+            "ALA",
+            "CYS",
+            "ASP",
+            "GLU",
+            "PHE",
+            "GLY",
+            "HIS",
+            "ILE",
+            "LYS",
+            "LEU",
+            "MET",
+            "ASN",
+            "PRO",
+            "GLN",
+            "ARG",
+            "SER",
+            "THR",
+            "VAL",
+            "TRP",
+            "TYR",
+            "UNK",
+        ],
         strict=True,
     )
 )

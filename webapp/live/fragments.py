@@ -1,7 +1,7 @@
 """Events as pieces of HTML: rendered once per process, sent to every page that shows them.
 
-A fragment whose root element has the target's id replaces that element. Any other fragment is added to
-the target, unless an element of its id is there already. `static/js/swap.js` does it.
+A fragment whose root element has the target's id replaces that element. Any other fragment is added
+to the target, unless an element of its id is there already. `static/js/swap.js` does it.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def chain_lengths(job: Job) -> str:
 
 @register.filter
 def row_words(job: Job) -> str:
-    """What a dashboard says beside the status: where in the queue, which stage, how long it took."""
+    """What a dashboard says beside the status: place in the queue, stage, or how long it took."""
     if job.status == Status.QUEUED:
         return queue_words(job)
     if job.status == Status.RUNNING:

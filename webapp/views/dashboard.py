@@ -14,6 +14,8 @@ from webapp.models import Job, JobQuerySet, Status
 
 PAGE_SIZE = 20
 MAX_QUERY_CHARACTERS = 200
+# A piece of a sequence is looked for in the first entities of a job; few have more.
+SEARCHED_ENTITIES = 4
 
 
 @require_safe
@@ -43,14 +45,15 @@ def wanted(parameters: QueryDict) -> tuple[str, str]:
 
 
 def matching(jobs: JobQuerySet, *, query: str, status: str) -> JobQuerySet:
-    """The jobs whose name, id or sequences hold the text."""
+    """The jobs of this status whose name, id or sequences hold the text."""
     if status:
         jobs = jobs.filter(status=status)
     if query:
-        letters = "".join(query.split()).upper()
-        jobs = jobs.filter(
-            Q(name__icontains=query) | Q(pk__startswith=query.lower()) | Q(fold_input__icontains=letters)
-        )
+        places = Q(name__icontains=query) | Q(pk__startswith=query.lower())
+        for index in range(SEARCHED_ENTITIES):
+            place = f"fold_input__sequences__{index}__protein__sequence__icontains"
+            places |= Q((place, "".join(query.split())))
+        jobs = jobs.filter(places)
     return jobs
 
 

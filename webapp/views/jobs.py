@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import RequestDataTooBig
@@ -29,8 +30,8 @@ from webapp.live.messages import poll
 from webapp.models import Job
 
 TOO_BIG = (
-    "This was too much to read: everything together can have at most {megabytes} MB. Check that you "
-    "pasted the right thing; what you typed before is not lost if you go back."
+    "This was too much to read: everything together can have at most {megabytes} MB. Check that "
+    "you pasted the right thing; what you typed before is not lost if you go back."
 )
 
 
@@ -103,8 +104,6 @@ def _validate(request: HttpRequest) -> HttpResponse:
 
 def too_big() -> str:
     """What to say to a request that is larger than the server reads."""
-    from django.conf import settings
-
     return TOO_BIG.format(megabytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20)
 
 
@@ -133,7 +132,7 @@ def _form_page(request: HttpRequest, form: SubmitForm, *, status: int = 200) -> 
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The live page, or the result, whichever the row says."""
     row = own_job(request, job_id)
-    # A page that opens replays what the stream still holds: it keeps the newest of each kind, and the log.
+    # A page that opens replays what the stream holds: the log, and the newest of everything else.
     since = "" if row.is_finished else "0"
     panel = mark_safe(fragments.panel(row))
     return render(request, "jobs/job.html", {"job": row, "panel": panel, "since": since})

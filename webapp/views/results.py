@@ -80,7 +80,7 @@ def file(request: HttpRequest, job_id: UUID, name: str) -> StreamingHttpResponse
         content_type=CONTENT_TYPES.get(path.suffix[1:], "application/octet-stream"),
     )
     response["Content-Length"] = str(path.stat().st_size)
-    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    _name(response, name)
     return response
 
 
@@ -91,9 +91,13 @@ def archive(request: HttpRequest, job_id: UUID) -> StreamingHttpResponse:
     job = _finished(request, job_id)
     chunks = storage.streamed(storage.zip_chunks(job.pk))
     response = StreamingHttpResponse(chunks, content_type="application/zip")
-    slug = viewer.slug(job)
-    response["Content-Disposition"] = content_disposition_header(True, f"{slug}.zip") or "attachment"
+    _name(response, f"{viewer.slug(job)}.zip")
     return response
+
+
+def _name(response: StreamingHttpResponse, name: str) -> None:
+    """Makes the answer a download of this name."""
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
 
 
 def _finished(request: HttpRequest, job_id: UUID) -> Job:

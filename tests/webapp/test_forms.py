@@ -1,0 +1,282 @@
+"""Bad input gets a sentence at its field and is not lost; good input becomes a job."""
+
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import QueryDict
+
+from folding import cost
+from folding.inputs import FoldInput, FoldOptions, ProteinChain
+from webapp.examples import BY_SLUG, EXAMPLES
+from webapp.forms import SubmitForm, whole_numbers
+
+SEQUENCE = "MQIFVKTLTGKTITL"
+SMALL = cost.Machine(threads=2, speed=1.0, memory_bytes=2**30)
+LARGE = cost.Machine(threads=2, speed=1.0, memory_bytes=64 * 2**30)
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    """The same machine for every run of these tests."""
+    monkeypatch.setattr(cost, "this_machine", lambda: LARGE)
+
+
+def post(*rows: dict[str, str], files: dict | None = None, **job: str) -> SubmitForm:
+    """The form as a browser sends it, judged."""
+    data = QueryDict(mutable=True)
+    defaults = {"mode": "chains", "name": "A job", "seeds": "1"}
+    options = {"n_samples": "5", "n_recycles": "3", "n_steps": "20"}
+    data.update(defaults | options | job)
+    data.update({"chains-TOTAL_FORMS": str(len(rows)), "chains-INITIAL_FORMS": "0"})
+    for index, row in enumerate(rows):
+        for name, value in ({"copies": "1"} | row).items():
+            data[f"chains-{index}-{name}"] = value
+    form = SubmitForm(data, files or {})
+    form.is_valid()
+    return form
+
+
+def only_error(form: SubmitForm) -> tuple[str, str]:
+    """The field and the sentence of the form's only complaint; there is nothing to fold."""
+    assert form.fold_input is None
+    ((field, sentences),) = form.errors.items()
+    (sentence,) = sentences
+    return field, sentence
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("", "empty"),
+        (" \n ", "empty"),
+        ("MQIF1VKT", "letters only"),
+        ("MQIFVKT*", "stop codon"),
+        ("MQIFJVKT", "“I or L”"),
+        ("MQIFVK!", "not an amino acid"),
+        ("M", "1 residue"),
+        (">one\n>two\nMQIFVK", "needs a sequence below"),
+        ("text\n>one\nMQIFVK", "begins with a header"),
+        ("MQIF\0VKTLTG", "U+0000"),
+        ("AUGGCUAAAGCUGCA", "RNA"),
+    ],
+)
+def test_bad_sequences_are_explained_at_their_field(typed, says):
+    form = post({"sequence": typed})
+    field, sentence = only_error(form)
+    assert field == "chains-0-sequence"
+    assert says in sentence
+    assert form.rows[0]["sequence"].value() == typed
+
+
+def test_lower_case_and_white_space_are_cleaned():
+    form = post({"sequence": " mqifv ktltg\r\n\tktitl "})
+    assert form.errors == {}
+    assert form.fold_input.chains == (ProteinChain(("A",), SEQUENCE),)
+
+
+def test_a_multi_fasta_becomes_chains_and_equal_ones_copies():
+    form = post({"sequence": f">ubi head\n{SEQUENCE}\n>other\nAAAAAA\n>again\n{SEQUENCE}"}, name="")
+    assert [chain.ids for chain in form.fold_input.chains] == [("A", "B"), ("C",)]
+    assert form.fold_input.name == "ubi"
+
+
+def test_copies_multiply_and_blank_rows_do_not_count():
+    form = post({"sequence": SEQUENCE, "copies": "3"}, {"sequence": ""}, {"sequence": "AAAAAA"})
+    assert [chain.ids for chain in form.fold_input.chains] == [("A", "B", "C"), ("D",)]
+
+
+def test_given_ids_are_kept_and_others_go_round_them():
+    form = post({"sequence": SEQUENCE}, {"sequence": "AAAAAA", "ids": "A, C", "copies": "2"})
+    assert [chain.ids for chain in form.fold_input.chains] == [("B",), ("A", "C")]
+
+
+def test_two_chains_with_the_same_id():
+    form = post({"sequence": SEQUENCE, "ids": "A"}, {"sequence": "AAAAAA", "ids": "A"})
+    field, sentence = only_error(form)
+    assert field == "chains-1-ids"
+    assert "A is used twice" in sentence
+
+
+def test_ids_that_do_not_match_the_copies():
+    form = post({"sequence": SEQUENCE, "copies": "3", "ids": "A, B"})
+    assert only_error(form)[0] == "chains-0-ids"
+
+
+@pytest.mark.parametrize("copies", ["0", "-1", "many", "1 2", "1000"])
+def test_impossible_copies(copies):
+    assert only_error(post({"sequence": SEQUENCE, "copies": copies}))[0] == "chains-0-copies"
+
+
+def test_more_chains_than_a_job_can_have():
+    form = post({"sequence": SEQUENCE, "copies": "60"}, {"sequence": "AAAAAA", "copies": "60"})
+    field, sentence = only_error(form)
+    assert field.startswith("chains-")
+    assert "at most 100 chains" in sentence
+
+
+def test_an_alignment_of_another_sequence():
+    form = post({"sequence": SEQUENCE, "msa": ">query\nMQIFVKTLTGKTITA\n"})
+    field, sentence = only_error(form)
+    assert field == "chains-0-msa"
+    assert "first row" in sentence
+
+
+def test_an_alignment_goes_with_one_sequence_only():
+    fasta = f">one\n{SEQUENCE}\n>two\nAAAAAA"
+    form = post({"sequence": fasta, "msa": f">q\n{SEQUENCE}"})
+    assert only_error(form)[0] == "chains-0-msa"
+
+
+def test_an_uploaded_alignment_counts_and_stays_in_the_form():
+    text = f">query\n{SEQUENCE}\n>relative\n{SEQUENCE[:-1]}-\n"
+    upload = {"chains-0-msa_file": SimpleUploadedFile("a.a3m", text.encode())}
+    form = post({"sequence": SEQUENCE}, files=upload)
+    assert form.fold_input.chains[0].msa == text
+    assert form.rows[0]["msa"].value() == text
+
+
+def test_a_compressed_upload_is_refused_in_words():
+    upload = {"chains-0-msa_file": SimpleUploadedFile("a.a3m.gz", b"\x1f\x8b\x08\x00\x00rest")}
+    field, sentence = only_error(post({"sequence": SEQUENCE}, files=upload))
+    assert field == "chains-0-msa"
+    assert "compressed" in sentence
+
+
+def test_an_upload_beyond_the_limit_is_not_read(monkeypatch):
+    monkeypatch.setattr("webapp.forms.MAX_UPLOAD_BYTES", 10)
+    upload = {"chains-0-msa_file": SimpleUploadedFile("a.a3m", b">query\n" + SEQUENCE.encode())}
+    field, sentence = only_error(post({"sequence": SEQUENCE}, files=upload))
+    assert field == "chains-0-msa"
+    assert "at most" in sentence
+
+
+def test_a_paste_of_thirty_megabytes_is_refused_and_not_sent_back():
+    form = post({"sequence": "A" * 30_000_000}, name="kept")
+    field, sentence = only_error(form)
+    assert field == "chains-0-sequence"
+    assert "30,000,000" in sentence
+    assert form.rows[0]["sequence"].value() == ""
+    assert form.job["name"].value() == "kept"
+
+
+def test_too_many_tokens_for_this_machine(monkeypatch):
+    monkeypatch.setattr(cost, "this_machine", lambda: SMALL)
+    field, sentence = only_error(post({"sequence": "A" * 9000}))
+    assert field == "chains-0-sequence"
+    assert "9,000 residues" in sentence
+
+
+def test_a_valid_job_comes_with_an_estimate():
+    form = post({"sequence": SEQUENCE, "copies": "2"})
+    expected = cost.estimate_job(form.fold_input, form.options, machine=LARGE)
+    assert form.estimate == expected
+    assert form.estimate.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "says"),
+    [
+        ("seeds", "one", "whole number"),
+        ("seeds", "", "1 to 100 seeds"),
+        ("seeds", "1, 1", "given twice"),
+        ("seeds", "99999999999", "from 0 to"),
+        ("n_samples", "26", "from 1 to 25"),
+        ("n_recycles", "", "one whole number"),
+        ("n_recycles", "21", "from 0 to 20"),
+        ("n_samples", "2.5", "not a whole number"),
+        ("n_steps", "9" * 5000, "too large"),
+        ("name", "x" * 101, "at most 100"),
+        ("name", "a\0b", "U+0000"),
+    ],
+)
+def test_settings_out_of_range(field, typed, says):
+    form = post({"sequence": SEQUENCE}, **{field: typed})
+    where, sentence = only_error(form)
+    assert where == field
+    assert says in sentence
+
+
+def test_one_complaint_does_not_hide_the_next():
+    form = post({"sequence": "M1", "copies": "x"}, name="x" * 101, seeds="-", n_steps="0")
+    assert set(form.errors) == {"chains-0-sequence", "chains-0-copies", "name", "seeds", "n_steps"}
+
+
+def test_a_json_job_is_read_and_its_options_come_from_the_form():
+    job = FoldInput("From JSON", (ProteinChain(("A", "B"), SEQUENCE),), seeds=(4, 5))
+    form = post(mode="json", json=json.dumps(job.to_json()), n_steps="7")
+    assert form.fold_input == job
+    assert form.options == FoldOptions(n_steps=7)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no JSON yet"),
+        ("{", "not JSON"),
+        ('{"proteins": []}', "not a folding job"),
+        ("[1, 2]", "list of jobs"),
+        (
+            '{"name": "n", "modelSeeds": [1], "dialect": "alphafold3", "version": 1,'
+            ' "sequences": [{"protein": {"id": "A", "sequence": "MM"}}]}',
+            "Entity 1: A chain needs",
+        ),
+    ],
+)
+def test_json_that_is_not_a_job(text, says):
+    form = post(mode="json", json=text)
+    field, sentence = only_error(form)
+    assert field == "json"
+    assert says in sentence
+    assert form.job["json"].value() == text
+
+
+def test_an_uploaded_json_stays_in_the_form():
+    upload = {"json_file": SimpleUploadedFile("job.json", b"{")}
+    form = post(mode="json", files=upload)
+    assert only_error(form)[0] == "json"
+    assert form.job["json"].value() == "{"
+
+
+def test_in_json_mode_the_rows_of_sequences_do_not_count():
+    job = FoldInput("From JSON", (ProteinChain(("A",), SEQUENCE),))
+    form = post({"sequence": "123"}, mode="json", json=json.dumps(job.to_json()))
+    assert form.errors == {}
+
+
+def test_a_form_without_its_fields_is_an_error_not_a_crash():
+    form = SubmitForm(QueryDict(""), {})
+    assert not form.is_valid()
+    assert form.whole_errors == ["The form arrived incomplete. Reload the page and try again."]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.slug)
+def test_every_example_folds_as_it_stands(example):
+    form = SubmitForm.of_example(example)
+    row = {name: form.rows[0][name].value() for name in ("sequence", "copies")}
+    sent = post(row, name=form.job["name"].value())
+    assert sent.errors == {}
+    assert sent.fold_input.n_tokens == len(example.sequence) * example.copies
+
+
+def test_the_form_of_a_job_submits_the_same_job():
+    msa = f">q\n{SEQUENCE}\n"
+    chains = (ProteinChain(("A", "B"), SEQUENCE, msa=msa), ProteinChain(("C",), "AAAAAA"))
+    job, options = FoldInput("Again", chains, seeds=(3, 9)), FoldOptions(n_steps=11)
+    form = SubmitForm.of_job(job, options)
+    rows = [{name: row[name].value() for name in row.fields} for row in form.rows]
+    for row in rows:
+        del row["msa_file"]
+    values = {name: form.job[name].value() for name in ("name", "seeds", "n_steps")}
+    sent = post(*rows, **values)
+    assert (sent.fold_input, sent.options) == (job, options)
+
+
+def test_sizes_of_examples_in_words():
+    assert BY_SLUG["ubiquitin"].size == "76 residues"
+    assert BY_SLUG["gcn4"].size == "2 × 31 residues"
+
+
+def test_whole_numbers():
+    assert whole_numbers(" 1, 2;3 4\n") == (1, 2, 3, 4)
+    assert whole_numbers("") == ()
