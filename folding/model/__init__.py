@@ -1,4 +1,4 @@
-"""The AlphaFold 3 network (Abramson et al. 2024), layer by layer after its supplementary information (SI).
+"""The AlphaFold 3 network (Abramson et al. 2024) after its supplementary information (SI).
 
 Shapes: ``batch`` stands for any leading axes, ``token`` and ``atom`` for AF3's own, ``sample`` for
 diffusion samples that share one trunk. Atoms come padded to a multiple of the query window (32).

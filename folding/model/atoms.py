@@ -47,9 +47,7 @@ class ReferenceEmbedder(nn.Module):
         self.n_elements = config.n_elements
         self.linear_position = PreciseLinear(3, config.c_atom)
         self.linear_charge = Linear(1, config.c_atom)
-        self.linear_features = Linear(
-            1 + config.n_elements + 4 * N_NAME_CLASSES, config.c_atom
-        )
+        self.linear_features = Linear(1 + config.n_elements + 4 * N_NAME_CLASSES, config.c_atom)
         self.linear_offset = PreciseLinear(3, config.c_atompair)
         self.linear_distance = PreciseLinear(1, config.c_atompair)
         self.linear_valid = Linear(1, config.c_atompair)
@@ -69,10 +67,9 @@ class ReferenceEmbedder(nn.Module):
         """The pair conditioning ``p_lm`` inside windows (lines 2-6)."""
         position, uid = features.ref_pos, features.ref_space_uid.unsqueeze(-1) + 1
         uid = (uid * features.atom_mask.unsqueeze(-1)).float()
-        offset = (
-            query_windows(position, self.window).unsqueeze(-2)
-            - key_windows(position, self.window).unsqueeze(-3)
-        )
+        offset = query_windows(position, self.window).unsqueeze(-2) - key_windows(
+            position, self.window
+        ).unsqueeze(-3)
         uid_query = query_windows(uid, self.window)
         same = uid_query == key_windows(uid, self.window).transpose(-1, -2)
         valid = (same & (uid_query > 0)).to(offset.dtype).unsqueeze(-1)

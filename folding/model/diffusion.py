@@ -42,7 +42,7 @@ class DiffusionContext(NamedTuple):
 
 
 class FourierEmbedding(nn.Module):
-    """Random Fourier features of the noise level (algorithm 22); the table is part of the weights."""
+    """Random Fourier features of the noise level (algorithm 22); the table is a weight."""
 
     def __init__(self, c: int) -> None:
         super().__init__()
@@ -51,7 +51,6 @@ class FourierEmbedding(nn.Module):
 
     def forward(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch c"]:
         return torch.cos(2 * math.pi * (t.unsqueeze(-1) * self.weight + self.bias))
-
 
 
 class DiffusionConditioning(nn.Module):

@@ -44,9 +44,7 @@ class RelativePositionEncoding(nn.Module):
         same_chain = same(features.asym_id)
         same_entity = same(features.entity_id)
         residue = offset(features.residue_index, R_MAX, same_chain)
-        token = offset(
-            features.token_index, R_MAX, same_chain & same(features.residue_index)
-        )
+        token = offset(features.token_index, R_MAX, same_chain & same(features.residue_index))
         chain = offset(features.sym_id, S_MAX, same_entity)
         n_rows = 2 * R_MAX + 2
         table = self.linear.weight.t()

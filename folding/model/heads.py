@@ -69,9 +69,7 @@ class ConfidenceHead(nn.Module):
         self.layer_norm_resolved = nn.LayerNorm(c_s)
         self.linear_pae = Linear(c_z, config.n_error_bins, init="zeros")
         self.linear_pde = Linear(c_z, config.n_error_bins, init="zeros")
-        self.plddt_weight = nn.Parameter(
-            torch.zeros(config.n_atom_slots, c_s, config.n_plddt_bins)
-        )
+        self.plddt_weight = nn.Parameter(torch.zeros(config.n_atom_slots, c_s, config.n_plddt_bins))
         self.resolved_weight = nn.Parameter(torch.zeros(config.n_atom_slots, c_s, 2))
 
     def forward(
@@ -88,9 +86,7 @@ class ConfidenceHead(nn.Module):
             plddt=self.per_slot(self.layer_norm_plddt(atoms), self.plddt_weight, features),
             pae=self.linear_pae(self.layer_norm_pae(z)),
             pde=self.linear_pde(self.layer_norm_pde(z + z.transpose(-2, -3))),
-            resolved=self.per_slot(
-                self.layer_norm_resolved(atoms), self.resolved_weight, features
-            ),
+            resolved=self.per_slot(self.layer_norm_resolved(atoms), self.resolved_weight, features),
         )
 
     def pair_update(

@@ -1,0 +1,1 @@
+"""From what to fold to what the network reads: alignments, tokens, features."""
