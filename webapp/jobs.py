@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from folding import cost
 from folding.inputs import FoldInput, FoldOptions
 from webapp import queue, storage
 from webapp.live import publisher
@@ -43,28 +44,19 @@ def submit(
     owner: Any, fold_input: FoldInput, options: FoldOptions, *, retry_of: Job | None = None
 ) -> Job:
     """The new queued job; its task is sent when the row is safe."""
-    seconds, size = _estimate(fold_input, options)
+    estimate = cost.estimate_job(fold_input, options)
     job = Job.objects.create(
         owner=owner,
         name=fold_input.name,
         fold_input=fold_input.to_json(),
         options=asdict(options),
         n_tokens=fold_input.n_tokens,
-        estimate_seconds=seconds,
-        estimate_bytes=size,
+        estimate_seconds=estimate.seconds,
+        estimate_bytes=estimate.bytes,
         retry_of=retry_of,
     )
     transaction.on_commit(lambda: _announce_new(job))
     return job
-
-
-def _estimate(fold_input: FoldInput, options: FoldOptions) -> tuple[float | None, int | None]:
-    try:
-        from folding import cost
-    except ImportError:
-        return None, None
-    estimate = cost.estimate(fold_input.n_tokens, options)
-    return estimate.seconds, estimate.bytes
 
 
 def retry(job: Job) -> Job:

@@ -107,7 +107,7 @@ def read(worker: str = "") -> Reading:
 
 
 def publish(reading: Reading) -> bool:
-    """Writes the reading where `snapshot` finds it and tells the dashboards; False without Redis."""
+    """Writes the reading for `snapshot` and tells the dashboards; False without Redis."""
     try:
         _client().hset(READINGS, reading.worker, json.dumps(asdict(reading)))
     except redis.RedisError:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from folding import progress
+from folding import cost, progress
 from folding.inputs import FoldInput, FoldOptions
 from folding.outputs import write_outputs
 from folding.prediction import Prediction
@@ -29,8 +29,9 @@ Fold: TypeAlias = Callable[[progress.Report], Predictions]
 
 FRAME_SECONDS = 1 / 12
 PROGRESS_SECONDS = 1 / 8
-# Seconds of one unit relative to a diffusion step, until the fold shows its own.
-RELATIVE_COST = {"features": 3.0, "trunk": 8.0, "diffusion": 1.0, "confidence": 4.0, "saving": 3.0}
+SAVING_SHARE = 0.2
+# Stages that are done when the next one begins; of the others, every unit is reported.
+UNREPORTED = ("msa", "features")
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,8 @@ class Narrator:
         self._options = options
         self._report = report
         self._clock = clock
-        self._meter = Meter(_plan(fold_input, options), clock=clock)
-        self._stage = "features"
+        self._meter = Meter(plan(fold_input, options), clock=clock)
+        self._stage = ""
         self._next_frame = self._next_progress = clock()
 
     def begin(self) -> None:
@@ -131,13 +132,12 @@ class Narrator:
         self._say(f"Folding {_count(chains, 'chain')} of {_count(tokens, 'residue')} in all.")
         for note in self._input.notes:
             self._say(note)
-        self._progress("reading the input", always=True)
 
     def hear(self, event: progress.Event) -> None:
         """Passes on one event of the fold."""
         match event:
             case progress.StageStarted():
-                self.enter(event.stage)
+                self.enter(self._shown(event.stage))
             case progress.RecycleDone():
                 self._recycle(event)
             case progress.StepDone():
@@ -148,9 +148,11 @@ class Narrator:
                 self._say(event.message, level=event.level)
 
     def enter(self, stage: str) -> None:
-        """A stage begins; whatever ran since the last unit belongs to the stage that it leaves."""
-        if self._stage == "features" and stage != "features":
-            self._meter.done("features")
+        """A stage begins."""
+        if stage == self._stage:
+            return
+        if self._stage in UNREPORTED:
+            self._meter.done(self._stage)
         self._meter.mark()
         self._stage = stage
         self._progress(always=True)
@@ -237,6 +239,11 @@ class Narrator:
             )
         )
 
+    def _shown(self, stage: str) -> str:
+        """The stage as the page shows it: without alignments there is none to read."""
+        has_alignment = any(chain.msa for chain in self._input.chains)
+        return "features" if stage == "msa" and not has_alignment else stage
+
     def _seed_index(self, seed: int) -> int:
         return self._input.seeds.index(seed)
 
@@ -244,18 +251,42 @@ class Narrator:
         return f"seed {seed}, " if len(self._input.seeds) > 1 else ""
 
 
-def _plan(fold_input: FoldInput, options: FoldOptions) -> dict[str, tuple[int, float]]:
-    """Units of each stage, and what one costs."""
+def plan(fold_input: FoldInput, options: FoldOptions) -> dict[str, tuple[int, float]]:
+    """Units of each stage, and the seconds that one should take on this machine."""
     seeds = len(fold_input.seeds)
     samples = seeds * options.n_samples
+    seconds = unit_seconds(fold_input.n_tokens, options)
     units = {
-        "features": 1,
+        "msa": seeds if any(chain.msa for chain in fold_input.chains) else 0,
+        "features": seeds,
         "trunk": seeds * (options.n_recycles + 1),
         "diffusion": samples * options.n_steps,
         "confidence": samples,
         "saving": 1,
     }
-    return {stage: (n, RELATIVE_COST[stage]) for stage, n in units.items()}
+    each = {**seconds, "saving": samples * seconds["saving"]}
+    return {stage: (n, each[stage]) for stage, n in units.items()}
+
+
+def unit_seconds(n_tokens: int, options: FoldOptions) -> dict[str, float]:
+    """Seconds of one unit of each stage: what the estimate grows by with one more of them."""
+
+    def seconds(**units: int) -> float:
+        least = {"n_samples": 1, "n_recycles": 0, "n_steps": 1}
+        return cost.estimate(n_tokens, replace(options, **{**least, **units})).seconds
+
+    base = seconds()
+    cycle, step = seconds(n_recycles=1) - base, seconds(n_steps=2) - base
+    judged = max(seconds(n_samples=2) - base - step, 0.0)
+    start = max(base - cycle - step - judged, 0.0)
+    return {
+        "msa": start / 2,
+        "features": start,
+        "trunk": cycle,
+        "diffusion": step,
+        "confidence": judged * (1 - SAVING_SHARE),
+        "saving": judged * SAVING_SHARE,
+    }
 
 
 def _count(n: int, noun: str) -> str:

@@ -54,7 +54,6 @@ def confidence(n: int = len(SEQUENCE), *, ranking_score: float = 0.5) -> Confide
         ptm=0.6,
         iptm=None,
         chain_ptm=np.array([0.6], dtype=np.float32),
-        chain_iptm=np.array([0.6], dtype=np.float32),
         chain_pair_iptm=np.array([[0.6]], dtype=np.float32),
         chain_pair_pae_min=np.array([[1.0]], dtype=np.float32),
         has_clash=False,

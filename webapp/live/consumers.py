@@ -50,7 +50,8 @@ class JobConsumer(AsyncWebsocketConsumer):
             await _refuse(self)
 
     async def disconnect(self, code: int) -> None:
-        await _stop(self.talk)
+        if self.talk is not None:
+            await hub.cancel(self.talk)
 
     async def _live(self, job_id: UUID, *, since: str) -> None:
         mailbox = Mailbox()
@@ -88,7 +89,8 @@ class DashboardConsumer(AsyncWebsocketConsumer):
             await _refuse(self)
 
     async def disconnect(self, code: int) -> None:
-        await _stop(self.talk)
+        if self.talk is not None:
+            await hub.cancel(self.talk)
 
     async def _live(self, user_id: Any) -> None:
         mailbox = Mailbox()
@@ -99,8 +101,8 @@ class DashboardConsumer(AsyncWebsocketConsumer):
             _listening(streams.MACHINE, machine, mailbox) as machine_feed,
         ):
             for feed in (jobs_feed, machine_feed):
-                await _send(self, await feed.state(""))
                 await _catch_up(self, feed, mailbox, since="$")
+                await _send(self, await feed.state(""))
             while True:
                 messages, _ = await _next(self, mailbox)
                 await _send(self, await self._with_places(page, messages))
@@ -133,13 +135,6 @@ async def _guarded(consumer: AsyncWebsocketConsumer, talk: Coroutine[Any, Any, N
     except Exception:
         logger.exception("A socket ended early")
         await consumer.close(WENT_WRONG)
-
-
-async def _stop(talk: asyncio.Task[None] | None) -> None:
-    if talk is not None:
-        talk.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await talk
 
 
 async def _refuse(consumer: AsyncWebsocketConsumer) -> None:

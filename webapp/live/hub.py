@@ -22,6 +22,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from webapp.live.frames import stream_id
 from webapp.live.mailbox import Mailbox
 from webapp.live.messages import Entry, Message, after
 
@@ -30,6 +31,7 @@ BLOCK_SECONDS = 5
 ANSWER_SECONDS = 3
 READ_AT_ONCE = 500
 CONTROL_LIFETIME_SECONDS = 60
+CANCEL_SECONDS = 0.05
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 
@@ -102,9 +104,7 @@ class Hub:
         reader, self._reader = self._reader, None
         commands, self._commands = self._commands, None
         if reader is not None:
-            reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reader
+            await cancel(reader)
         if commands is not None:
             await commands.aclose(close_connection_pool=True)
 
@@ -117,19 +117,26 @@ class Hub:
         Raises:
             redis.RedisError: Redis does not answer now.
         """
-        commands = self._client()
+        end = await self._end_of(feed.stream)
         if not feed.last_id:
-            await self._find_end(feed, commands)
-        entries: Any = [] if since == "$" else await commands.xrange(feed.stream, after(since))
+            feed.last_id = end
+            await self._wake_reader()
+        entries = [] if since == "$" else await self._look_back(feed.stream, since, end=end)
         mailbox.begin(await feed.messages(entries) if entries else [])
 
-    async def _find_end(self, feed: Feed, commands: Redis) -> None:
-        """Lets the reader begin at the end of the stream as it is now."""
-        newest: Any = await commands.xrevrange(feed.stream, count=1)
-        if not feed.last_id:
-            feed.last_id = newest[0][0].decode() if newest else "0-0"
-            await commands.xadd(self._control, {"wake": "1"}, maxlen=1, approximate=False)
-            await commands.expire(self._control, CONTROL_LIFETIME_SECONDS)
+    async def _end_of(self, stream: str) -> str:
+        newest: Any = await self._client().xrevrange(stream, count=1)
+        return newest[0][0].decode() if newest else "0-0"
+
+    async def _look_back(self, stream: str, since: str, *, end: str) -> list[Entry]:
+        """The entries after `since`; all of them if the stream began anew since then."""
+        start = "-" if stream_id(since) > stream_id(end) else after(since)
+        entries: Any = await self._client().xrange(stream, start)
+        return list(entries)
+
+    async def _wake_reader(self) -> None:
+        await self._client().xadd(self._control, {"wake": "1"}, maxlen=1, approximate=False)
+        await self._client().expire(self._control, CONTROL_LIFETIME_SECONDS)
 
     def _client(self) -> Redis:
         if self._commands is None:
@@ -186,6 +193,16 @@ class Hub:
         for feed in list(self._feeds.values()):
             with _reported(feed.stream):
                 feed.put(await feed.state(""))
+
+
+async def cancel(task: asyncio.Task[None]) -> None:
+    """Returns when the task has ended, for which it is asked more than once.
+
+    redis-py loses a cancellation that comes while it connects.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_SECONDS)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,195 @@
+"""What records become: fragments, extras and pictures, built once, in step with the row."""
+
+import base64
+import json
+import struct
+
+import pytest
+
+from tests.webapp import making
+from webapp import jobs
+from webapp.live import events, fragments, messages, streams
+from webapp.live.events import ContactMap, LogLine, Progress, SampleReady, StatusChanged
+from webapp.live.messages import JobPage, Message, poll, text_frame
+from webapp.models import Job
+
+pytestmark = pytest.mark.django_db
+
+
+def line(text):
+    return LogLine(level="info", message=text, at="2026-01-01T00:00:00+00:00")
+
+
+def progress(percent):
+    return Progress(stage="trunk", percent=percent)
+
+
+def contacts(cycle):
+    return ContactMap(seed=1, seed_index=0, cycle=cycle, n_cycles=4, count=1, bin=b"\x07")
+
+
+SAMPLE = SampleReady(
+    seed=1,
+    sample=0,
+    n_samples=1,
+    ranking_score=0.5,
+    mean_plddt=80.0,
+    ptm=0.5,
+    iptm=None,
+    has_clash=False,
+    fraction_disordered=0.0,
+)
+
+
+def entries(*said, attempt=1, first=1):
+    """Entries 1-0, 2-0, ... as Redis answers them."""
+    return [
+        (
+            f"{number}-0".encode(),
+            {
+                key.encode(): value if isinstance(value, bytes) else value.encode()
+                for key, value in events.to_fields(event, attempt=attempt).items()
+            },
+        )
+        for number, event in enumerate(said, first)
+    ]
+
+
+@pytest.fixture
+def job(user):
+    return jobs.start(making.job(user).pk, worker="w#1")
+
+
+@pytest.fixture
+def page(job):
+    return JobPage(job.pk)
+
+
+def test_a_line_becomes_a_fragment_and_its_data(page):
+    (message,) = page.build(entries(line("Å < b")))
+    frame = json.loads(text_frame((message,)))
+    assert frame["id"] == "1-0"
+    assert frame["data"]["events"] == [
+        {"kind": "log", "level": "info", "message": "Å < b", "at": "2026-01-01T00:00:00+00:00"}
+    ]
+    assert "Å &lt; b" in frame["fragments"][0]["html"]
+
+
+def test_a_map_becomes_a_binary_frame(page):
+    (message,) = page.build(entries(contacts(2)))
+    assert message.binary[40:] == b"\x07"
+    assert struct.unpack_from("<B", message.binary)[0] == 2
+    assert message.fragments == message.events == ()
+
+
+def test_of_a_batch_only_the_newest_of_each_slot_is_built(page):
+    built = page.build(entries(progress(1.0), line("a"), progress(2.0), contacts(1), contacts(2)))
+    assert [(m.id, m.kind) for m in built] == [
+        ("2-0", "log"),
+        ("3-0", "progress"),
+        ("5-0", "recycle"),
+    ]
+
+
+def test_a_status_says_what_the_row_says(page, job):
+    jobs.fail(job, "No.")
+    built = page.build(entries(StatusChanged(status="running"), StatusChanged(status="running")))
+    assert [(m.id, m.kind) for m in built] == [("2-0", "ended")]
+    (said,) = (json.loads(extra) for extra in built[0].events)
+    assert (said["kind"], said["status"]) == ("status", "failed")
+
+
+def test_a_given_up_attempt_only_keeps_its_log(page, job):
+    jobs.give_back(job, crashed=True)
+    jobs.start(job.pk, worker="w#2")
+    built = page.build(entries(line("old"), progress(90.0), contacts(1), SAMPLE, attempt=1))
+    assert [m.kind for m in built] == ["log"]
+    assert [m.kind for m in page.build(entries(progress(5.0), attempt=2, first=9))] == ["progress"]
+
+
+def test_after_the_end_no_progress_is_shown(page, job):
+    jobs.stop(job)
+    page.snapshot("0")
+    assert [m.kind for m in page.build(entries(progress(90.0), line("bye"), SAMPLE))] == ["log"]
+
+
+def test_a_deleted_job_is_gone(page, job):
+    jobs.delete(job)
+    (message,) = page.snapshot("4-0")
+    assert (message.kind, message.id) == ("gone", "4-0")
+    assert json.loads(message.events[0])["status"] == "deleted"
+    assert page.build(entries(progress(1.0), line("x"))) == []
+
+
+def test_lines_are_rendered_once_for_all_sockets(page, monkeypatch):
+    rendered = []
+    original = fragments.render
+    monkeypatch.setattr(
+        fragments, "render", lambda job, event: rendered.append(event) or original(job, event)
+    )
+    first = page.build(entries(line("a"), line("b")))
+    again = page.build(entries(line("a"), line("b"), line("c")))
+    assert again[:2] == first
+    assert [event.message for event in rendered] == ["a", "b", "c"]
+
+
+def test_memory_of_lines_has_an_end(page, monkeypatch):
+    monkeypatch.setattr(messages, "RECENT", 5)
+    page.build(entries(*(line(str(n)) for n in range(50))))
+    assert len(page._recent) == 5
+
+
+def test_a_frame_joins_messages_under_the_newest_id():
+    parts = [
+        Message(id="9-0", kind="log", fragments=('{"a":1}',), events=('{"b":1}',)),
+        Message(id="10-0", kind="log", fragments=('{"a":2}', '{"a":3}')),
+        Message(id="", kind="status", events=('{"b":2}',)),
+    ]
+    assert json.loads(text_frame(tuple(parts))) == {
+        "id": "10-0",
+        "fragments": [{"a": 1}, {"a": 2}, {"a": 3}],
+        "data": {"events": [{"b": 1}, {"b": 2}]},
+    }
+
+
+@pytest.mark.parametrize("text", ["0", "5", "1700-3"])
+def test_ids_of_streams_are_accepted(text):
+    assert messages.valid_id(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "-", "$", "+", "a-1", "1-b", "٣-1", "1" * 50, "1-1-1", "(1"])
+def test_anything_else_means_from_the_beginning(text):
+    assert messages.valid_id(text) == "0"
+
+
+def test_unknown_kinds_of_a_newer_version_are_passed_over(page):
+    (known,) = entries(line("a"))
+    unknown = (b"2-0", {b"kind": b"gossip", b"attempt": b"1", b"data": b"{}"})
+    assert [m.id for m in page.build([unknown, known, (b"3-0", {})])] == ["1-0"]
+
+
+# the poll ---------------------------------------------------------------------------------------
+
+
+def test_a_poll_answers_as_a_socket_would(job, redis_server):
+    with redis_server.client() as client:
+        for event in (line("a"), contacts(1), line("b")):
+            client.xadd(streams.of_job(job.pk), events.to_fields(event, attempt=1))
+        ids = [i.decode() for i, _ in client.xrange(streams.of_job(job.pk))]
+    answer = poll(job, "0")
+    said = [extra for frame in answer["messages"] for extra in frame["data"]["events"]]
+    assert [extra["kind"] for extra in said] == ["status", "log", "log"]
+    assert base64.b64decode(answer["frames"][0])[40:] == b"\x07"
+    assert answer["last"] == ids[-1]
+    later = poll(job, ids[1])
+    said = [extra for frame in later["messages"] for extra in frame["data"]["events"]]
+    assert [extra.get("message") for extra in said] == [None, "b"]
+    assert later["frames"] == []
+
+
+def test_a_poll_without_redis_shows_the_row(job, settings):
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    Job.objects.update(percent=42.0)
+    answer = poll(job, "7-0")
+    assert answer["messages"][0]["data"]["events"][0]["percent"] == 42.0
+    assert answer["last"] == "7-0"

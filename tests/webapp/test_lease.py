@@ -1,0 +1,100 @@
+"""A worker's hold on a job: kept, recorded, and given up when the row says so."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from folding.errors import Cancelled
+from tests.webapp import making
+from webapp import jobs, lease
+from webapp.jobs import NotYours
+from webapp.live.events import Progress
+from webapp.models import Job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(lease, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.04)
+
+
+@pytest.fixture
+def job(user):
+    return jobs.start(making.job(user).pk, worker="w@elsewhere#1")
+
+
+def until(condition, *, seconds=5.0):
+    """Waits for the thread; fails after the time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def ends_with(held, reason):
+    def has_ended():
+        try:
+            held.check()
+        except reason:
+            return True
+        return False
+
+    return has_ended
+
+
+def test_the_lease_is_extended_while_the_block_runs(job):
+    Job.objects.update(lease_until=timezone.now())
+    with lease.hold(job) as held:
+        until(lambda: Job.objects.get().lease_until > timezone.now() + timedelta(seconds=20))
+        held.check()
+
+
+def test_the_newest_progress_reaches_the_row(job):
+    with lease.hold(job) as held:
+        for percent in (1.0, 2.0):
+            held.progress = Progress(stage="trunk", percent=percent, eta_seconds=9.0)
+        until(lambda: Job.objects.get().percent == 2.0)
+    now = Job.objects.get()
+    assert (now.stage, now.eta_seconds) == ("trunk", 9.0)
+
+
+def test_the_owners_wish_to_end_is_heard(job):
+    with lease.hold(job) as held:
+        held.check()
+        jobs.cancel(job)
+        until(ends_with(held, Cancelled))
+
+
+@pytest.mark.parametrize("lose", [jobs.delete, lambda job: jobs.give_back(job, crashed=False)])
+def test_a_lost_job_is_noticed(job, lose):
+    with lease.hold(job) as held:
+        lose(job)
+        until(ends_with(held, NotYours))
+
+
+def test_a_database_that_is_busy_for_a_moment_loses_nothing(job, monkeypatch, caplog):
+    original = jobs.wants_end
+
+    def busy_once(job):
+        monkeypatch.setattr(jobs, "wants_end", original)
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(jobs, "wants_end", busy_once)
+    with lease.hold(job) as held:
+        until(lambda: "database is locked" in caplog.text)
+        held.check()
+        jobs.cancel(job)
+        until(ends_with(held, Cancelled))
+
+
+def test_after_the_block_nothing_is_written(job):
+    with lease.hold(job) as held:
+        pass
+    held.progress = Progress(stage="trunk", percent=50.0)
+    time.sleep(0.1)
+    assert Job.objects.get().percent == 0.0

@@ -1,0 +1,41 @@
+"""The rows in Django's admin, to look at: jobs are moved by `webapp/jobs.py` alone."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from webapp.models import Job, Prediction
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Shows rows and changes none."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        return False
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    """Who asked for what, where it stands, and which worker has it."""
+
+    list_display: ClassVar = ["name", "owner", "status", "stage", "percent", "attempt", "worker"]
+    list_filter: ClassVar = ["status"]
+    search_fields: ClassVar = ["name", "id", "owner__username"]
+    date_hierarchy = "created_at"
+
+
+@admin.register(Prediction)
+class PredictionAdmin(ReadOnlyAdmin):
+    """The scores of every sample."""
+
+    list_display: ClassVar = ["job", "seed", "sample", "rank", "ranking_score", "mean_plddt", "ptm"]
+    list_select_related: ClassVar = ["job"]
