@@ -81,9 +81,10 @@ def dihedral(
     c: Float[np.ndarray, "*batch 3"],
     d: Float[np.ndarray, "*batch 3"],
 ) -> Float[np.ndarray, "*batch"]:
-    """The torsion angle about the axis b-c, -π to π, IUPAC sign; NaN where a point is NaN."""
+    """The torsion angle about b-c, -π to π, IUPAC sign; NaN where a point is NaN or b is c."""
     axis = c - b
-    axis = axis / np.linalg.norm(axis, axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        axis = axis / np.linalg.norm(axis, axis=-1, keepdims=True)
     left = (a - b) - np.sum((a - b) * axis, axis=-1, keepdims=True) * axis
     right = (d - c) - np.sum((d - c) * axis, axis=-1, keepdims=True) * axis
     cosine = np.sum(left * right, axis=-1)

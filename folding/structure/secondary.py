@@ -62,7 +62,8 @@ def _amide_hydrogen(
     bonded = (chain[1:] == chain[:-1]) & (np.diff(number) == 1)
     has_hydrogen = bonded & (structure.residue_name[starts][1:] != "PRO")
     carbonyl = c[:-1] - o[:-1]
-    direction = carbonyl / np.linalg.norm(carbonyl, axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        direction = carbonyl / np.linalg.norm(carbonyl, axis=-1, keepdims=True)
     h = np.full(n.shape, np.nan)
     h[1:][has_hydrogen] = (n[1:] + _NH_LENGTH * direction)[has_hydrogen]
     return h

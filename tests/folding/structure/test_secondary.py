@@ -81,5 +81,4 @@ def test_proline_gives_no_hydrogen_bond():
 def test_atoms_on_top_of_each_other_do_no_harm():
     one = structure("1l2y")
     collapsed = one.with_coordinates(np.zeros_like(one.coordinates))
-    with np.errstate(invalid="ignore"):
-        assert len(secondary_structure(collapsed)) == 20
+    assert len(secondary_structure(collapsed)) == 20
