@@ -59,7 +59,7 @@ def fuzz(texts: Sequence[str], *, n: int, seed: int = 0) -> Outcome:
     source = random.Random(seed)
     counts = {True: 0, False: 0}
     slowest = 0.0
-    for mutated in _mutations(texts, n=n, source=source):
+    for mutated in mutations(texts, n=n, source=source):
         reader = source.choice(READERS)
         started = time.perf_counter()
         counts[_ends_well(reader, mutated)] += 1
@@ -91,7 +91,8 @@ def _ends_well(reader: Callable[[str], None], text: str) -> bool:
     return True
 
 
-def _mutations(texts: Sequence[str], *, n: int, source: random.Random) -> Iterator[str]:
+def mutations(texts: Sequence[str], *, n: int, source: random.Random) -> Iterator[str]:
+    """`n` texts, each one of the given with up to four changes."""
     for _ in range(n):
         text = source.choice(texts)
         if text.lstrip().startswith("{") and source.random() < 0.5:

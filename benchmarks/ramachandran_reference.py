@@ -34,7 +34,7 @@ def chosen_chains(path: Path) -> list[int]:
     fine &= (table["split"] == b"train") & (table["state"] != b"modified")
     candidates = np.flatnonzero(fine)
     _, first = np.unique(table["cluster95"][candidates], return_index=True)
-    return candidates[first].tolist()
+    return [int(index) for index in candidates[first]]
 
 
 def torsions(chain: Chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -42,7 +42,7 @@ def torsions(chain: Chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n, ca, c = (chain.coordinates[:, slot] for slot in range(3))
     seen = chain.observed[:, :3].all(axis=1)
     inner = seen[:-2] & seen[1:-1] & seen[2:]
-    inner &= (chain.residue_index[2:] - chain.residue_index[:-2]) == 2
+    inner &= np.equal(chain.residue_index[2:] - chain.residue_index[:-2], 2)
     phi = dihedral(c[:-2], n[1:-1], ca[1:-1], c[1:-1])
     psi = dihedral(n[1:-1], ca[1:-1], c[1:-1], n[2:])
     letter = np.array(list(LETTERS))[chain.restype]

@@ -212,9 +212,10 @@ def _rounded(values: np.ndarray, digits: int) -> list[object]:
 def _numbers(values: np.ndarray) -> list[Any]:
     """The array as nested lists of numbers with two decimals, None for NaN."""
     rounded = np.round(values.astype(np.float64), 2)
-    if not np.isnan(rounded).any():
-        return list(rounded.tolist())
-    return list(np.where(np.isnan(rounded), None, rounded).tolist())
+    if np.isnan(rounded).any():
+        rounded = rounded.astype(object)
+        rounded[np.isnan(values)] = None
+    return list(rounded.tolist())
 
 
 def _json(value: object, *, indent: int | None = None) -> str:

@@ -45,8 +45,7 @@ def write_mmcif(
         columns = {tag: [_value(v) for v in values] for tag, values in table.items()}
         block.set_mmcif_category(f"_{category}.", columns)
     block.set_mmcif_category("_atom_site.", _atom_site(structure, plddt=plddt), raw=True)
-    text: str = document.as_string(gemmi.cif.Style.Pdbx)
-    return text
+    return document.as_string(gemmi.cif.WriteOptions(gemmi.cif.Style.Pdbx))
 
 
 def _ascii(text: str) -> str:

@@ -4,10 +4,12 @@ import gemmi
 import numpy as np
 
 from folding.errors import InvalidInput
-from folding.inputs.text import check_size
+from folding.inputs.text import check_characters, check_size, quoted
 from folding.structure.structure import Structure
 
 MAX_FILE_CHARACTERS = 100_000_000
+# The columns of the PDB format end at 9999.999 Å.
+_FARTHEST = 1e5
 
 
 def read_mmcif(text: str) -> Structure:
@@ -16,7 +18,7 @@ def read_mmcif(text: str) -> Structure:
     Raises:
         InvalidInput: Too long, not mmCIF, or without atoms.
     """
-    check_size(text, limit=MAX_FILE_CHARACTERS, what="An mmCIF file", field="structure")
+    text = _plain(text, what="An mmCIF file")
     try:
         block = gemmi.cif.read_string(text).sole_block()
         found = gemmi.make_structure_from_block(block)
@@ -34,7 +36,7 @@ def read_pdb(text: str) -> Structure:
     Raises:
         InvalidInput: Too long, not PDB, or without atoms.
     """
-    check_size(text, limit=MAX_FILE_CHARACTERS, what="A PDB file", field="structure")
+    text = _plain(text, what="A PDB file")
     try:
         found = gemmi.read_pdb_string(text)
     except (ValueError, RuntimeError, IndexError) as error:
@@ -45,6 +47,13 @@ def read_pdb(text: str) -> Structure:
     return from_gemmi(found)
 
 
+def _plain(text: str, *, what: str) -> str:
+    """The text in ASCII, as both formats are defined; other letters can stand in remarks only."""
+    check_size(text, limit=MAX_FILE_CHARACTERS, what=what, field="structure")
+    check_characters(text, what=what, field="structure")
+    return text.encode("ascii", "replace").decode()
+
+
 def from_gemmi(source: gemmi.Structure) -> Structure:
     """The polymers, ligands and ions of gemmi's structure.
 
@@ -52,7 +61,7 @@ def from_gemmi(source: gemmi.Structure) -> Structure:
     author otherwise. A polymer residue is one token, of any other residue each atom is one.
 
     Raises:
-        InvalidInput: There is no atom.
+        InvalidInput: There is no atom, or one without a number or a place.
     """
     clean = source.clone()
     clean.setup_entities()
@@ -71,7 +80,7 @@ def _flatten(source: gemmi.Structure) -> Structure:
     for chain in source[0]:
         for residue in chain:
             is_polymer = residue.entity_type == gemmi.EntityType.Polymer
-            number = residue.label_seq or residue.seqid.num
+            number = _number(residue)
             for atom in residue:
                 if atom is residue[0] or not is_polymer:
                     token_chain_id.append(chain.name)
@@ -79,10 +88,16 @@ def _flatten(source: gemmi.Structure) -> Structure:
                 coordinates.append(atom.pos.tolist())
                 names.append((atom.element.name.upper(), atom.name, residue.name, chain.name))
                 numbers.append((number, entities.get(residue.subchain, 1), token))
+    positions = np.array(coordinates)
+    if not (np.abs(positions) < _FARTHEST).all():
+        raise InvalidInput(
+            "The file has an atom without a sensible place. Repair it or choose another.",
+            field="structure",
+        )
     element, atom_name, residue_name, chain_id = np.array(names).T
     residue_number, entity_id, token_index = np.array(numbers).T
     return Structure(
-        coordinates=np.array(coordinates, dtype=np.float32),
+        coordinates=positions.astype(np.float32),
         element=element,
         atom_name=atom_name,
         residue_name=residue_name,
@@ -92,6 +107,16 @@ def _flatten(source: gemmi.Structure) -> Structure:
         token_index=token_index,
         token_chain_id=np.array(token_chain_id),
     )
+
+
+def _number(residue: gemmi.Residue) -> int:
+    number = residue.label_seq or residue.seqid.num
+    if number is None:
+        raise InvalidInput(
+            f"A residue {quoted(residue.name)} has no number. Repair the file or choose another.",
+            field="structure",
+        )
+    return int(number)
 
 
 def _entity_numbers(source: gemmi.Structure) -> dict[str, int]:

@@ -1,12 +1,16 @@
 """Structures from files of others."""
 
+import random
+
 import gemmi
 import numpy as np
 import pytest
 
+from benchmarks.fuzz_inputs import mutations
 from folding.errors import InvalidInput
+from folding.structure.mmcif import write_mmcif
 from folding.structure.reading import from_gemmi, read_mmcif, read_pdb
-from tests.folding.examples import GOLDEN
+from tests.folding.examples import GOLDEN, dimer
 
 PDB = """\
 HETATM    1  N   GLY A   5       0.000   0.000   0.000  1.00  0.00           N
@@ -71,3 +75,16 @@ def test_what_holds_no_structure_is_refused(read, text):
 def test_a_huge_file_is_refused_unread():
     with pytest.raises(InvalidInput, match="at most 100,000,000 characters"):
         read_pdb("A" * 100_000_001)
+
+
+def test_mutated_files_are_read_or_refused():
+    plddt = np.zeros(dimer().n_atoms, dtype=np.float32)
+    texts = {read_pdb: PDB, read_mmcif: write_mmcif(dimer(), name="job", plddt=plddt)}
+    outcomes = set()
+    for read, text in texts.items():
+        for mutated in mutations([text], n=300, source=random.Random(1)):
+            try:
+                outcomes.add(read(mutated).n_atoms > 0)
+            except InvalidInput as error:
+                outcomes.add(error.field)
+    assert outcomes == {True, "structure"}

@@ -1,0 +1,167 @@
+"""The estimate grows with what costs, fits the machine, and refuses what does not."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from folding import cost
+from folding.cost import Machine, check, estimate, estimate_job, largest
+from folding.errors import InvalidInput
+from folding.inputs import FoldInput, FoldOptions, ProteinChain
+from tests.folding.examples import TRP_CAGE
+
+LAPTOP = Machine(threads=2, speed=1.0, memory_bytes=16 * 10**9)
+SIZES = st.integers(4, 3000)
+
+
+def job(n_tokens: int, *, n_seeds: int = 1, n_rows: int = 1) -> FoldInput:
+    sequence = "A" * n_tokens
+    msa = f">q\n{sequence}\n" * n_rows if n_rows > 1 else None
+    return FoldInput("job", (ProteinChain(("A",), sequence, msa),), tuple(range(n_seeds)))
+
+
+@given(SIZES, SIZES)
+def test_more_tokens_cost_more(a, b):
+    small, large = sorted((a, b))
+    cheap = estimate(small, FoldOptions(), machine=LAPTOP)
+    dear = estimate(large, FoldOptions(), machine=LAPTOP)
+    assert 0 < cheap.seconds <= dear.seconds
+    assert 0 < cheap.bytes <= dear.bytes
+
+
+@pytest.mark.parametrize("option", ["n_samples", "n_recycles", "n_steps"])
+def test_more_work_takes_longer(option):
+    base = FoldOptions(n_samples=2, n_recycles=2, n_steps=10)
+    more = replace(base, **{option: 4 * getattr(base, option)})
+    assert estimate(100, more, machine=LAPTOP).seconds > estimate(100, base, machine=LAPTOP).seconds
+
+
+def test_seeds_are_folds_of_their_own():
+    one, two, three = (
+        estimate(200, FoldOptions(), n_seeds=n, machine=LAPTOP).seconds for n in (1, 2, 3)
+    )
+    assert three - two == pytest.approx(two - one)
+    assert two - one > 0.5 * one
+
+
+def test_a_deep_alignment_costs_more_up_to_the_rows_that_are_used():
+    shallow, deep, capped, deeper = (
+        estimate(200, FoldOptions(), n_rows=rows, machine=LAPTOP) for rows in (1, 512, 1024, 9999)
+    )
+    assert shallow.seconds < deep.seconds < capped.seconds
+    assert capped == deeper
+
+
+def test_a_faster_machine_is_faster_and_needs_the_same_memory():
+    fast = replace(LAPTOP, speed=2.0)
+    wide = replace(LAPTOP, threads=4)
+    base = estimate(100, FoldOptions(), machine=LAPTOP)
+    assert estimate(100, FoldOptions(), machine=fast).seconds == pytest.approx(base.seconds / 2)
+    assert base.seconds / 2 < estimate(100, FoldOptions(), machine=wide).seconds < base.seconds
+    assert estimate(100, FoldOptions(), machine=fast).bytes == base.bytes
+
+
+def test_a_job_is_estimated_with_its_seeds_and_rows():
+    found = estimate_job(job(60, n_seeds=3, n_rows=7), FoldOptions(), machine=LAPTOP)
+    assert found == estimate(60, FoldOptions(), n_seeds=3, n_rows=7, machine=LAPTOP)
+    assert estimate_job(job(60), FoldOptions(), machine=LAPTOP) == estimate(
+        60, FoldOptions(), machine=LAPTOP
+    )
+
+
+@pytest.mark.parametrize("gigabytes", [4, 16, 64])
+def test_the_largest_size_fits_and_one_more_does_not(gigabytes):
+    machine = replace(LAPTOP, memory_bytes=gigabytes * 10**9)
+    size = largest(FoldOptions(), machine=machine)
+
+    def fits(n_tokens: int) -> bool:
+        found = estimate(n_tokens, FoldOptions(), machine=machine)
+        return found.bytes <= machine.usable_bytes and found.seconds <= cost.MAX_SECONDS
+
+    assert size > 100
+    assert fits(size)
+    assert not fits(size + 1)
+
+
+def test_a_job_that_fits_is_let_through():
+    assert check(job(76), FoldOptions(), machine=LAPTOP) == estimate(
+        76, FoldOptions(), machine=LAPTOP
+    )
+
+
+def test_too_much_memory_is_refused_with_what_fits():
+    machine = replace(LAPTOP, memory_bytes=4 * 10**9)
+    fits = largest(FoldOptions(), machine=machine)
+    with pytest.raises(InvalidInput) as caught:
+        check(job(4 * fits), FoldOptions(), machine=machine)
+    assert caught.value.field == "chains"
+    assert f"{4 * fits:,} residues" in str(caught.value)
+    assert f"{fits:,}." in str(caught.value)
+    assert "3.2 GB" in str(caught.value)
+
+
+def test_too_much_time_is_refused_with_what_would_help():
+    machine = replace(LAPTOP, speed=1e-5)
+    with pytest.raises(InvalidInput, match=r"hours here.*fewer seeds, samples, recycles"):
+        check(job(76), FoldOptions(), machine=machine)
+
+
+def test_an_unknown_model_is_judged_as_the_small_one():
+    named = replace(FoldOptions(), model="something-else")
+    assert estimate(76, named, machine=LAPTOP) == estimate(76, FoldOptions(), machine=LAPTOP)
+
+
+def test_ubiquitin_is_a_matter_of_seconds():
+    found = estimate(76, FoldOptions(), machine=LAPTOP)
+    assert 1 < found.seconds < 60
+    assert 2e8 < found.bytes < 4e9
+
+
+def test_this_machine_is_looked_at_once():
+    machine = cost.this_machine()
+    assert machine is cost.this_machine()
+    assert machine.threads >= 1
+    assert 0.02 < machine.speed < 50
+    assert machine.memory_bytes > 10**9
+    assert machine.usable_bytes < machine.memory_bytes
+    assert check(FoldInput("job", (ProteinChain(("A",), TRP_CAGE),)), FoldOptions()).seconds > 0
+
+
+def test_threads_are_those_of_the_worker(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert cost.usable_threads() == 3
+    for nonsense in ("", "0", "many"):
+        monkeypatch.setenv("OMP_NUM_THREADS", nonsense)
+        assert cost.usable_threads() >= 1
+
+
+def test_a_container_limits_memory(monkeypatch, tmp_path):
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(cost, "_CGROUP_LIMITS", (limit, tmp_path / "missing"))
+    total = cost.usable_memory()
+    limit.write_text("2000000000\n")
+    assert cost.usable_memory() == min(2_000_000_000, total)
+    limit.write_text("max\n")
+    assert cost.usable_memory() == total
+
+
+def test_coefficients_are_never_negative():
+    document = json.loads(cost.COEFFICIENTS.read_text())
+    assert document["probe_seconds"] > 0
+    for fitted in document["models"].values():
+        for coefficients in fitted.values():
+            assert len(coefficients) == 6
+            assert min(coefficients) >= 0
+
+
+def test_an_estimate_needs_no_torch():
+    code = (
+        "import sys; from folding import cost; from folding.inputs import FoldOptions;"
+        "cost.estimate(76, FoldOptions()); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
