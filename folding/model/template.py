@@ -43,7 +43,7 @@ class TemplateEmbedder(nn.Module):
         self, features: Features, z: Float[Tensor, "*batch token token c_z"]
     ) -> Float[Tensor, "*batch token token c_z"]:
         if not self.blocks:
-            return z.new_zeros(())
+            return z.new_zeros(()).expand(z.shape)
         templates = features.templates
         if templates is None:
             templates = no_templates(tuple(features.restype.shape), z.device)

@@ -7,6 +7,7 @@ the first axis. Every tensor on either side belongs to exactly one row.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -403,12 +404,19 @@ def _compare_names(state: Mapping[str, Tensor], expected: set[str]) -> None:
 
 
 def _compare_shapes(own: Mapping[str, Tensor], config: ModelConfig, table: list[Row]) -> None:
-    with torch.device("meta"):
-        expected = AlphaFold3(config).state_dict()
+    expected = _shapes(config)
     for row in table:
-        shape, wanted = tuple(own[row.ours].shape), tuple(expected[row.ours].shape)
+        shape, wanted = own[row.ours].shape, expected[row.ours]
         if shape != wanted:
             names = " + ".join(row.theirs)
             raise WeightsError(
                 f"{row.ours} ({names}) has shape {list(shape)}; the network needs {list(wanted)}."
             )
+
+
+@cache
+def _shapes(config: ModelConfig) -> dict[str, torch.Size]:
+    """The shape of every tensor of ours."""
+    with torch.device("meta"):
+        model = AlphaFold3(config)
+    return {name: tensor.shape for name, tensor in model.state_dict().items()}

@@ -4,7 +4,8 @@ NumPy draws them, so that two programs, or two versions of one, can be filled al
 """
 
 import zlib
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -36,15 +37,16 @@ REDUCED = ModelConfig(
 """Every part of the network, as narrow as Protenix's code allows."""
 
 
+@cache
 def random_network(config: ModelConfig, seed: int) -> AlphaFold3:
-    """A network in which no weight, gate or offset is zero."""
+    """A network in which no weight, gate or offset is zero; tests share it and leave it alone."""
     with torch.device("meta"):
         model = AlphaFold3(config)
     state = {
         name: random_tensor(name, tensor.shape, seed) for name, tensor in model.state_dict().items()
     }
     model.load_state_dict(state, assign=True)
-    return model.eval()
+    return model.eval().requires_grad_(False)
 
 
 def random_tensor(name: str, shape: torch.Size, seed: int) -> Tensor:
@@ -163,3 +165,66 @@ def _atoms(rng: np.random.Generator, asym: np.ndarray, per_token: int) -> dict[s
         "frame_atoms": np.minimum(first[:, None] + np.arange(3), n_atoms - 1),
     }
     return padded | picked
+
+
+def padded(features: Features, *, n_tokens: int, n_atoms: int, n_rows: int) -> Features:
+    """The job with room for more: what is added looks like data and is switched off by masks."""
+    width = {"token": n_tokens, "atom": n_atoms, "row": n_rows}
+    grown = {
+        name: _grown(getattr(features, name), [width.get(axis) for axis in axes])
+        for name, axes in AXES.items()
+    }
+    return Features(
+        **grown,
+        token_mask=torch.arange(n_tokens) < features.n_tokens,
+        msa_mask=torch.arange(n_rows) < len(features.msa),
+        templates=_grown_templates(features.templates, n_tokens),
+    )
+
+
+AXES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("restype", "residue_index", "token_index", "asym_id"), ("token",)),
+    **dict.fromkeys(("entity_id", "sym_id", "deletion_mean"), ("token",)),
+    "profile": ("token", "class"),
+    "token_bonds": ("token", "token"),
+    "representative_atom": ("token",),
+    "frame_atoms": ("token", "three"),
+    **dict.fromkeys(("msa", "has_deletion", "deletion_value"), ("row", "token")),
+    "ref_pos": ("atom", "three"),
+    "ref_atom_name_chars": ("atom", "four"),
+    **dict.fromkeys(("ref_charge", "ref_element", "ref_space_uid"), ("atom",)),
+    **dict.fromkeys(("atom_to_token", "atom_slot", "atom_mask"), ("atom",)),
+}
+
+
+def stacked(jobs: list[Features]) -> Features:
+    """Equally padded jobs as one batch."""
+    values = {
+        field.name: torch.stack([getattr(job, field.name) for job in jobs])
+        for field in fields(Features)
+        if field.name != "templates"
+    }
+    templates = {
+        field.name: torch.stack([getattr(job.templates, field.name) for job in jobs])
+        for field in fields(TemplateFeatures)
+    }
+    return Features(**values, templates=TemplateFeatures(**templates))
+
+
+def _grown(x: Tensor, sizes: list[int | None]) -> Tensor:
+    """Larger along some axes; the new places hold ones (False in masks)."""
+    fill = 0 if x.dtype == torch.bool else 1
+    shape = [new or old for new, old in zip(sizes, x.shape, strict=True)]
+    grown = torch.full(shape, fill, dtype=x.dtype)
+    grown[tuple(slice(n) for n in x.shape)] = x
+    return grown
+
+
+def _grown_templates(templates: TemplateFeatures, n: int) -> TemplateFeatures:
+    return TemplateFeatures(
+        restype=_grown(templates.restype, [None, n]),
+        distance_bin=_grown(templates.distance_bin, [None, n, n]),
+        unit_vector=_grown(templates.unit_vector, [None, n, n, None]),
+        distance_mask=_grown(templates.distance_mask, [None, n, n]),
+        frame_mask=_grown(templates.frame_mask, [None, n, n]),
+    )

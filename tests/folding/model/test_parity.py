@@ -51,6 +51,4 @@ def test_a_part_agrees_with_protenix(part):
     assert result.shape == theirs.shape
     scale = np.abs(theirs).max()
     assert scale > 0.1, "a part that is nearly zero proves nothing"
-    np.testing.assert_allclose(
-        result, theirs, rtol=0, atol=ORIGIN["relative_tolerance"] * scale
-    )
+    np.testing.assert_allclose(result, theirs, rtol=0, atol=ORIGIN["relative_tolerance"] * scale)
