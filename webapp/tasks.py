@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
-from celery.signals import worker_process_init, worker_ready, worker_shutdown
+from celery.signals import worker_process_init, worker_ready, worker_shutdown, worker_shutting_down
 
 from folding.errors import Cancelled, FoldingError
 from folding.inputs import FoldInput, FoldOptions
@@ -79,6 +79,8 @@ def compute(job: Job, held: lease.Lease) -> Outcome:
     from webapp import pipeline
 
     fold_input, options = FoldInput.from_json(job.fold_input), FoldOptions(**job.options)
+    if _model.cache_info().currsize == 0:
+        jobs.say(job, "info", "Loading the model into memory.")
     folder = storage.draft(job.pk, attempt=job.attempt)
     return pipeline.run(
         fold_input,
@@ -139,6 +141,13 @@ def begin_to_care(sender: Any, **signal: Any) -> None:
     """The worker has started: looks after its child, the queue and the machine panel."""
     _caretakers.append(Caretaker(sender.hostname))
     _caretakers[-1].begin()
+
+
+@worker_shutting_down.connect
+def give_up_folds(**signal: Any) -> None:
+    """The worker has been asked to stop: another one, or the next start, folds what it holds."""
+    for caretaker in _caretakers:
+        caretaker.leave()
 
 
 @worker_shutdown.connect

@@ -1,0 +1,132 @@
+"""`manage.py fold`: from a file to structures, with neither database nor broker."""
+
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import gemmi
+import pytest
+from django.core.management import CommandError, call_command
+
+from webapp.live.events import LogLine, Progress
+from webapp.management.commands import fold
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ("--samples", "1", "--recycles", "0", "--steps", "2")
+
+
+def run(*words) -> str:
+    output = StringIO()
+    call_command("fold", *map(str, words), stdout=output)
+    return output.getvalue()
+
+
+def sequence_of(path: Path) -> str:
+    structure = gemmi.read_structure(str(path))
+    structure.setup_entities()
+    return gemmi.one_letter_code([residue.name for residue in structure[0][0]])
+
+
+def test_a_fasta_file_becomes_structures(tmp_path):
+    (tmp_path / "two.fasta").write_text(">first\nGAGAG\n>second\nACDEF\n")
+    said = run(tmp_path / "two.fasta", "--out", tmp_path / "out", "--seeds", "3,4", *QUICK)
+    models = sorted(path.name for path in (tmp_path / "out").glob("*.cif"))
+    assert models == ["two_seed-3_sample-0_model.cif", "two_seed-4_sample-0_model.cif"]
+    assert sequence_of(tmp_path / "out" / models[0]) == "GAGAG"
+    assert "rank  seed" in said
+    assert len([line for line in said.splitlines() if line.strip().startswith(("1 ", "2 "))]) == 2
+
+
+def test_json_brings_its_own_name_and_seeds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = {
+        "name": "From JSON",
+        "modelSeeds": [11],
+        "sequences": [{"protein": {"id": "A", "sequence": "GAGAG"}}],
+        "dialect": "alphafold3",
+        "version": 1,
+    }
+    Path("in.json").write_text(json.dumps(job))
+    run("in.json", *QUICK)
+    assert [path.name for path in Path("From_JSON").glob("*_model.cif")] == [
+        "From_JSON_seed-11_sample-0_model.cif"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("ACDEF1", "1"), ("{}", "name"), ("", "sequence"), ("ACDEF\x00", "ACDEF")],
+    ids=["digit", "not a job", "empty", "NUL"],
+)
+def test_what_cannot_be_folded_is_said_in_one_sentence(tmp_path, text, words):
+    (tmp_path / "in.txt").write_text(text)
+    with pytest.raises(CommandError) as error:
+        run(tmp_path / "in.txt")
+    assert len(str(error.value)) > 20
+    assert words in str(error.value) or words in text
+
+
+def test_a_file_that_is_not_there_or_not_text_is_said(tmp_path):
+    with pytest.raises(CommandError, match="cannot be read"):
+        run(tmp_path / "missing.fasta")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(CommandError, match="cannot be read as text"):
+        run(tmp_path / "picture.png")
+
+
+@pytest.mark.parametrize("words", [("--samples", "0"), ("--seeds", "one"), ("--steps", "x")])
+def test_options_out_of_range_are_said(tmp_path, words):
+    (tmp_path / "in.fasta").write_text("GAGAG")
+    with pytest.raises(CommandError):
+        run(tmp_path / "in.fasta", *words)
+
+
+def test_the_bar_follows_the_percent():
+    class Bar:
+        n = 0.0
+
+        def __init__(self):
+            self.said = []
+
+        def set_description_str(self, text, refresh):
+            self.said.append(text)
+
+        def update(self, more):
+            self.n += more
+
+        def write(self, text):
+            self.said.append(text)
+
+    bar = Bar()
+    tell = fold.Narration(bar)
+    tell(Progress(stage="trunk", percent=10.0, detail="cycle 1 of 4"))
+    tell(Progress(stage="saving", percent=99.0))
+    tell(LogLine(level="info", message="Hello.", at=""))
+    assert bar.n == pytest.approx(99.0)
+    assert bar.said == ["cycle 1 of 4", "saving", "Hello."]
+
+
+def test_it_runs_without_database_and_broker(tmp_path):
+    (tmp_path / "in.fasta").write_text("GAGAG")
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "webapp.settings",
+        "FOLDSTREAM_DATA": str(tmp_path / "data"),
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+    }
+    command = [sys.executable, "manage.py", "fold", str(tmp_path / "in.fasta"), "--out"]
+    result = subprocess.run(
+        [*command, str(tmp_path / "out"), *QUICK],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "100%" in result.stderr
+    assert list((tmp_path / "out").glob("*_model.cif"))
+    assert not list((tmp_path / "data").glob("*.sqlite3"))
