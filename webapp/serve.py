@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import fcntl
 import os
-import signal
 import sys
 import time
 import urllib.error
@@ -180,7 +179,6 @@ def _worker() -> Program:
             "OMP_WAIT_POLICY": "passive",
             "OMP_NUM_THREADS": env_text("OMP_NUM_THREADS", str(usable_cores())),
         },
-        stop_signal=signal.SIGQUIT,
         quiet=True,
     )
 
