@@ -217,3 +217,19 @@ def _angle_frequencies(circuit: Circuit) -> list[tuple[float, ...]]:
         )
         if isinstance(angle, Parameter)
     ]
+
+
+def parameter_frequencies(circuit: Circuit) -> list[tuple[float, ...]]:
+    """For every weight the frequencies of an expectation value in it, ascending.
+
+    A weight that stands at several gates has all sums and differences of theirs.
+    """
+    reach: dict[str, set[float]] = {name: {0.0} for name in circuit.weights}
+    owners = [angle for i in circuit.instructions for angle in i.parameters]
+    for angle, frequencies in zip(owners, _angle_frequencies(circuit), strict=True):
+        if angle.is_input:
+            continue
+        steps = [sign * f * abs(angle.scale) for f in (0.0, *frequencies) for sign in (1, -1)]
+        known = reach[angle.name]
+        reach[angle.name] = {round(abs(a + b), 9) for a in known for b in steps}
+    return [tuple(sorted(found - {0.0})) for found in reach.values()]

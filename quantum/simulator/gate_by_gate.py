@@ -4,13 +4,13 @@ It is the definition that the fused paths are tested against, and the engine of 
 every gate by itself (noise).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from quantum.circuit import Circuit
+from quantum.circuit import Circuit, Instruction
 from quantum.simulator.matrices import gate_matrix
 from quantum.simulator.values import angle_values, check_values
 
@@ -46,23 +46,17 @@ def apply_matrix(
     return moved.reshape(batch, *[2] * n_qubits).movedim(front, axes).reshape(batch, -1)
 
 
-def instruction_matrices(
+def instruction_matrix(
+    instruction: Instruction,
     circuit: Circuit,
     weights: Float[Tensor, "weight_batch n_weights"],
     inputs: Float[Tensor, "input_batch n_inputs"],
-) -> Iterator[tuple[tuple[int, ...], Complex[Tensor, "_batch _dim _dim"]]]:
-    """The qubits and the matrix of every instruction in turn."""
-    for instruction in circuit.instructions:
-        angles = angle_values(instruction.angles, circuit, weights, inputs)
-        yield (
-            instruction.qubits,
-            gate_matrix(
-                instruction.gate,
-                angles,
-                word=instruction.word,
-                n_qubits=len(instruction.qubits),
-            ),
-        )
+) -> Complex[Tensor, "_batch _dim _dim"]:
+    """The matrix of an instruction, where the values are those of the circuit's parameters."""
+    angles = angle_values(instruction.angles, circuit, weights, inputs)
+    return gate_matrix(
+        instruction.gate, angles, word=instruction.word, n_qubits=len(instruction.qubits)
+    )
 
 
 def run_gate_by_gate(
@@ -83,8 +77,9 @@ def run_gate_by_gate(
     if state is None:
         dtype = weights.dtype.to_complex()
         state = zero_state(circuit.n_qubits, batch=batch, dtype=dtype, device=weights.device)
-    for qubits, matrix in instruction_matrices(circuit, weights, inputs):
-        state = apply_matrix(state, matrix.to(state.dtype), qubits)
+    for instruction in circuit.instructions:
+        matrix = instruction_matrix(instruction, circuit, weights, inputs)
+        state = apply_matrix(state, matrix.to(state.dtype), instruction.qubits)
     return state
 
 

@@ -1,0 +1,202 @@
+"""QAOA on a diagonal cost with the X mixer, without a circuit: phases and turns alone.
+
+RX is RY between quarter turns about Z. These commute with the cost and cancel between layers, so
+the state is kept in the turned frame: the start carries the first of them, and the last touches
+neither energies nor samples. What remains is one diagonal and one real Kronecker product per layer.
+Both are done in blocks that fit the cache, so a layer passes over the memory twice: once for what
+stays inside a block, once for the high qubits.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from quantum.simulator.cost import BLOCK, CostTables, block_of
+from quantum.simulator.register import Register
+from quantum.simulator.turns import SPAN, Span, correlate, span_generators, span_matrices, turn_span
+
+
+def qaoa_energy(
+    cost: CostTables, *, gammas: Float[Tensor, " layer"], betas: Float[Tensor, " layer"]
+) -> Float[Tensor, ""]:
+    """⟨cost⟩ after the layers e^{-i beta Σ X} e^{-i gamma cost} on the uniform state.
+
+    Differentiable in gammas and betas by the adjoint method: two states in memory.
+    """
+    return _Energy.apply(gammas, betas, cost)
+
+
+def qaoa_probabilities(
+    cost: CostTables, *, gammas: Float[Tensor, " layer"], betas: Float[Tensor, " layer"]
+) -> Float[Tensor, " amplitude"]:
+    """The probability of every basis state."""
+    with torch.no_grad():
+        state = _evolve(cost, gammas.tolist(), betas.tolist())
+        return torch.view_as_real(state.flatten()).square().sum(1)
+
+
+def qaoa_state(
+    cost: CostTables, *, gammas: Float[Tensor, " layer"], betas: Float[Tensor, " layer"]
+) -> Complex[Tensor, " amplitude"]:
+    """The state itself, out of the turned frame."""
+    with torch.no_grad():
+        state = _evolve(cost, gammas.tolist(), betas.tolist())
+        return (state * _frame(cost, 1.0).conj()).flatten()
+
+
+def _frame(cost: CostTables, scale: float) -> Complex[Tensor, "1 high middle low"]:
+    """RZ(π/2) on every qubit, times a scale: a factor of i for every one in the index."""
+    dtype = _like(cost).dtype.to_complex()
+    quarter = torch.tensor([1, 1j], dtype=dtype, device=_like(cost).device) * (1 - 1j) * 2**-0.5
+    sides = []
+    for size in (cost.shape[0], cost.shape[1] * cost.shape[2]):
+        side = torch.ones(1, dtype=dtype, device=quarter.device)
+        for _ in range(size.bit_length() - 1):
+            side = (side[:, None] * quarter).flatten()
+        sides.append(side)
+    return ((scale * sides[0])[:, None] * sides[1]).view(1, *cost.shape)
+
+
+def _like(cost: CostTables) -> Tensor:
+    return cost.tables[0]
+
+
+def _evolve(
+    cost: CostTables, gammas: Sequence[float], betas: Sequence[float]
+) -> Complex[Tensor, "1 high middle low"]:
+    """The final state in the turned frame."""
+    state = _frame(cost, cost.n_amplitudes**-0.5)
+    for gamma, beta in zip(gammas, betas, strict=True):
+        _layer(state, cost, gamma, beta)
+    return state
+
+
+def _layer(
+    states: Complex[Tensor, "copy high middle low"], cost: CostTables, gamma: float, beta: float
+) -> None:
+    """Phases, then turns, in place."""
+    factors = cost.map_tables(lambda table: _unit(-gamma * table))
+    matrices = _matrices(cost, 2 * beta)
+    for copy in states:
+        for high, block in enumerate(copy):
+            _multiply(block, block_of(factors, high))
+            _turn_low(block, matrices)
+        _turn_high(copy, matrices)
+
+
+def _undo_layer(
+    states: Complex[Tensor, "copy high middle low"], cost: CostTables, gamma: float, beta: float
+) -> None:
+    """Turns back, then phases back, in place."""
+    factors = cost.map_tables(lambda table: _unit(gamma * table))
+    matrices = _matrices(cost, -2 * beta)
+    for copy in states:
+        _turn_high(copy, matrices)
+        for high, block in enumerate(copy):
+            _turn_low(block, matrices)
+            _multiply(block, block_of(factors, high))
+
+
+def _multiply(block: Complex[Tensor, "middle low"], factors: Iterable[Tensor]) -> None:
+    for factor in factors:
+        block.mul_(factor)
+
+
+def _turn_low(block: Complex[Tensor, "middle low"], matrices: dict[int, Tensor]) -> None:
+    """Turns the qubits inside a block."""
+    register = Register(block.view(1, -1, 1))
+    _turn_all(register, block.numel().bit_length() - 1, matrices)
+    if register.data.data_ptr() != block.data_ptr():  # an odd number of spans ends in the spare
+        block.copy_(register.data.view_as(block))
+
+
+def _turn_high(state: Complex[Tensor, "high middle low"], matrices: dict[int, Tensor]) -> None:
+    """Turns the qubits that number the blocks: as many columns at a time as fill one block."""
+    n_high = state.shape[0].bit_length() - 1
+    if not n_high:
+        return
+    rows = state.flatten(1)
+    width = max(1, 2 ** (BLOCK - n_high))
+    for columns in rows.split(width, 1):
+        register = Register(columns.reshape(1, -1, 1))
+        _turn_all(register, n_high, matrices)
+        columns.copy_(register.data.view(columns.shape))
+
+
+def _turn_all(register: Register, n_qubits: int, matrices: dict[int, Tensor]) -> None:
+    for span in _cover(n_qubits):
+        turn_span(register, matrices[span.size], span)
+
+
+def _cover(n_qubits: int) -> list[Span]:
+    return [Span(q, min(SPAN, n_qubits - q), 0) for q in range(0, n_qubits, SPAN)]
+
+
+def _matrices(cost: CostTables, angle: float) -> dict[int, Float[Tensor, "_dim _dim"]]:
+    """The turn of every qubit by the same angle, for each size of span."""
+    like = _like(cost)
+    return {size: span_matrices(like.new_full((1, size), angle))[0] for size in range(1, SPAN + 1)}
+
+
+def _unit(angle: Tensor) -> Tensor:
+    return torch.complex(torch.cos(angle), torch.sin(angle))
+
+
+def _energy(state: Complex[Tensor, "high middle low"], cost: CostTables) -> Float[Tensor, ""]:
+    """⟨cost⟩, summed in float64 over the blocks."""
+    total = torch.zeros((), dtype=torch.float64, device=_like(cost).device)
+    for high, block in enumerate(state):
+        weighted = block * cost.energies(high)
+        total += torch.vdot(block.flatten(), weighted.flatten()).real
+    return total
+
+
+class _Energy(torch.autograd.Function):
+    """(gammas, betas) → energy; the final state is kept for the sweep back."""
+
+    @staticmethod
+    def forward(ctx: Any, gammas: Tensor, betas: Tensor, cost: CostTables) -> Tensor:
+        state = _evolve(cost, gammas.tolist(), betas.tolist())
+        ctx.cost, ctx.values = cost, (gammas.tolist(), betas.tolist())
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(state)
+        return _energy(state[0], cost).to(gammas)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
+        (state,) = ctx.saved_tensors
+        cost: CostTables = ctx.cost
+        pair = torch.cat([state, state])
+        for high, block in enumerate(pair[1]):
+            block.mul_(cost.energies(high))
+        slopes = []
+        for gamma, beta in zip(*(values[::-1] for values in ctx.values), strict=True):
+            beta_slope = _mixer_slope(pair, cost)
+            _undo_layer(pair, cost, gamma, beta)
+            slopes.append((_cost_slope(pair, cost), beta_slope))
+        columns = [upstream.new_tensor(column[::-1]) for column in zip(*slopes, strict=True)]
+        return upstream * columns[0], upstream * columns[1], None
+
+
+def _mixer_slope(pair: Complex[Tensor, "2 high middle low"], cost: CostTables) -> float:
+    """dE/dβ of the layer just reached: every qubit turns by 2β."""
+    state, adjoint = pair.flatten(1)[:, :, None]
+    total = 0.0
+    for span in _cover(cost.n_amplitudes.bit_length() - 1):
+        reader = span_generators(span.size, _like(cost)).sum(0)
+        total += 2 * float(reader @ correlate(adjoint, state, span).flatten())
+    return total
+
+
+def _cost_slope(pair: Complex[Tensor, "2 high middle low"], cost: CostTables) -> float:
+    """dE/dγ: 2 Σ cost(x) Im(conj(λ) ψ), the same before and after the phases."""
+    total = 0.0
+    for high, (state, adjoint) in enumerate(zip(*pair, strict=True)):
+        weighted = state * cost.energies(high)
+        total += 2 * float(torch.vdot(adjoint.flatten(), weighted.flatten()).imag)
+    return total

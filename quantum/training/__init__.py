@@ -1,0 +1,1 @@
+"""Learning with circuits: optimizers, layers, and the loop around them."""
