@@ -1,5 +1,5 @@
 // The panel of a fold in progress: the moving trace, the contact map, the noise levels.
-import { createViewer } from "./canvas3d.js";
+import { viewerIn } from "./canvas3d.js";
 import { paint } from "./heatmap.js";
 import { CONTACTS } from "./frame.js";
 import { NoiseChart } from "./noise.js";
@@ -18,8 +18,7 @@ export class LivePanel {
   constructor(element) {
     this.element = element;
     const lengths = element.dataset.chains.split(",").map(Number);
-    this.viewer = createViewer(document.getElementById("live-viewer"));
-    this.trace = new Trace(this.viewer, { lengths });
+    this.start3d = () => (this.trace ??= new Trace(viewerIn(document.getElementById("live-viewer")), { lengths }));
     this.noise = new NoiseChart(document.getElementById("noise"), { nSteps: Number(element.dataset.steps) });
     this.latest = new Map();
     this.attempt = 0;
@@ -69,7 +68,9 @@ export class LivePanel {
     return this.following;
   }
 
+  // Starting WebGL takes a moment: the rest of the panel does not wait for it.
   draw(frame) {
+    this.start3d();
     this.trace.show(frame.coordinates);
     const seed = this.latest.size && frame.seedIndex ? `seed ${frame.seedIndex + 1}, ` : "";
     text("live-caption", `${seed}sample ${frame.sample + 1}, step ${frame.step} of ${frame.nSteps}, ${angstroms(frame.noiseLevel)} Å of noise`);
@@ -97,13 +98,13 @@ export class LivePanel {
   }
 
   retheme() {
-    this.trace.recolour();
+    this.trace?.recolour();
     this.noise.draw();
     if (this.contacts) this.showContacts(this.contacts);
   }
 
   close() {
     document.removeEventListener("themechange", this.repaint);
-    this.trace.remove();
+    this.trace?.remove();
   }
 }

@@ -1,6 +1,6 @@
 // The structure of one sample in 3Dmol: styles, colours, and what is selected.
 import { superposition } from "./align.js";
-import { createViewer } from "./canvas3d.js";
+import { viewerIn } from "./canvas3d.js";
 import { chainColour, plddtColour, rainbow, token } from "./palette.js";
 
 const DIMMED = "#9aa6a0";
@@ -17,7 +17,7 @@ export class StructureView {
   constructor(element, selection) {
     this.element = element;
     this.selection = selection;
-    this.viewer = createViewer(element);
+    this.viewer = viewerIn(element);
     this.viewer.setHoverDuration(60);
     this.style = "cartoon";
     this.colouring = "alphafold";

@@ -4,6 +4,7 @@ import { rainbow, token } from "./palette.js";
 
 const TUBE = 0.45;
 const MOVE_MS = 220;
+const SLOW_MS = 60;
 
 // Points between two residues, so that the trace bends; fewer for large proteins, to stay quick.
 function density(count) {
@@ -85,25 +86,34 @@ export class Trace {
   }
 
   // Moves to new coordinates (Float32Array of xyz), over a moment unless motion is unwanted.
-  show(coordinates, { jump = false } = {}) {
+  show(coordinates) {
     const count = coordinates.length / 3;
     if (count !== this.count) this.build(count);
-    const target = alignTo(coordinates, this.target);
-    this.from = this.now ?? target;
-    this.target = target;
+    this.target = alignTo(coordinates, this.target);
+    this.from = this.now ?? this.target;
     this.since = performance.now();
-    if (jump || this.quiet.matches || this.from === target || document.hidden) this.draw(target);
-    else this.animate();
+    this.wake();
   }
 
-  animate() {
-    cancelAnimationFrame(this.request);
-    this.request = requestAnimationFrame(() => {
-      const t = Math.min((performance.now() - this.since) / MOVE_MS, 1);
-      const between = this.target.map((to, i) => this.from[i] + t * (to - this.from[i]));
-      this.draw(between);
-      if (t < 1) this.animate();
-    });
+  // Draws soon. Where drawing is slow the page gets time in between, or it would do nothing else.
+  wake() {
+    if (this.waiting) return;
+    const pause = Math.max(0, (this.restUntil ?? 0) - performance.now());
+    const soon = () => (this.request = requestAnimationFrame(() => this.tick()));
+    this.waiting = true;
+    if (pause) this.timer = setTimeout(soon, pause);
+    else soon();
+  }
+
+  tick() {
+    this.waiting = false;
+    const begin = performance.now();
+    const isQuick = !this.quiet.matches && (this.drawMs ?? 0) < SLOW_MS;
+    const t = isQuick ? Math.min((begin - this.since) / MOVE_MS, 1) : 1;
+    this.draw(t < 1 ? this.target.map((to, i) => this.from[i] + t * (to - this.from[i])) : this.target);
+    this.drawMs = performance.now() - begin;
+    this.restUntil = this.drawMs < SLOW_MS ? 0 : performance.now() + 2 * this.drawMs;
+    if (t < 1) this.wake();
   }
 
   draw(xyz) {
@@ -119,7 +129,7 @@ export class Trace {
     const size = radius(xyz);
     if (this.size && size < 1.12 * this.size && size > 0.7 * this.size) return;
     this.size = size;
-    this.viewer.zoomTo({ model: this.model }, this.quiet.matches ? 0 : 250);
+    this.viewer.zoomTo({ model: this.model });
   }
 
   recolour() {
@@ -128,7 +138,9 @@ export class Trace {
   }
 
   remove() {
+    clearTimeout(this.timer);
     cancelAnimationFrame(this.request);
+    this.waiting = false;
     if (this.model) this.viewer.removeModel(this.model);
     this.model = null;
     this.count = 0;
