@@ -20,7 +20,7 @@ export FOLDSTREAM_PORT := $(PORT)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker setup test check bench clean
+.PHONY: help run worker setup test check bench pins clean
 
 help:
 	@echo "make run    start web, worker and broker; PORT=8001 and HOST=0.0.0.0 move it"
@@ -71,9 +71,9 @@ $(STAMPS)/torch: $(STAMPS)/venv
 	@$(PIP) $(TORCH) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 	@touch $@
 
-$(STAMPS)/requirements: requirements.txt | $(STAMPS)/torch
+$(STAMPS)/requirements: requirements.txt constraints.txt | $(STAMPS)/torch
 	@echo "Installing what requirements.txt pins."
-	@$(PIP) -r requirements.txt
+	@$(PIP) -r requirements.txt -c constraints.txt
 	@touch $@
 
 $(STAMPS)/postgresql: requirements-postgresql.txt $(STAMPS)/requirements
@@ -82,8 +82,14 @@ $(STAMPS)/postgresql: requirements-postgresql.txt $(STAMPS)/requirements
 
 $(STAMPS)/dev: requirements-dev.txt $(STAMPS)/requirements
 	@echo "Installing what the tests and checks need."
-	@$(PIP) -r requirements-dev.txt
+	@$(PIP) -r requirements-dev.txt -c constraints.txt
 	@touch $@
+
+# After a change of requirements: pins what they bring along, as it is installed and tested here.
+pins: setup $(STAMPS)/dev
+	@$(PIP) --upgrade -r requirements-dev.txt
+	@{ echo "# What the requirements bring along, pinned. Written by \`make pins\`."; \
+	  $(BIN)/python -m pip freeze | grep -Eiv '^(torch|triton|cuda-|nvidia-[^m]|psycopg)' | grep '=='; } > constraints.txt
 
 # npm packages come with the system's npm or, without one, with npm from a Python wheel.
 node_modules/stamp: package-lock.json | $(STAMPS)/venv
