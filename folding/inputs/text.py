@@ -1,6 +1,7 @@
 """Text as it arrives: how much of it, and which characters it may hold."""
 
 import re
+import reprlib
 
 from folding.errors import InvalidInput
 
@@ -48,6 +49,6 @@ def without_invisible(text: str) -> str:
 
 def quoted(value: object) -> str:
     """The offending value for a message: in quotes, on one line, not longer than it helps."""
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else reprlib.repr(value)
     text = "".join(c if c.isprintable() else "\ufffd" for c in text[: _QUOTED_CHARACTERS + 1])
     return f"“{text[:_QUOTED_CHARACTERS]}…”" if len(text) > _QUOTED_CHARACTERS else f"“{text}”"

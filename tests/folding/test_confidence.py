@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from folding.confidence import (
@@ -192,6 +192,7 @@ def test_tokens_without_a_frame_do_not_judge():
 
 
 @given(SEEDS)
+@settings(max_examples=10)
 def test_the_order_of_chains_does_not_matter(seed):
     a, b = structure("1l2y"), structure("1l2y")
     both = joined(a, b.with_coordinates(b.coordinates + np.float32(30)))
