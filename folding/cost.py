@@ -184,9 +184,10 @@ def this_machine() -> Machine:
 
 
 def usable_threads() -> int:
-    """Cores that this process may use, or as many as `OMP_NUM_THREADS` says."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return int(told) if told.isdigit() and int(told) > 0 else len(os.sched_getaffinity(0))
+    """Real cores that this process may use; two threads of one core count once."""
+    # Only Linux says which cores a process may use.
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))
 
 
 def usable_memory() -> int:
