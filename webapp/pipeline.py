@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from folding import cost, progress
-from folding.inputs import FoldInput, FoldOptions
+from folding.inputs import FoldInput, FoldOptions, ProteinChain
 from folding.outputs import write_outputs
 from folding.prediction import Prediction
 from webapp.live.events import ContactMap, Event, Frame, Level, LogLine, Progress, SampleReady
@@ -87,6 +87,13 @@ def load_model(name: str) -> AlphaFold3:
     from folding.weights import own
 
     return own.load(name)
+
+
+def rehearse(model: AlphaFold3) -> None:
+    """Folds a few residues for nobody, so that the first job finds everything loaded."""
+    few = FoldInput(name="Rehearsal", chains=(ProteinChain(ids=("A",), sequence="GGGG"),))
+    options = FoldOptions(n_samples=1, n_recycles=0, n_steps=1)
+    fold_with(model, few, options)(progress.silent)
 
 
 def saver(

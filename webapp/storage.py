@@ -52,8 +52,9 @@ def install(job_id: UUID | str, *, attempt: int) -> None:
 
 
 def discard(job_id: UUID | str, *, attempt: int) -> None:
-    """Removes the attempt's draft, if there is one."""
-    shutil.rmtree(_drafts() / draft_name(job_id, attempt=attempt), ignore_errors=True)
+    """Removes the draft of the attempt, and what attempts before it left when they died."""
+    for number in range(1, attempt + 1):
+        shutil.rmtree(_drafts() / draft_name(job_id, attempt=number), ignore_errors=True)
 
 
 def remove(job_id: UUID | str) -> None:

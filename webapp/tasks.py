@@ -67,8 +67,9 @@ def work_on(job: Job) -> None:
     except MemoryError:
         jobs.fail(job, OUT_OF_MEMORY)
     except Exception as error:
-        jobs.fail(job, explain(error))
-        raise
+        if jobs.fail(job, explain(error)):
+            raise
+        logger.warning("Job %s was taken away from this worker, then: %r", job.pk, error)
     finally:
         storage.discard(job.pk, attempt=job.attempt)
         publisher.flush(timeout_seconds=LAST_WORDS_SECONDS)
@@ -172,7 +173,9 @@ def model(name: str) -> AlphaFold3:
 def _model(name: str) -> AlphaFold3:
     from webapp import pipeline
 
-    return pipeline.load_model(name)
+    loaded = pipeline.load_model(name)
+    pipeline.rehearse(loaded)
+    return loaded
 
 
 @worker_process_init.connect

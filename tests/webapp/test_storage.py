@@ -51,12 +51,11 @@ def test_the_holder_replaces_what_a_dead_predecessor_left(job_id):
     assert storage.names(job_id) == ["b.cif"]
 
 
-def test_discarding_one_attempt_leaves_the_other(job_id):
-    storage.draft(job_id, attempt=1)
-    kept = storage.draft(job_id, attempt=2)
-    storage.discard(job_id, attempt=1)
-    storage.discard(job_id, attempt=1)
-    assert [path.name for path in kept.parent.iterdir()] == [f"{job_id}.2"]
+def test_an_attempt_discards_its_draft_and_its_predecessors_but_no_later_one(job_id):
+    first, second, third = (storage.draft(job_id, attempt=n) for n in (1, 2, 3))
+    storage.discard(job_id, attempt=2)
+    storage.discard(job_id, attempt=2)
+    assert [path.exists() for path in (first, second, third)] == [False, False, True]
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "", ".", "a.CIF", "sub", "sub/c"])
