@@ -45,7 +45,11 @@ _LINE = 80
 
 
 def provenance(title: str, *, entry: str, model_name: str) -> Tables:
-    """Who made the model, with what, after which paper."""
+    """Who made the model, with what, after which paper, by which steps."""
+    return {**_authorship(title, entry=entry), **_protocol(model_name)}
+
+
+def _authorship(title: str, *, entry: str) -> Tables:
     return {
         "audit_conform": {
             "dict_name": ["mmcif_ma.dic"],
@@ -83,6 +87,11 @@ def provenance(title: str, *, entry: str, model_name: str) -> Tables:
             "version": [__version__],
             "type": ["package"],
         },
+    }
+
+
+def _protocol(model_name: str) -> Tables:
+    return {
         "ma_software_group": {"ordinal_id": [1], "group_id": [1], "software_id": [1]},
         "ma_data": {
             "id": [1, 2],
