@@ -41,7 +41,7 @@ class LiveStack:
         return int(self.state["pids"][role])
 
     def start(self) -> None:
-        """Returns when the health page answers."""
+        """Returns when the health page answers and the worker has been started."""
         command = [sys.executable, "-m", "webapp.serve", "--port", "0", "--no-example"]
         environment = {
             **os.environ,
@@ -60,7 +60,7 @@ class LiveStack:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
-            if "Foldstream is at" in self.log.read_text():
+            if "Foldstream is at" in self.log.read_text() and "worker" in self.state["pids"]:
                 urlopen(f"{self.url}/healthz/", timeout=5).close()
                 return
             time.sleep(0.1)

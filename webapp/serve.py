@@ -92,12 +92,12 @@ def serve(options: argparse.Namespace, *, data_dir: Path) -> int:
         _load_django(migrate=has_web)
         if has_web:
             supervisor.add(_web(address))
-        if "worker" in options.roles:
-            supervisor.add(_worker())
-        if has_web and not options.no_example and is_loopback(address.host):
-            _submit_example()
-        if has_web:
+            if not options.no_example and is_loopback(address.host):
+                _submit_example()
             _announce(supervisor, address)
+        # After the first page: torch takes a core for a second or two while it is loaded.
+        if "worker" in options.roles and not supervisor.is_ending:
+            supervisor.add(_worker())
         supervisor.watch(every(SWEEP_SECONDS, _sweep))
         say("Stopping.")
     finally:

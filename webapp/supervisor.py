@@ -125,6 +125,11 @@ class Supervisor:
         self.signals = 0
         self.exit_status = 0
 
+    @property
+    def is_ending(self) -> bool:
+        """True after a signal or the end of a vital program."""
+        return bool(self.signals or self.exit_status)
+
     def add(self, program: Program) -> Child:
         """Starts the program and keeps it running from now on."""
         child = Child(program)
@@ -150,7 +155,7 @@ class Supervisor:
 
     def watch(self, every_tick: Callable[[], None]) -> None:
         """Returns after a signal or the end of a vital program; the others are restarted."""
-        while not self.signals and not self.exit_status and self._tend():
+        while not self.is_ending and self._tend():
             every_tick()
             time.sleep(TICK_SECONDS)
 
