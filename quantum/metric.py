@@ -8,10 +8,10 @@ from torch import Tensor
 
 from quantum.circuit import Circuit, Instruction, Parameter
 from quantum.observable import PauliSum, Y, Z, identity
+from quantum.simulator import run
 from quantum.simulator.gate_by_gate import (
     apply_matrix,
     instruction_matrix,
-    run_gate_by_gate,
     zero_state,
 )
 from quantum.simulator.lowering import Line, Move, Phase, Step, Turn
@@ -28,18 +28,18 @@ def fubini_study(
 ) -> Float[Tensor, "n_weights n_weights"]:
     """The metric Re(⟨∂_i ψ|∂_j ψ⟩ - ⟨∂_i ψ|ψ⟩⟨ψ|∂_j ψ⟩), averaged over the batch.
 
-    A quarter of the quantum Fisher information (Stokes et al. 2020, eq. 10). Its cost grows with
-    the number of weights times that of gates: for small circuits and for tests.
+    A quarter of the quantum Fisher information (Stokes et al. 2020, eq. 10). It takes a sweep per
+    amplitude: for small circuits and for tests.
     """
     pair = check_values(circuit, weights.detach(), inputs)
     own, features = pair[0][0], pair[1].detach()
 
     def state(values: Tensor) -> Tensor:
-        amplitudes = run_gate_by_gate(circuit, weights=values, inputs=features)
-        return torch.view_as_real(amplitudes)
+        return torch.view_as_real(run(circuit, weights=values, inputs=features))
 
-    slopes = torch.view_as_complex(torch.func.jacfwd(state)(own).movedim(-1, -2).contiguous())
-    psi = run_gate_by_gate(circuit, weights=own, inputs=features)
+    jacobian = torch.autograd.functional.jacobian(state, own)
+    slopes = torch.view_as_complex(jacobian.movedim(-1, -2).contiguous())
+    psi = run(circuit, weights=own, inputs=features)
     overlap = torch.einsum("ban,ba->bn", slopes.conj(), psi)
     products = torch.einsum("ban,bam->bnm", slopes.conj(), slopes)
     return (products - overlap[:, :, None] * overlap[:, None, :].conj()).real.mean(0)

@@ -38,12 +38,14 @@ def apply_matrix(
     A batch of 1 on either side is broadcast.
     """
     n_qubits = state.shape[1].bit_length() - 1
-    batch = max(state.shape[0], matrix.shape[0])
+    batch = state.shape[0] if matrix.shape[0] == 1 else matrix.shape[0]
     axes = [1 + q for q in qubits]
     front = list(range(1, 1 + len(axes)))
-    tensor = state.reshape(-1, *[2] * n_qubits).movedim(axes, front)
-    moved = matrix @ tensor.reshape(state.shape[0], matrix.shape[-1], -1)
-    return moved.reshape(batch, *[2] * n_qubits).movedim(front, axes).reshape(batch, -1)
+    dim, rest = matrix.shape[-1], state.shape[1] // matrix.shape[-1]
+    tensor = state.reshape(state.shape[0], *[2] * n_qubits).movedim(axes, front)
+    moved = matrix @ tensor.reshape(state.shape[0], dim, rest)
+    whole = moved.reshape(batch, *[2] * n_qubits).movedim(front, axes)
+    return whole.reshape(batch, state.shape[1])
 
 
 def instruction_matrix(

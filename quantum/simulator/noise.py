@@ -69,6 +69,7 @@ def amplitude_damping(probability: float) -> Channel:
 
 def phase_damping(probability: float) -> Channel:
     """Coherence is lost with the probability, as if the qubit had been measured: dephasing."""
+    _check_probability(probability)
     return pauli_channel(0.0, 0.0, probability / 2)
 
 

@@ -122,7 +122,8 @@ def _turn_high(state: Complex[Tensor, "high middle low"], matrices: dict[int, Te
     rows = state.flatten(1)
     width = max(1, 2 ** (BLOCK - n_high))
     for columns in rows.split(width, 1):
-        register = Register(columns.reshape(1, -1, 1))
+        copy = columns.clone(memory_format=torch.contiguous_format)
+        register = Register(copy.view(1, -1, 1))
         _turn_all(register, n_high, matrices)
         columns.copy_(register.data.view(columns.shape))
 

@@ -6,7 +6,7 @@ import cirq
 import numpy as np
 import pytest
 import torch
-from qiskit import transpile
+from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 
 from quantum.backends.ibm_circuits import to_qiskit
@@ -19,6 +19,8 @@ from tests.quantum.random_circuits import append_random, random_circuit, without
 
 TOLERANCE = 1e-6
 N_CIRCUITS = 204
+AER = AerSimulator(method="statevector", max_parallel_threads=1)
+TO_AER = generate_preset_pass_manager(optimization_level=0, backend=AER)
 DOUBLE = torch.zeros(0, dtype=torch.float64)
 
 
@@ -34,10 +36,9 @@ def drawn(seed: int) -> Circuit:
 
 
 def aer_state(circuit: Circuit) -> np.ndarray:
-    simulator = AerSimulator(method="statevector", max_parallel_threads=1)
-    program = transpile(to_qiskit(circuit).reverse_bits(), simulator, optimization_level=0)
+    program = TO_AER.run(to_qiskit(circuit).reverse_bits())
     program.save_statevector()
-    return np.asarray(simulator.run(program).result().get_statevector())
+    return np.asarray(AER.run(program).result().get_statevector())
 
 
 def cirq_state(circuit: Circuit) -> np.ndarray:
