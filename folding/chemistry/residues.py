@@ -1,14 +1,19 @@
 """The standard amino acids: atoms, elements, charges and reference conformers.
 
-Source: the chemical component dictionary bundled with biotite. Atoms stand in the dictionary's
-order, heavy atoms only, without the carboxylate oxygen that leaves when a peptide bond forms.
+Source: the chemical component dictionary bundled with biotite, of which `residues.json` keeps these
+21 entries. Atoms stand in the dictionary's order, heavy atoms only, without the carboxylate oxygen
+that leaves when a peptide bond forms.
 """
 
+import json
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Int64
+
+TABLE = Path(__file__).with_name("residues.json")
 
 LETTERS = "ARNDCQEGHILKMFPSTWYVX"
 """One-letter codes in the order of AF3's residue classes 0-20 (SI table 5); X is unknown."""
@@ -49,9 +54,18 @@ class Residue:
 
 @cache
 def standard_residues() -> tuple[Residue, ...]:
-    """All 21 residues, in class order. The first call reads the dictionary (about 2 s)."""
+    """All 21 residues, in class order, from the table beside this file."""
+    rows = json.loads(TABLE.read_text())
     return tuple(
-        _read_residue(code, letter, restype)
+        Residue(
+            code=code,
+            letter=letter,
+            restype=restype,
+            atom_names=tuple(rows[code]["atom_names"]),
+            elements=np.array(rows[code]["elements"], dtype=np.int64),
+            charges=np.array(rows[code]["charges"], dtype=np.float32),
+            positions=np.array(rows[code]["positions"], dtype=np.float32),
+        )
         for restype, (code, letter) in enumerate(zip(CODES, LETTERS, strict=True))
     )
 
@@ -63,7 +77,8 @@ def residue_classes(sequence: str) -> Int64[np.ndarray, " residue"]:
     return np.array([index.get(letter, unknown) for letter in sequence], dtype=np.int64)
 
 
-def _read_residue(code: str, letter: str, restype: int) -> Residue:
+def read_dictionary(code: str) -> dict[str, list]:
+    """The row of one residue from the dictionary, which takes seconds and 800 MB to load."""
     from biotite.structure import info
 
     atoms = info.residue("ALA" if code == "UNK" else code)
@@ -71,20 +86,17 @@ def _read_residue(code: str, letter: str, restype: int) -> Residue:
     keep = [
         slot
         for slot, element in enumerate(atoms.element)
-        if element not in ("H", "D") and names[slot] != "OXT"
+        if element not in ("H", "D")
+        and names[slot] != "OXT"
+        and (code != "UNK" or names[slot] in UNKNOWN_ATOMS)
     ]
-    if code == "UNK":
-        keep = [slot for slot in keep if names[slot] in UNKNOWN_ATOMS]
-    positions = np.asarray(atoms.coord[keep], dtype=np.float32)
-    return Residue(
-        code=code,
-        letter=letter,
-        restype=restype,
-        atom_names=tuple(names[slot] for slot in keep),
-        elements=np.array([ATOMIC_NUMBERS[atoms.element[slot]] for slot in keep]),
-        charges=np.asarray(atoms.charge[keep], dtype=np.float32),
-        positions=positions - positions.mean(0),
-    )
+    positions = np.asarray(atoms.coord[keep], dtype=np.float64)
+    return {
+        "atom_names": [names[slot] for slot in keep],
+        "elements": [ATOMIC_NUMBERS[atoms.element[slot]] for slot in keep],
+        "charges": [int(atoms.charge[slot]) for slot in keep],
+        "positions": (positions - positions.mean(0)).round(4).tolist(),
+    }
 
 
 ATOMIC_NUMBERS = {"C": 6, "N": 7, "O": 8, "S": 16}
@@ -92,3 +104,14 @@ ATOMIC_NUMBERS = {"C": 6, "N": 7, "O": 8, "S": 16}
 
 SYMBOLS = {number: symbol for symbol, number in ATOMIC_NUMBERS.items()}
 """Element symbols by atomic number."""
+
+
+def main() -> None:
+    """Writes the table anew: `python -m folding.chemistry.residues`."""
+    rows = {code: read_dictionary(code) for code in CODES}
+    lines = [f"{json.dumps(code)}: {json.dumps(row)}" for code, row in rows.items()]
+    TABLE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main()

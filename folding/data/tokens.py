@@ -3,6 +3,7 @@
 One token per residue; atoms follow their token in the dictionary's order.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -81,12 +82,15 @@ def atom_table() -> AtomTable:
 
 
 def tokenize(fold_input: FoldInput) -> Tokens:
-    """The tokens of all chains, copies one after the other."""
-    chains = [
-        (chain_id, chain.sequence, entity, copy)
-        for entity, chain in enumerate(fold_input.chains, start=1)
-        for copy, chain_id in enumerate(chain.ids, start=1)
-    ]
+    """The tokens of all chains; chains of the same sequence are copies of one entity."""
+    entities = list(dict.fromkeys(chain.sequence for chain in fold_input.chains))
+    copies: Counter[int] = Counter()
+    chains = []
+    for chain in fold_input.chains:
+        entity = entities.index(chain.sequence) + 1
+        for chain_id in chain.ids:
+            copies[entity] += 1
+            chains.append((chain_id, chain.sequence, entity, copies[entity]))
     restypes = [residue_classes(sequence) for _, sequence, _, _ in chains]
     return tokens_of(
         restypes,

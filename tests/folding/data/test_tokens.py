@@ -35,3 +35,10 @@ def test_the_table_spells_atom_names_as_the_network_reads_them():
     assert "".join(chr(char + 32) for char in chars) == "CA  "
     assert table.element[18, :5].tolist() == [7, 6, 6, 8, 6]
     assert table.n_atoms.max() == table.position.shape[1] == 14
+
+
+def test_chains_of_the_same_sequence_are_copies_however_they_were_entered():
+    chains = tuple(ProteinChain((i,), s) for i, s in [("A", "MGWK"), ("B", "ACDE"), ("C", "MGWK")])
+    found = tokenize(FoldInput(name="three", chains=chains, seeds=(1,)))
+    assert found.entity_id[::4].tolist() == [1, 2, 1]
+    assert found.sym_id[::4].tolist() == [1, 1, 2]
