@@ -1,6 +1,6 @@
 // pLDDT along the sequence, with the bands of confidence behind it; dragging selects residues.
 import uPlot from "../vendor/uPlot.esm.js";
-import { BANDS, SCALES, token } from "./palette.js";
+import { SCALES, token } from "./palette.js";
 
 const HEIGHT = 210;
 const EDGES = [90, 70, 50, 0];
@@ -113,5 +113,3 @@ export class PlddtChart {
     this.chart?.redraw(false);
   }
 }
-
-export { BANDS };

@@ -55,17 +55,24 @@ function draft() {
   return data;
 }
 
-function tooLong() {
-  const errors = {};
-  for (const field of textFields()) {
-    const most = field.name.endsWith("msa") || field.name === "json" ? 20 * MOST : MOST;
-    if (field.value.length > most) {
-      errors[field.name] = [
-        `This text has ${field.value.length.toLocaleString("en")} characters, and at most ${most.toLocaleString("en")} can be read. Check that you pasted the right thing.`,
-      ];
-    }
-  }
-  return Object.keys(errors).length ? errors : null;
+function most(field) {
+  return field.name.endsWith("msa") || field.name === "json" ? 20 * MOST : MOST;
+}
+
+function sayTooLong(field, count) {
+  const [has, can] = [count, most(field)].map((value) => value.toLocaleString("en"));
+  showErrors(field.name, [`This text has ${has} characters, and at most ${can} can be read. Check that you copied the right thing.`]);
+}
+
+// No page can hold every text: one that is far too long is refused before it gets into its field.
+function refusePaste(event) {
+  const field = event.target;
+  const text = event.clipboardData?.getData("text") ?? "";
+  if (field.form !== form || text.length <= most(field)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  clearTimeout(timer);
+  sayTooLong(field, text.length);
 }
 
 async function ask() {
@@ -83,11 +90,6 @@ async function ask() {
 }
 
 async function validate({ all }) {
-  const long = tooLong();
-  if (long) {
-    show(long, { all: true });
-    return false;
-  }
   try {
     const answer = await ask();
     swapAll(answer.fragments);
@@ -111,9 +113,8 @@ async function readFile(input) {
   const field = document.getElementById(input.dataset.readsInto);
   if (!file) return;
   touched.add(field.name);
-  if (file.size > 20 * MOST) {
-    showErrors(field.name, [`A file can have at most ${(20 * MOST) / 1e6} MB, but ${file.name} has ${Math.round(file.size / 1e6)} MB.`]);
-  } else {
+  if (file.size > most(field)) sayTooLong(field, file.size);
+  else {
     field.value = await file.text();
     later();
   }
@@ -131,6 +132,7 @@ form.addEventListener("input", (event) => {
   touched.add(event.target.name);
   later();
 });
+form.addEventListener("paste", refusePaste, true);
 form.addEventListener("change", (event) => {
   if (event.target.type === "file") readFile(event.target);
 });

@@ -157,12 +157,13 @@ def finished_job(owner, fold_input: FoldInput | None = None, *, n_samples: int =
     now = timezone.now()
     ended = {"status": Status.SUCCEEDED, "percent": 100.0, "started_at": now, "finished_at": now}
     job = queued_job(owner, fold_input, attempt=1, **ended)
-    save_result(job, fold_input, samples)
+    save_files(job, fold_input, samples)
+    Prediction.objects.bulk_create(rows(job, samples))
     return job
 
 
-def save_result(job: Job, fold_input: FoldInput, samples: list[Sample]) -> None:
-    """The rows and files of a result."""
+def save_files(job: Job, fold_input: FoldInput, samples: list[Sample]) -> None:
+    """The artifacts of a result, in their place."""
     folder = storage.draft(job.pk, attempt=1)
     write_outputs(
         folder,
@@ -172,8 +173,12 @@ def save_result(job: Job, fold_input: FoldInput, samples: list[Sample]) -> None:
         manifest={"options": job.options},
     )
     storage.install(job.pk, attempt=1)
-    for rank, sample in enumerate(sorted(samples, key=lambda s: -s.ranking_score), 1):
-        Prediction.objects.create(
+
+
+def rows(job: Job, samples: list[Sample]) -> list[Prediction]:
+    """The rows of a result, not yet stored."""
+    return [
+        Prediction(
             job=job,
             seed=sample.seed,
             sample=sample.sample,
@@ -185,3 +190,5 @@ def save_result(job: Job, fold_input: FoldInput, samples: list[Sample]) -> None:
             has_clash=False,
             fraction_disordered=0.1,
         )
+        for rank, sample in enumerate(sorted(samples, key=lambda s: -s.ranking_score), 1)
+    ]

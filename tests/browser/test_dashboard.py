@@ -1,0 +1,67 @@
+"""My jobs, live: rows change, come and go without a reload."""
+
+from playwright.sync_api import expect
+
+from tests.webapp import folded
+from webapp import jobs
+from webapp.models import Job, Status
+
+
+def open_dashboard(site, user):
+    page = site.sign_in(user)
+    page.goto("/jobs/")
+    page.wait_for_selector("#dashboard[data-connection=live]")
+    page.evaluate("document.body.dataset.mark = 'not reloaded'")
+    return page
+
+
+def test_rows_follow_their_jobs(site, user):
+    running = folded.queued_job(user, folded.trp_cage(name="Runs"))
+    page = open_dashboard(site, user)
+    row = page.locator(f"#job-{running.pk}")
+    expect(row).to_contain_text("Next in the queue")
+
+    held = jobs.start(running.pk, worker="w#1")
+    expect(row.locator(".status")).to_have_text("Running")
+    jobs.record(held, stage="diffusion", percent=62.0, eta_seconds=5.0)
+    expect(row).to_contain_text("62 %, diffusion, about 5 s left")
+    expect(row.get_by_role("progressbar")).to_have_attribute("value", "62.0")
+
+    new = jobs.submit(user, folded.trp_cage(name="Came later"), folded.FoldOptions())
+    expect(page.locator(f"#job-{new.pk}")).to_contain_text("Came later")
+    jobs.fail(held, "Too large for this machine.")
+    expect(row).to_contain_text("Too large for this machine.")
+    expect(page.locator("#machine")).to_contain_text("Processor")
+    assert page.get_attribute("body", "data-mark") == "not reloaded"
+
+
+def test_cancel_and_delete_stay_on_the_page(site, user):
+    job = folded.queued_job(user, folded.trp_cage(name="Doomed"))
+    page = open_dashboard(site, user)
+    row = page.locator(f"#job-{job.pk}")
+    row.get_by_role("button", name="Cancel").click()
+    expect(row.locator(".status")).to_have_text("Cancelled")
+    row.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Delete Doomed?")
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
+    assert Job.objects.exists()
+    row.get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Nothing folded yet")).to_be_visible()
+    assert not Job.objects.exists()
+    assert page.get_attribute("body", "data-mark") == "not reloaded"
+
+
+def test_search_narrows_the_list_while_one_types(site, user):
+    folded.queued_job(user, folded.trp_cage(name="Alpha"))
+    folded.queued_job(user, folded.trp_cage(name="Beta"), status=Status.FAILED)
+    page = open_dashboard(site, user)
+    page.get_by_label("Search").fill("alp")
+    expect(page.locator(".job-row")).to_have_count(1)
+    assert page.url.endswith("?q=alp")
+    page.get_by_label("Search").fill("")
+    page.get_by_label("Status").select_option("failed")
+    expect(page.locator(".job-row")).to_have_count(1)
+    expect(page.locator(".job-row")).to_contain_text("Beta")

@@ -1,0 +1,103 @@
+"""The form of a new fold in a browser: it answers while one types, and keeps what was typed."""
+
+from playwright.sync_api import Page, expect
+
+from tests.webapp import folded
+from webapp.models import Job
+
+SEQUENCE = folded.TRP_CAGE
+
+
+def open_form(site, user, query: str = "") -> Page:
+    page = site.sign_in(user)
+    page.goto(f"/jobs/new/{query}")
+    page.wait_for_selector("#submit-form[data-ready]")
+    return page
+
+
+def area(page: Page, index: int = 0, name: str = "sequence"):
+    return page.locator(f"[name=chains-{index}-{name}]")
+
+
+def paste(page: Page, text: str) -> None:
+    """What the browser does when somebody pastes; `text` is an expression of JavaScript."""
+    page.evaluate(f"""() => {{
+      const clipboardData = new DataTransfer();
+      clipboardData.setData("text", {text});
+      const pasted = new ClipboardEvent("paste", {{clipboardData, bubbles: true, cancelable: true}});
+      document.querySelector("[name=chains-0-sequence]").dispatchEvent(pasted);
+    }}""")
+
+
+def test_the_form_answers_while_one_types(site, user):
+    page = open_form(site, user)
+    assert page.locator("#id_chains-0-sequence_error li").count() == 0
+    area(page).fill("MQIF1VKT")
+    expect(page.locator("#id_chains-0-sequence_error")).to_contain_text("letters only")
+    expect(area(page)).to_have_attribute("aria-invalid", "true")
+    assert not page.locator("#id_seeds_error").is_visible()
+    area(page).fill(SEQUENCE.lower())
+    expect(page.locator("#check")).to_contain_text("Tokens20")
+    expect(area(page)).not_to_have_attribute("aria-invalid", "true")
+    area(page, name="copies").fill("3")
+    expect(page.locator("#check")).to_contain_text("Tokens60")
+    expect(page.locator("#check")).to_contain_text("about")
+
+
+def test_chains_come_and_go_and_a_fasta_is_split(site, user):
+    page = open_form(site, user)
+    paste(page, "'>one\\nMQIFVKTLTG\\n>two\\nAAAAAAAA\\n>three\\nGGGGGGGG\\n'")
+    expect(page.locator("[data-chain]")).to_have_count(3)
+    expect(area(page, 2)).to_have_value(">three\nGGGGGGGG")
+    page.locator("[data-remove]").nth(1).click()
+    expect(page.locator("[data-chain]")).to_have_count(2)
+    expect(area(page, 1)).to_have_value(">three\nGGGGGGGG")
+    expect(page.locator("#check")).to_contain_text("Tokens18")
+    page.get_by_role("button", name="Add a chain").click()
+    area(page, 2).fill("AAAA")
+    expect(page.locator("#check")).to_contain_text("Tokens22")
+
+
+def test_an_example_is_one_click_and_folding_leads_to_its_page(site, user):
+    page = open_form(site, user)
+    area(page).fill("something else")
+    page.get_by_role("link", name="GCN4").click()
+    expect(area(page, name="copies")).to_have_value("2")
+    expect(page.locator("#check")).to_contain_text("Tokens62")
+    page.get_by_role("button", name="Fold", exact=True).click()
+    page.wait_for_selector("#job[data-panel=live]")
+    job = Job.objects.get()
+    assert job.name == "GCN4 zipper, homodimer"
+    assert page.url.endswith(f"/jobs/{job.pk}/")
+
+
+def test_an_uploaded_alignment_is_read_into_the_form_and_stays_there(site, user, tmp_path):
+    file = tmp_path / "other.a3m"
+    file.write_text(f">q\n{SEQUENCE[:-1]}A\n")
+    page = open_form(site, user)
+    area(page).fill(SEQUENCE)
+    page.get_by_text("Alignment", exact=True).click()
+    page.set_input_files("[name=chains-0-msa_file]", str(file))
+    expect(page.locator("#id_chains-0-msa_error")).to_contain_text("first row")
+    page.get_by_role("button", name="Fold", exact=True).click()
+    expect(area(page, name="msa")).to_be_focused()
+    expect(area(page, name="msa")).to_have_value(file.read_text())
+    assert not Job.objects.exists()
+
+
+def test_a_paste_of_thirty_megabytes_is_answered_in_the_page(site, user):
+    page = open_form(site, user)
+    page.locator("[name=name]").fill("kept")
+    paste(page, "'A'.repeat(30e6)")
+    expect(page.locator("#id_chains-0-sequence_error")).to_contain_text("30,000,000 characters")
+    expect(area(page)).to_have_value("")
+    expect(page.locator("[name=name]")).to_have_value("kept")
+    assert not Job.objects.exists()
+
+
+def test_json_has_a_pane_of_its_own(site, user):
+    page = open_form(site, user)
+    page.get_by_role("radio", name="AlphaFold 3 JSON").check()
+    assert not area(page).is_visible()
+    page.locator("[name=json]").fill('{"no": "job"}')
+    expect(page.locator("#id_json_error")).to_contain_text("not a folding job")
