@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.contrib import admin
 from django.http import HttpRequest
 
@@ -27,9 +25,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 class JobAdmin(ReadOnlyAdmin):
     """Who asked for what, where it stands, and which worker has it."""
 
-    list_display: ClassVar = ["name", "owner", "status", "stage", "percent", "attempt", "worker"]
-    list_filter: ClassVar = ["status"]
-    search_fields: ClassVar = ["name", "id", "owner__username"]
+    list_display = ["name", "owner", "status", "stage", "percent", "attempt", "worker"]
+    list_filter = ["status"]
+    search_fields = ["name", "id", "owner__username"]
     date_hierarchy = "created_at"
 
 
@@ -37,5 +35,5 @@ class JobAdmin(ReadOnlyAdmin):
 class PredictionAdmin(ReadOnlyAdmin):
     """The scores of every sample."""
 
-    list_display: ClassVar = ["job", "seed", "sample", "rank", "ranking_score", "mean_plddt", "ptm"]
-    list_select_related: ClassVar = ["job"]
+    list_display = ["job", "seed", "sample", "rank", "ranking_score", "mean_plddt", "ptm"]
+    list_select_related = ["job"]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from folding import cost, progress
 from folding.inputs import FoldInput, FoldOptions, ProteinChain
@@ -279,7 +279,7 @@ def unit_seconds(n_tokens: int, options: FoldOptions) -> dict[str, float]:
     """Seconds of one unit of each stage: what the estimate grows by with one more of them."""
 
     def seconds(**units: int) -> float:
-        least = {"n_samples": 1, "n_recycles": 0, "n_steps": 1}
+        least: dict[str, Any] = {"n_samples": 1, "n_recycles": 0, "n_steps": 1}
         return cost.estimate(n_tokens, replace(options, **{**least, **units})).seconds
 
     base = seconds()

@@ -26,7 +26,8 @@ from webapp.models import Job, Prediction
 from webapp.queue import FOLD_TASK
 
 if TYPE_CHECKING:
-    from webapp.pipeline import AlphaFold3, Outcome
+    from folding.model.alphafold3 import AlphaFold3
+    from webapp.pipeline import Outcome
 
 logger = logging.getLogger(__name__)
 LAST_WORDS_SECONDS = 3.0

@@ -110,7 +110,7 @@ def stack(tmp_path):
         own.stop()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_all_its_processes(stack, number):
     stack.start()
     processes = family(stack.process.pid)

@@ -43,6 +43,6 @@ def length_of_list(key: str) -> int | None:
     """The length of a Redis list; None when Redis does not answer."""
     try:
         with connect() as client:
-            return int(client.llen(key))  # type: ignore[arg-type]
+            return int(client.llen(key))
     except redis.RedisError:
         return None
