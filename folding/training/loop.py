@@ -26,7 +26,8 @@ class TrainingOptions:
     """What a run is made of.
 
     ``n_samples`` noise levels share one trunk pass (AF3 SI section 3.7.1 uses 48). The weight of
-    the distogram is ten times the paper's 0.03, which suits the few steps of a small run.
+    the distogram is ten times the paper's 0.03, which suits the few steps of a small run. With a
+    ``final_step`` the learning rate falls to 0 there, over the last ``cooldown_steps``.
     """
 
     seed: int = 1
@@ -37,6 +38,8 @@ class TrainingOptions:
     learning_rate: float = 1.8e-3
     warmup_steps: int = 500
     decay_steps: int = 2500
+    final_step: int = 0
+    cooldown_steps: int = 2500
     ema_decay: float = 0.998
     max_gradient_norm: float = 2.0
     diffusion_weight: float = 4.0
@@ -124,11 +127,14 @@ class Trainer:
         return (sigma * torch.exp(-1.2 + 1.5 * torch.from_numpy(normal))).to(self.device)
 
     def learning_rate(self) -> float:
-        """Linear warm-up, then the inverse square root of the steps."""
+        """Linear warm-up, then the inverse square root of the steps, linear to 0 at the end."""
         options = self.options
         warm = min(1.0, self.step / options.warmup_steps)
         late = max(0, self.step - options.warmup_steps) / options.decay_steps
-        return options.learning_rate * warm / math.sqrt(1 + late)
+        cool = 1.0
+        if options.final_step:
+            cool = min(1.0, max(0, options.final_step - self.step) / options.cooldown_steps)
+        return options.learning_rate * warm * cool / math.sqrt(1 + late)
 
     @torch.no_grad()
     def update_average(self) -> None:

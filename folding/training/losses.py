@@ -1,7 +1,8 @@
 """What training minimises (AF3 SI section 3.7.1 and 4.3-4.4).
 
 Departures: one crop holds one protein chain, so no symmetry permutation is needed; the bond term
-also holds the peptide bonds (C-N and Cα-Cα of neighbours), since single chains have no other.
+holds the peptide bonds (C-N and Cα-Cα of neighbours), since single chains have no other, and counts
+alike at every noise level, which makes chains sound after few training steps.
 """
 
 from typing import NamedTuple
@@ -60,7 +61,7 @@ def diffusion_loss(
 
     Args:
         truth: turned and moved at random, as the noise was added to it.
-        weight: of the first two terms, by noise level (eq. 6).
+        weight: of the first term, by noise level (eq. 6).
     """
     mask = observed.unsqueeze(1).float().expand(x.shape[:-1])
     with torch.no_grad():
@@ -68,7 +69,7 @@ def diffusion_loss(
     squared = ((x - aligned).square().sum(-1) * mask).sum(-1) / (3 * mask.sum(-1).clamp(min=1))
     return DiffusionLoss(
         mse=(weight * squared).mean(),
-        bond=(weight * bond_error(x, truth, observed, features)).mean(),
+        bond=bond_error(x, truth, observed, features).mean(),
         smooth_lddt=smooth_lddt_loss(x, truth, observed),
     )
 

@@ -1,6 +1,7 @@
 """Training learns, resumes, and leaves a log."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,8 @@ def test_warm_up_then_inverse_square_root():
         one.step = step
         rates.append(one.learning_rate())
     assert rates == pytest.approx([0.5, 1.0, 1 / np.sqrt(2), 0.5])
+    one.options = replace(one.options, final_step=410, cooldown_steps=200)
+    assert one.learning_rate() == pytest.approx(0.25)
 
 
 def test_workers_draw_different_crops_and_the_same_ones_again():

@@ -57,7 +57,7 @@ def test_the_diffusion_loss_is_nought_at_the_truth_wherever_it_lies(crop):
     assert loss.smooth_lddt.item() == pytest.approx(best, abs=1e-3)
 
 
-def test_the_weight_scales_the_terms_by_noise_level(crop):
+def test_the_weight_scales_the_mean_square_by_noise_level(crop):
     truth = crop.coordinates.unsqueeze(1)
     x = truth + torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     one, three = (
@@ -66,6 +66,7 @@ def test_the_weight_scales_the_terms_by_noise_level(crop):
     )
     assert three.mse.item() == pytest.approx(3 * one.mse.item(), rel=1e-4)
     assert 0.8 < one.mse.item() < 1.1
+    assert three.bond.item() == one.bond.item() > 0
 
 
 def test_stretched_bonds_are_seen(crop):
