@@ -39,7 +39,7 @@ def run(
     """
     weights, inputs = check_values(circuit, weights, inputs)
     program = _program(circuit, weights)
-    return FusedState.apply(*program.angles(weights, inputs), program).T
+    return FusedState.apply(weights, inputs, program).T
 
 
 def probabilities(
@@ -68,7 +68,7 @@ def expectation(
     weights, inputs = check_values(circuit, weights, inputs)
     program = _program(circuit, weights)
     readout = compile_readout(tuple(observables), circuit.n_qubits, weights.dtype, weights.device)
-    return FusedExpectation.apply(*program.angles(weights, inputs), program, readout).T
+    return FusedExpectation.apply(weights, inputs, program, readout).T
 
 
 def _program(circuit: Circuit, weights: Tensor) -> Program:

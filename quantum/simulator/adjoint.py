@@ -35,7 +35,7 @@ def forward_sweep(
     register = Register(program.start.state(values, angles))
     for step in program.steps:
         step.forward(register, values, angles)
-    return register.data[0]
+    return register.now.copies[0]
 
 
 def backward_sweep(
@@ -49,75 +49,98 @@ def backward_sweep(
     register = Register(pair)
     for step in reversed(program.steps):
         step.backward(register, values, angles, gradients)
-    program.start.gradient(register.data[1], values, angles, gradients)
+    program.start.gradient(register.now.copies[1], values, angles, gradients)
 
 
-class FusedState(torch.autograd.Function):
-    """angles → final state [amplitude, batch]."""
+def differentiate(
+    program: Program,
+    values: Values,
+    batched: Float[Tensor, "batched batch"],
+    pairs: Iterator[Tensor],
+    *,
+    wants_batched: bool,
+) -> tuple[Float[Tensor, " shared"], Float[Tensor, "batched batch"]]:
+    """The gradients of both angle tables from the pairs (state, adjoint) of each chunk."""
+    gradients = program.no_gradients(values, batched, wants_batched=wants_batched)
+    for columns, pair in zip(chunks(program.n_qubits, batched.shape[1]), pairs, strict=True):
+        view = replace(gradients, batched=gradients.batched[:, columns])
+        backward_sweep(program, values, batched[:, columns], pair, view)
+    return program.collect(gradients), gradients.batched
+
+
+class _Fused(torch.autograd.Function):
+    """What states and expectation values share: angles in, gradients out."""
 
     @staticmethod
-    def forward(ctx: Any, shared: Tensor, batched: Tensor, program: Program) -> Tensor:
-        values = program.values(shared)
+    def prepare(ctx: Any, weights: Tensor, inputs: Tensor, program: Program) -> Tensor:
+        """Keeps in `ctx` what the way back needs; gives back the batched angles."""
+        shared, batched = program.angles(weights, inputs)
+        ctx.program, ctx.values = program, program.values(shared)
+        ctx.batched = batched
+        ctx.batches = {"weight_batch": weights.shape[0], "input_batch": inputs.shape[0]}
+        return batched
+
+    @staticmethod
+    def finish(ctx: Any, pairs: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
+        """The gradients of weights and inputs."""
+        wants_weights, wants_inputs, *_ = ctx.needs_input_grad
+        wants_batched = wants_inputs or (wants_weights and ctx.program.angles.batch_has_weights)
+        shared, batched = differentiate(
+            ctx.program, ctx.values, ctx.batched, pairs, wants_batched=wants_batched
+        )
+        return ctx.program.angles.gradients(shared, batched, **ctx.batches)
+
+
+class FusedState(_Fused):
+    """(weights, inputs) → final state [amplitude, batch]."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, inputs: Tensor, program: Program) -> Tensor:
+        batched = _Fused.prepare(ctx, weights, inputs, program)
         parts = [
-            forward_sweep(program, values, batched[:, columns])
+            forward_sweep(program, ctx.values, batched[:, columns])
             for columns in chunks(program.n_qubits, batched.shape[1])
         ]
         state = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
-        ctx.program = program
-        ctx.save_for_backward(shared, batched, state)
+        ctx.save_for_backward(state)
         return state
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
-        shared, batched, state = ctx.saved_tensors
+        (state,) = ctx.saved_tensors
         pairs = (
             torch.stack([state[:, columns], upstream[:, columns] / 2])
-            for columns in chunks(ctx.program.n_qubits, batched.shape[1])
+            for columns in chunks(ctx.program.n_qubits, state.shape[1])
         )
-        return *_angle_gradients(ctx, shared, batched, pairs), None
+        return *_Fused.finish(ctx, pairs), None
 
 
-class FusedExpectation(torch.autograd.Function):
-    """angles → expectation values [observable, batch], a chunk of columns at a time."""
+class FusedExpectation(_Fused):
+    """(weights, inputs) → expectation values [observable, batch], a chunk of columns at a time."""
 
     @staticmethod
     def forward(
-        ctx: Any, shared: Tensor, batched: Tensor, program: Program, readout: Readout
+        ctx: Any, weights: Tensor, inputs: Tensor, program: Program, readout: Readout
     ) -> Tensor:
-        values = program.values(shared)
+        batched = _Fused.prepare(ctx, weights, inputs, program)
         found, states = [], []
         for columns in chunks(program.n_qubits, batched.shape[1]):
-            state = forward_sweep(program, values, batched[:, columns])
+            state = forward_sweep(program, ctx.values, batched[:, columns])
             found.append(readout.values(state))
             if any(ctx.needs_input_grad):
                 states.append(state)
-        ctx.program, ctx.readout = program, readout
-        ctx.save_for_backward(shared, batched, *states)
+        ctx.readout = readout
+        ctx.save_for_backward(*states)
         return found[0] if len(found) == 1 else torch.cat(found, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        shared, batched, *states = ctx.saved_tensors
-        adjoints = (
-            ctx.readout.adjoint(state, upstream[:, columns])
-            for state, columns in zip(
-                states, chunks(ctx.program.n_qubits, batched.shape[1]), strict=True
-            )
+        states = ctx.saved_tensors
+        columns = chunks(ctx.program.n_qubits, upstream.shape[1])
+        pairs = (
+            torch.stack([state, ctx.readout.adjoint(state, upstream[:, part])])
+            for state, part in zip(states, columns, strict=True)
         )
-        pairs = (torch.stack(pair) for pair in zip(states, adjoints, strict=True))
-        return *_angle_gradients(ctx, shared, batched, pairs), None, None
-
-
-def _angle_gradients(
-    ctx: Any, shared: Tensor, batched: Tensor, pairs: Iterator[Tensor]
-) -> tuple[Tensor, Tensor]:
-    """The gradients of both angle tables from the pairs (state, adjoint) of each chunk."""
-    program: Program = ctx.program
-    values = program.values(shared)
-    gradients = program.no_gradients(values, batched, wants_batched=ctx.needs_input_grad[1])
-    for columns, pair in zip(chunks(program.n_qubits, batched.shape[1]), pairs, strict=True):
-        view = replace(gradients, batched=gradients.batched[:, columns])
-        backward_sweep(program, values, batched[:, columns], pair, view)
-    return program.collect(gradients), gradients.batched
+        return *_Fused.finish(ctx, pairs), None, None

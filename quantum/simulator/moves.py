@@ -47,6 +47,6 @@ def _all_set(index: Tensor, shifts: list[int]) -> Tensor:
 
 def move_amplitudes(register: Register, origin: Int32[Tensor, " amplitude"]) -> None:
     """Fills every basis state from the one it came from."""
-    for old, new in zip(register.data, register.spare, strict=True):
+    for old, new in zip(register.now.copies, register.spare.copies, strict=True):
         torch.index_select(old, 0, origin, out=new)
     register.flip()

@@ -5,8 +5,10 @@ low half, and across. The first two give e^{i..} on 2^(n/2) states each and an o
 the third needs an exponential per basis state.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Complex, Float, Int64
@@ -16,7 +18,7 @@ from quantum.simulator.lowering import Phase
 from quantum.simulator.register import Register
 from quantum.simulator.signs import SignTable, ones_patterns, parity_patterns, split
 
-_KEPT = 2**20  # phase factors of all layers are kept where they are fewer than this
+_KEPT = 2**20  # fewer phase factors than this, of all layers together, are kept
 
 
 def phase_patterns(phases: Sequence[Phase], n_qubits: int, like: Tensor) -> SignTable:
@@ -114,51 +116,99 @@ class CompiledPhases:
     low_patterns: Float[Tensor, "low_mask low"]
     across: list[AcrossPhases]
 
-    def factors(self, angles: Float[Tensor, " shared"]) -> "PhaseFactors":
-        high = _unit(angles[self.high_slots] @ self.high_patterns)
-        low = _unit(angles[self.low_slots] @ self.low_patterns)
-        return PhaseFactors(high, low, [angles[a.slots] for a in self.across], self.across)
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Layers, and basis states of the high and the low half."""
+        return len(self.across), self.high_patterns.shape[1], self.low_patterns.shape[1]
 
-    def gradient(
-        self,
-        high: Float[Tensor, "layer high"],
-        low: Float[Tensor, "layer low"],
-        into: Float[Tensor, " shared"],
-    ) -> None:
-        """Adds to the angles' gradient what the marginals of all layers say."""
-        for marginal, patterns, slots in (
-            (high, self.high_patterns, self.high_slots),
-            (low, self.low_patterns, self.low_slots),
-        ):
-            into.index_add_(0, slots.flatten(), (marginal @ patterns.T).flatten())
+    @property
+    def are_small(self) -> bool:
+        return math.prod(self.shape) <= _KEPT
 
 
 class PhaseFactors:
-    """e^{i..} of every shared phase layer, made when asked for, kept where all fit in the cache."""
+    """e^{i..} of every shared phase layer; kept where they are small, else made when asked for."""
 
-    def __init__(
-        self,
-        high: Complex[Tensor, "layer high"],
-        low: Complex[Tensor, "layer low"],
-        across_angles: list[Tensor],
-        across: list[AcrossPhases],
-    ) -> None:
-        self._high, self._low = high, low
-        self._across_angles, self.across = across_angles, across
-        self._kept: Tensor | None = None
-        if high.shape[0] * high.shape[1] * low.shape[1] <= _KEPT and not any(
-            map(len, across_angles)
-        ):
-            self._kept = (high[:, :, None] * low[:, None, :]).flatten(1)
+    def __init__(self, compiled: CompiledPhases, angles: Float[Tensor, " shared"]) -> None:
+        self._across = compiled.across
+        self._angles = angles
+        self._high = _unit(angles[compiled.high_slots] @ compiled.high_patterns)
+        self._low = _unit(angles[compiled.low_slots] @ compiled.low_patterns)
+        self._kept: list[tuple[Tensor, Tensor]] = []
+        if compiled.are_small:
+            whole = [self._make(layer) for layer in range(len(self._across))]
+            self._kept = [(factors, factors.conj_physical()) for factors in whole]
 
-    def of_layer(self, layer: int) -> Complex[Tensor, "amplitude 1"]:
-        if self._kept is not None:
-            return self._kept[layer, :, None]
+    def of_layer(self, layer: int, *, undo: bool = False) -> Complex[Tensor, "amplitude 1"]:
+        if self._kept:
+            return self._kept[layer][undo]
+        factors = self._make(layer)
+        return factors.conj_physical_() if undo else factors
+
+    def _make(self, layer: int) -> Complex[Tensor, "amplitude 1"]:
         factors = (self._high[layer, :, None] * self._low[layer]).view(-1, 1)
-        across = self.across[layer]
-        if across.slots.numel():
-            factors *= _unit(across.patterns.expand(self._across_angles[layer][:, None]))
+        across = self._across[layer]
+        if across.slots.shape[0]:
+            angles = self._angles[across.slots]
+            factors *= _unit(across.patterns.expand(angles[:, None]))
         return factors
+
+
+class PhaseGradients:
+    """Σ over columns of Im(conj(adjoint) state) for every layer, reduced to its marginals.
+
+    Where the layers are small they are reduced all at once, at the end.
+    """
+
+    def __init__(self, compiled: CompiledPhases) -> None:
+        n_layers, n_high, n_low = compiled.shape
+        like = compiled.high_patterns
+        self._compiled = compiled
+        self._whole: tuple[Tensor, ...] = ()
+        if compiled.are_small:
+            self._whole = like.new_zeros(n_layers, n_high * n_low).unbind(0)
+        self._high = like.new_zeros(n_layers, n_high)
+        self._low = like.new_zeros(n_layers, n_low)
+        self._across = [like.new_zeros(len(across.slots)) for across in compiled.across]
+
+    def add(self, layer: int, products: Complex[Tensor, "amplitude column"]) -> None:
+        """Takes conj(adjoint) * state of some columns, after or before the layer's phases."""
+        flat = torch.view_as_real(products).flatten(1)
+        pick = _imaginary(products.shape[1], flat.dtype, flat.device)
+        if self._whole:
+            self._whole[layer].addmv_(flat, pick)
+        else:
+            self._reduce(slice(layer, layer + 1), (flat @ pick)[None])
+
+    def _reduce(self, layers: slice, overlaps: Float[Tensor, "layer amplitude"]) -> None:
+        square = overlaps.view(-1, *self._compiled.shape[1:])
+        self._high[layers] += square.sum(2)
+        self._low[layers] += square.sum(1)
+        for total, across, overlap in zip(
+            self._across[layers], self._compiled.across[layers], overlaps, strict=True
+        ):
+            if across.slots.shape[0]:
+                total += across.patterns.contract(overlap[:, None])[:, 0]
+
+    def add_to(self, gradient: Float[Tensor, " shared"]) -> None:
+        """Adds the derivatives in the angles."""
+        compiled = self._compiled
+        if self._whole:
+            self._reduce(slice(None), torch.stack(self._whole))
+        for marginal, patterns, slots in (
+            (self._high, compiled.high_patterns, compiled.high_slots),
+            (self._low, compiled.low_patterns, compiled.low_slots),
+        ):
+            gradient.index_add_(0, slots.flatten(), (marginal @ patterns.T).flatten(), alpha=-2)
+        for found, across in zip(self._across, compiled.across, strict=True):
+            if across.slots.shape[0]:
+                gradient.index_add_(0, across.slots, found, alpha=-2)
+
+
+@lru_cache(maxsize=16)
+def _imaginary(n_columns: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, " re_im"]:
+    """What sums the imaginary parts of a row of complex numbers, as a product with their reals."""
+    return torch.tensor([0.0, 1.0] * n_columns, dtype=dtype, device=device)
 
 
 def _unit(angle: Tensor) -> Tensor:
@@ -167,7 +217,7 @@ def _unit(angle: Tensor) -> Tensor:
 
 
 def multiply(register: Register, factors: Complex[Tensor, "amplitude column"]) -> None:
-    register.data.mul_(factors)
+    register.now.data.mul_(factors)
 
 
 def column_factors(
@@ -177,18 +227,8 @@ def column_factors(
     return _unit(patterns.expand(angles))
 
 
-def twist(
-    adjoint: Complex[Tensor, "amplitude column"],
-    state: Complex[Tensor, "amplitude column"],
-    spare: Complex[Tensor, "amplitude column"],
-) -> Complex[Tensor, "amplitude column"]:
-    """conj(adjoint) * state in the spare: its imaginary part is what a phase's gradient sums."""
-    torch.conj_physical(adjoint, out=spare)
-    return spare.mul_(state)
-
-
-def sum_columns_imag(values: Complex[Tensor, "amplitude column"]) -> Float[Tensor, " amplitude"]:
-    """Σ over the columns of the imaginary part, as one matrix-vector product."""
-    flat = torch.view_as_real(values).flatten(1)
-    pick = flat.new_tensor([0.0, 1.0]).repeat(values.shape[1])
-    return flat @ pick
+def overlap(register: Register) -> Complex[Tensor, "amplitude column"]:
+    """conj(adjoint) * state of a register (state, adjoint), in the spare."""
+    state, adjoint = register.now.copies
+    torch.conj_physical(adjoint, out=register.spare.copies[0])
+    return register.spare.copies[0].mul_(state)

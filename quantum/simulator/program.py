@@ -12,7 +12,13 @@ from quantum.circuit import Circuit
 from quantum.simulator.angles import AngleTable, CompiledAngles
 from quantum.simulator.lowering import Phase, Turn
 from quantum.simulator.moves import sources
-from quantum.simulator.phases import CompiledPhases, PhaseTable, phase_patterns
+from quantum.simulator.phases import (
+    CompiledPhases,
+    PhaseFactors,
+    PhaseGradients,
+    PhaseTable,
+    phase_patterns,
+)
 from quantum.simulator.schedule import Layer, MoveLayer, TurnLayer, fuse
 from quantum.simulator.steps import (
     ColumnPhaseStep,
@@ -50,33 +56,27 @@ class Program:
         matrices = {
             size: span_matrices(shared[slots]).unbind() for size, slots in self.span_slots.items()
         }
-        return Values(shared, matrices, self.phases.factors(shared))
+        return Values(shared, matrices, PhaseFactors(self.phases, shared))
 
     def no_gradients(
         self, values: Values, batched: Float[Tensor, "batched column"], *, wants_batched: bool
     ) -> Gradients:
         """Zeros to add to."""
-        like = values.shared
-        return Gradients(
-            torch.zeros_like(like),
-            torch.zeros_like(batched),
-            {
-                size: like.new_zeros(slots.shape[0], 2**size, 2**size)
-                for size, slots in self.span_slots.items()
-            },
-            like.new_zeros(self.phases.high_slots.shape[0], self.phases.high_patterns.shape[1]),
-            like.new_zeros(self.phases.low_slots.shape[0], self.phases.low_patterns.shape[1]),
-            wants_batched,
-        )
+        shared = torch.zeros_like(values.shared)
+        correlations = {
+            size: shared.new_zeros(slots.shape[0], 2**size, 2**size).unbind()
+            for size, slots in self.span_slots.items()
+        }
+        phases = PhaseGradients(self.phases)
+        return Gradients(shared, torch.zeros_like(batched), correlations, phases, wants_batched)
 
     def collect(self, gradients: Gradients) -> Float[Tensor, " shared"]:
         """The gradient of the shared angles from all that the sweep gathered."""
         total = gradients.shared
         for size, slots in self.span_slots.items():
-            found = gradients.correlations[size].flatten(1) @ self.generators[size].T
+            found = torch.stack(gradients.correlations[size]).flatten(1) @ self.generators[size].T
             total.index_add_(0, slots.flatten(), found.flatten())
-        self.phases.gradient(gradients.high, gradients.low, total)
-        total[0] = 0  # row 0 stands for "no angle"
+        gradients.phases.add_to(total)
         return total
 
 
@@ -101,7 +101,7 @@ def compile_program(
         circuit.n_qubits,
         start,
         steps,
-        draft.table.compile(dtype, device),
+        draft.table.compile(like),
         draft.phases.compile(like),
         span_slots,
         {size: span_generators(size, like) for size in span_slots},

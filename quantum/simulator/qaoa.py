@@ -17,7 +17,14 @@ from torch.autograd.function import once_differentiable
 
 from quantum.simulator.cost import BLOCK, CostTables, block_of
 from quantum.simulator.register import Register
-from quantum.simulator.turns import SPAN, Span, correlate, span_generators, span_matrices, turn_span
+from quantum.simulator.turns import (
+    SPAN,
+    Span,
+    add_correlation,
+    span_generators,
+    span_matrices,
+    turn_span,
+)
 
 
 def qaoa_energy(
@@ -110,7 +117,7 @@ def _turn_low(block: Complex[Tensor, "middle low"], matrices: dict[int, Tensor])
     """Turns the qubits inside a block."""
     register = Register(block.view(1, -1, 1))
     _turn_all(register, block.numel().bit_length() - 1, matrices)
-    if register.data.data_ptr() != block.data_ptr():  # an odd number of spans ends in the spare
+    if register.now.data.data_ptr() != block.data_ptr():  # an odd number of spans ends in the spare
         block.copy_(register.data.view_as(block))
 
 
@@ -186,11 +193,13 @@ class _Energy(torch.autograd.Function):
 
 def _mixer_slope(pair: Complex[Tensor, "2 high middle low"], cost: CostTables) -> float:
     """dE/dβ of the layer just reached: every qubit turns by 2β."""
-    state, adjoint = pair.flatten(1)[:, :, None]
+    state, adjoint = torch.view_as_real(pair).view(2, -1).unbind(0)
     total = 0.0
     for span in _cover(cost.n_amplitudes.bit_length() - 1):
+        found = _like(cost).new_zeros(2**span.size, 2**span.size)
+        add_correlation(found, adjoint, state, span)
         reader = span_generators(span.size, _like(cost)).sum(0)
-        total += 2 * float(reader @ correlate(adjoint, state, span).flatten())
+        total += 2 * float(reader @ found.flatten())
     return total
 
 

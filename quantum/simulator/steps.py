@@ -10,16 +10,16 @@ from torch import Tensor
 from quantum.simulator.moves import move_amplitudes
 from quantum.simulator.phases import (
     PhaseFactors,
+    PhaseGradients,
     column_factors,
     multiply,
-    sum_columns_imag,
-    twist,
+    overlap,
 )
 from quantum.simulator.register import Register
 from quantum.simulator.signs import SignTable
 from quantum.simulator.turns import (
     Span,
-    correlate,
+    add_correlation,
     correlate_columns,
     gradient_of_product,
     product_state,
@@ -43,9 +43,8 @@ class Gradients:
 
     shared: Float[Tensor, " shared"]
     batched: Float[Tensor, "batched column"]
-    correlations: dict[int, Float[Tensor, "span dim dim"]]
-    high: Float[Tensor, "layer high"]
-    low: Float[Tensor, "layer low"]
+    correlations: dict[int, tuple[Float[Tensor, "dim dim"], ...]]
+    phases: PhaseGradients
     wants_batched: bool
 
 
@@ -79,9 +78,9 @@ class TurnStep:
     def backward(
         self, register: Register, values: Values, angles: Tensor, gradients: Gradients
     ) -> None:
-        state, adjoint = register.data
+        state, adjoint = register.now.real.view(2, -1).unbind(0)
         for span in self.spans:
-            gradients.correlations[span.size][span.row] += correlate(adjoint, state, span)
+            add_correlation(gradients.correlations[span.size][span.row], adjoint, state, span)
         for span in self.spans:
             turn_span(register, values.matrices[span.size][span.row].T, span)
 
@@ -100,9 +99,8 @@ class ColumnTurnStep:
         self, register: Register, values: Values, angles: Tensor, gradients: Gradients
     ) -> None:
         if gradients.wants_batched:
-            state, adjoint = register.data
             for qubit, row in self.turns:
-                gradients.batched[row] += correlate_columns(adjoint, state, qubit)
+                gradients.batched[row] += correlate_columns(register, qubit)
         for qubit, row in self.turns:
             turn_columns(register, qubit, angles[row], undo=True)
 
@@ -117,16 +115,8 @@ class PhaseStep:
     def backward(
         self, register: Register, values: Values, angles: Tensor, gradients: Gradients
     ) -> None:
-        state, adjoint = register.data
-        overlap = -2 * sum_columns_imag(twist(adjoint, state, register.spare[0]))
-        square = overlap.view(gradients.high.shape[1], -1)
-        gradients.high[self.layer] += square.sum(1)
-        gradients.low[self.layer] += square.sum(0)
-        across = values.phases.across[self.layer]
-        if across.slots.numel():
-            found = across.patterns.contract(overlap[:, None])[:, 0]
-            gradients.shared.index_add_(0, across.slots, found)
-        multiply(register, values.phases.of_layer(self.layer).conj())
+        gradients.phases.add(self.layer, overlap(register))
+        multiply(register, values.phases.of_layer(self.layer, undo=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +133,7 @@ class ColumnPhaseStep:
         self, register: Register, values: Values, angles: Tensor, gradients: Gradients
     ) -> None:
         if gradients.wants_batched:
-            state, adjoint = register.data
-            overlap = twist(adjoint, state, register.spare[0]).imag
-            found = self.patterns.contract(-2 * overlap)
+            found = self.patterns.contract(-2 * overlap(register).imag)
             gradients.batched.index_add_(0, self.rows, found)
         multiply(register, column_factors(self.patterns, -angles[self.rows]))
 

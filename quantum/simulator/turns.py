@@ -15,6 +15,7 @@ from quantum.simulator.register import Register
 SPAN = 4  # qubits per product: 16 x 16 is where matrix products get fast and waste little
 _NARROW = 8  # fewer columns than this are widened into the matrix
 _SCATTERED = 128  # fewer columns than this are gathered before they are correlated
+_WIDE = 64  # … unless all of them fit into a matrix of this size
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,49 +82,58 @@ def span_generators(size: int, like: Tensor) -> Float[Tensor, "qubit entry"]:
 def turn_span(register: Register, matrix: Float[Tensor, "dim dim"], span: Span) -> None:
     """Applies the matrix to the span's qubits."""
     dim = matrix.shape[0]
-    old, new = (torch.view_as_real(d) for d in (register.data, register.spare))
+    old, new = register.now.real, register.spare.real
     blocks = register.n_copies << span.first
-    columns = old.numel() // (blocks * dim)
-    if blocks == 1:
-        torch.mm(matrix, old.view(dim, columns), out=new.view(dim, columns))
-    elif columns >= _NARROW:
+    columns = old.shape[0] // (blocks * dim)
+    if columns >= _NARROW or blocks == 1:
         torch.bmm(
             matrix.expand(blocks, dim, dim),
             old.view(blocks, dim, columns),
             out=new.view(blocks, dim, columns),
         )
     else:
-        one = torch.eye(columns, dtype=matrix.dtype, device=matrix.device)
-        wide = torch.kron(matrix.contiguous(), one)
+        wide = _widened(matrix, columns)
         torch.mm(old.view(blocks, -1), wide.T, out=new.view(blocks, -1))
     register.flip()
 
 
-def correlate(
-    adjoint: Complex[Tensor, "amplitude column"],
-    state: Complex[Tensor, "amplitude column"],
+def _widened(matrix: Float[Tensor, "dim dim"], columns: int) -> Float[Tensor, "wide wide"]:
+    """The matrix acting on [dim, columns] as one axis."""
+    one = torch.eye(columns, dtype=matrix.dtype, device=matrix.device)
+    return torch.kron(matrix.contiguous(), one)
+
+
+def add_correlation(
+    total: Float[Tensor, "dim dim"],
+    adjoint: Float[Tensor, " everything"],
+    state: Float[Tensor, " everything"],
     span: Span,
-) -> Float[Tensor, "dim dim"]:
-    """Re Σ conj(adjoint_a) state_b over everything but the span's qubits, for all a and b."""
+) -> None:
+    """Adds Re Σ conj(adjoint_a) state_b over everything but the span's qubits, for all a and b.
+
+    Args:
+        adjoint, state: real and imaginary parts as they lie in a register.
+    """
     dim = 2**span.size
-    left, right = (torch.view_as_real(v).view(1 << span.first, dim, -1) for v in (adjoint, state))
+    left, right = (v.view(1 << span.first, dim, -1) for v in (adjoint, state))
     columns = left.shape[2]
     if left.shape[0] == 1:
-        return left[0] @ right[0].T
-    if columns >= _SCATTERED:
-        return torch.bmm(left, right.transpose(1, 2)).sum(0)
-    if dim * columns <= 64:
+        total.addmm_(left[0], right[0].T)
+    elif columns >= _SCATTERED:
+        total += torch.bmm(left, right.transpose(1, 2)).sum(0)
+    elif dim * columns <= _WIDE:
         full = left.flatten(1).T @ right.flatten(1)
-        return full.view(dim, columns, dim, columns).diagonal(dim1=1, dim2=3).sum(-1)
-    gathered = (v.transpose(0, 1).reshape(dim, -1) for v in (left, right))
-    return next(gathered) @ next(gathered).T
+        total += full.view(dim, columns, dim, columns).diagonal(dim1=1, dim2=3).sum(-1)
+    else:
+        gathered = [v.transpose(0, 1).reshape(dim, -1) for v in (left, right)]
+        total.addmm_(gathered[0], gathered[1].T)
 
 
 def turn_columns(
     register: Register, qubit: int, angles: Float[Tensor, " column"], *, undo: bool = False
 ) -> None:
     """Turns one qubit by another angle in each column."""
-    old, new = (_halves(d, qubit) for d in (register.data, register.spare))
+    old, new = (_halves(buffer.data, qubit) for buffer in (register.now, register.spare))
     half = (-angles if undo else angles) / 2
     cos, sin = (f(half)[:, None].expand(-1, 2).contiguous() for f in (torch.cos, torch.sin))
     torch.mul(old[:, 0], cos, out=new[:, 0])
@@ -133,20 +143,16 @@ def turn_columns(
     register.flip()
 
 
-def correlate_columns(
-    adjoint: Complex[Tensor, "amplitude column"],
-    state: Complex[Tensor, "amplitude column"],
-    qubit: int,
-) -> Float[Tensor, " column"]:
+def correlate_columns(register: Register, qubit: int) -> Float[Tensor, " column"]:
     """The gradient of a turn of the qubit, for each column by itself."""
-    left, right = _halves(adjoint[None], qubit), _halves(state[None], qubit)
+    right, left = _halves(register.now.data, qubit).unflatten(0, (2, -1))
     product = left[:, 1] * right[:, 0]
     product.addcmul_(left[:, 0], right[:, 1], value=-1)
     return product.sum((0, 1, 3))
 
 
 def _halves(data: Complex[Tensor, "copy amplitude column"], qubit: int) -> Tensor:
-    """[block, bit of the qubit, rest, column, re/im]."""
+    """[copy and block, bit of the qubit, rest, column, re/im]."""
     copies, _, columns = data.shape
     return torch.view_as_real(data).view(copies << qubit, 2, -1, columns, 2)
 
@@ -155,21 +161,43 @@ def product_state(
     angles: Float[Tensor, "qubit column"],
 ) -> Float[Tensor, "amplitude column"]:
     """RY(angle) on every qubit of |0…0⟩: real amplitudes."""
-    vectors = torch.stack([torch.cos(angles / 2), torch.sin(angles / 2)], 1)
-    state = vectors[0]
-    for vector in vectors[1:]:
-        state = (state[:, None] * vector).flatten(0, 1)
-    return state
+    return _partial_products(*_vectors(angles))[-1]
+
+
+def _vectors(
+    angles: Float[Tensor, "qubit column"],
+) -> tuple[Float[Tensor, "qubit column"], Float[Tensor, "qubit column"]]:
+    return torch.cos(angles / 2), torch.sin(angles / 2)
+
+
+def _partial_products(
+    cos: Float[Tensor, "qubit column"], sin: Float[Tensor, "qubit column"]
+) -> list[Float[Tensor, "_amplitude column"]]:
+    """The product states of the first 0, 1, 2, … qubits."""
+    vectors = torch.stack([cos, sin], 1)
+    states = [torch.ones_like(cos[:1])]
+    for vector in vectors.unbind(0):
+        states.append((states[-1][:, None] * vector).flatten(0, 1))
+    return states
 
 
 def gradient_of_product(
     angles: Float[Tensor, "qubit start_column"], adjoint: Complex[Tensor, "amplitude column"]
 ) -> Float[Tensor, "qubit start_column"]:
-    """The gradient that the adjoint state gives the angles of `product_state`."""
-    with torch.enable_grad():
-        leaf = angles.detach().requires_grad_()
-        state = product_state(leaf)
-    upstream = 2 * adjoint.real
-    if state.shape[1] == 1:
-        upstream = upstream.sum(1, keepdim=True)
-    return torch.autograd.grad(state, leaf, upstream)[0]
+    """The gradient that the adjoint state gives the angles of `product_state`.
+
+    Qubit by qubit from the last: what is left of the adjoint, contracted with the product of the
+    qubits before, meets the qubit's turned vector; contracted with its own vector, it goes on.
+    """
+    cos, sin = _vectors(angles)
+    before = _partial_products(cos, sin)
+    left = 2 * adjoint.real
+    if angles.shape[1] == 1:
+        left = left.sum(1, keepdim=True)
+    found = torch.empty_like(angles)
+    for q in range(len(angles) - 1, -1, -1):
+        zero, one = left.view(-1, 2, left.shape[1]).unbind(1)
+        slope = one * cos[q] - zero * sin[q]
+        torch.sum(slope * before[q], 0, out=found[q])
+        left = zero * cos[q] + one * sin[q]
+    return found / 2
