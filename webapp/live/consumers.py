@@ -29,7 +29,7 @@ from webapp.models import Job
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.1
-SLACK_SECONDS = 0.05
+SLACK_SECONDS = 0.2
 PING_SECONDS = 20.0
 RETRY_SECONDS = 2.0
 ENDED, WENT_WRONG, NOT_FOUND = 1000, 1011, 4404
@@ -123,10 +123,10 @@ class DashboardConsumer(AsyncWebsocketConsumer):
 
 
 class Pace:
-    """At most ten flushes a second, counted over time.
+    """At most ten flushes a second over time, and two more in a row after a pause.
 
-    One may come up to `SLACK_SECONDS` early, so that events that come ten times a second are not
-    each held back by the lateness of the one before (the "generic cell rate algorithm").
+    Without those two, one hiccup would delay every later event of a source that speaks ten times
+    a second (the "generic cell rate algorithm" and its tolerance).
     """
 
     def __init__(self) -> None:
@@ -136,7 +136,7 @@ class Pace:
         """Waits after a flush until the next one may come."""
         now = asyncio.get_running_loop().time()
         self._due = max(self._due, now) + FLUSH_SECONDS
-        await asyncio.sleep(self._due - SLACK_SECONDS - now)
+        await asyncio.sleep(max(0.0, self._due - SLACK_SECONDS - now))
 
 
 def _since(scope: Any) -> str:
@@ -152,9 +152,12 @@ async def _guarded(consumer: AsyncWebsocketConsumer, talk: Coroutine[Any, Any, N
     """The boundary of a socket's task: nobody awaits it, so it reports its own failures."""
     try:
         await talk
+    except OSError:
+        logger.info("A browser went away while it was sent something")
     except Exception:
         logger.exception("A socket ended early")
-        await consumer.close(WENT_WRONG)
+        with contextlib.suppress(OSError):
+            await consumer.close(WENT_WRONG)
 
 
 async def _refuse(consumer: AsyncWebsocketConsumer) -> None:
