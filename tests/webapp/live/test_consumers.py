@@ -219,6 +219,52 @@ async def test_a_new_attempt_is_told(job, user):
         await page.events_until(lambda e: e.get("status") == "running")
 
 
+class Clock:
+    """An event loop whose time passes only in sleeps and when a test says so."""
+
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr(consumers.asyncio, "get_running_loop", lambda: self)
+        monkeypatch.setattr(consumers.asyncio, "sleep", self.sleep)
+
+    def time(self):
+        return self.now
+
+    async def sleep(self, seconds):
+        self.now += seconds
+
+
+async def test_a_busy_source_gets_ten_flushes_a_second(monkeypatch):
+    clock, pace = Clock(monkeypatch), consumers.Pace()
+    for _ in range(100):
+        await pace.rest()
+    assert clock.now - 1000.0 == pytest.approx(100 * 0.1, abs=0.25)
+
+
+async def test_a_hiccup_does_not_delay_what_follows(monkeypatch):
+    clock, pace = Clock(monkeypatch), consumers.Pace()
+    late = []
+    for number in range(50):
+        arrives = 1000.0 + 0.1 * number
+        clock.now = max(clock.now, arrives + (0.15 if number == 20 else 0.0))
+        late.append(clock.now - arrives)
+        await pace.rest()
+    assert late[20] == pytest.approx(0.15)
+    assert max(late[23:]) == pytest.approx(0.0)
+
+
+async def test_a_browser_that_goes_away_is_no_error(job, user, monkeypatch, caplog):
+    async def gone(*args, **words):
+        raise OSError("the browser is gone")
+
+    async with job_page(job, user) as page:
+        await page.frame()
+        monkeypatch.setattr(consumers, "_send", gone)
+        await sync_to_async(say)(job, line("a"))
+        await asyncio.sleep(0.3)
+    assert "ended early" not in caplog.text
+
+
 # whose page -------------------------------------------------------------------------------------
 
 
