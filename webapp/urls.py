@@ -4,7 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from webapp.views import accounts, dashboard, health, home, jobs, results
+from webapp.views import accounts, dashboard, health, home, jobs, models, results
 
 # The admin has no sign-in of its own: allauth's counts the failures.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -26,6 +26,7 @@ urlpatterns = [
     path(f"{_JOB}archive.zip", results.archive, name="job_archive"),
     path(_SAMPLE, results.sample, name="job_sample"),
     path(f"{_SAMPLE}<str:kind>", results.frames, name="job_frames"),
+    path("models/<slug:name>/", models.card, name="model_card"),
     path("start/", accounts.start, name="start"),
     path("healthz/", health.health, name="health"),
     # The local user is the only one without a password, and stays so.

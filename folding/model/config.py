@@ -96,6 +96,6 @@ SMALL = ModelConfig(
     n_confidence_blocks=2,
     n_keys=64,
     n_cycles=4,
-    sampler=SamplerConfig(gamma_0=0.0, step_scale=1.0, n_steps=20),
+    sampler=SamplerConfig(gamma_0=0.0, step_scale=1.15, n_steps=20),
 )
 """The small model that ships with the code: every part of the network, narrower and shallower."""
