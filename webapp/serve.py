@@ -227,11 +227,18 @@ def _announce(supervisor: Supervisor, address: Address) -> None:
 
 
 def _answers(address: Address) -> bool:
+    """Whether the web process is up.
+
+    Raises:
+        CannotStart: it is up, and broken.
+    """
     try:
         with urllib.request.urlopen(f"{address.url}/healthz/", timeout=2):
             return True
-    except urllib.error.HTTPError:
-        return True
+    except urllib.error.HTTPError as error:
+        raise CannotStart(
+            f"The web process answers its health check with {error.code}; the lines above say why."
+        ) from None
     except OSError:
         return False
 

@@ -6,7 +6,9 @@ import socket
 import subprocess
 import sys
 import time
+from email.message import Message
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import psutil
@@ -15,6 +17,7 @@ import redis
 
 from tests.stack import ROOT, LiveStack
 from webapp import serve
+from webapp.address import Address
 
 
 def wait_until(condition, seconds: float = 20) -> None:
@@ -182,3 +185,12 @@ def test_a_chore_is_done_at_once_and_then_at_most_every_so_often(monkeypatch):
     for now[0] in (0.1, 1, 4.9, 5.2, 6, 10.3):
         tick()
     assert done == [0.1, 5.2, 10.3]
+
+
+def test_a_web_process_that_is_up_but_broken_is_said(monkeypatch):
+    def broken(url, timeout):
+        raise HTTPError(url, 500, "Server Error", Message(), None)
+
+    monkeypatch.setattr(serve.urllib.request, "urlopen", broken)
+    with pytest.raises(serve.CannotStart, match="health check with 500; the lines above"):
+        serve._answers(Address("127.0.0.1", 8000))
