@@ -18,7 +18,9 @@ from folding.model.config import SMALL
 from folding.training.dataset import Crop, CropSampler, CropSize
 from folding.training.losses import diffusion_loss, distogram_loss
 
-LOG_COLUMNS = ("step", "loss", "mse", "bond", "smooth_lddt", "distogram", "seconds")
+LOG_COLUMNS = (
+    *("step", "loss", "mse", "bond", "smooth_lddt", "neighbours", "distogram", "seconds"),
+)
 
 
 @dataclass(frozen=True)

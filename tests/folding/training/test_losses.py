@@ -1,5 +1,7 @@
 """The losses are nought at the truth, right where they can be counted, and blind to motion."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from folding.training.losses import (
     diffusion_loss,
     distogram_loss,
     error_bins,
+    neighbour_error,
     smooth_lddt_loss,
     weighted_rigid_align,
 )
@@ -24,6 +27,18 @@ from folding.training.losses import (
 @pytest.fixture
 def crop(chains):
     return collate([chains[0], chains[1]], CropSize.of(60), np.random.default_rng(0))
+
+
+def collated(crop, index: int):
+    """The features of one crop, still with a batch axis."""
+    return replace(
+        crop.features,
+        **{
+            field.name: value[index : index + 1]
+            for field in fields(crop.features)
+            if (value := getattr(crop.features, field.name)) is not None
+        },
+    )
 
 
 def turned(x: torch.Tensor, seed: int = 0) -> torch.Tensor:
@@ -74,6 +89,24 @@ def test_stretched_bonds_are_seen(crop):
     error = bond_error(truth * 1.1, truth, crop.observed, crop.features)
     # 0.133 Å at C-N and 0.38 Å at Cα-Cα, squared and averaged
     assert error.flatten().tolist() == pytest.approx([(0.133**2 + 0.38**2) / 2] * 2, rel=0.05)
+
+
+def test_neighbours_are_seen_alike_after_motion_but_not_in_the_mirror(crop):
+    truth = crop.coordinates.unsqueeze(1)
+    same = neighbour_error(turned(truth), truth, crop.observed, crop.features)
+    mirrored = neighbour_error(-truth, truth, crop.observed, crop.features)
+    assert same.item() == pytest.approx(0.01, abs=2e-3)  # the square root's floor
+    assert mirrored.item() > 1.0
+
+
+def test_far_residues_do_not_count_as_neighbours(crop):
+    truth = crop.coordinates[:1].unsqueeze(1)
+    moved = truth.clone()
+    later = crop.features.atom_to_token[0] >= 30
+    moved[:, :, later] += 50.0
+    error = neighbour_error(moved, truth, crop.observed[:1], collated(crop, 0))
+    # 20 of the 2 * (55 + 54 + 53 + 52) pairs cross the cut, each clamped to 6 Å
+    assert error.item() == pytest.approx(6 * 20 / 428, rel=0.05)
 
 
 def test_smooth_lddt_falls_with_noise(crop):
