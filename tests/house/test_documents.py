@@ -67,3 +67,15 @@ def rooms_on_map(package: str) -> set[str]:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_file_has_a_room_on_the_map(package):
     assert rooms_on_disk(package) == rooms_on_map(package)
+
+
+def pins(name: str) -> set[str]:
+    """`package==version`, in lower case, for each line of the file that pins one."""
+    lines = (ROOT / name).read_text().lower().splitlines()
+    return {match[0] for line in lines if (match := re.match(r"[\w.-]+==[\w.]+", line))}
+
+
+def test_what_is_required_is_what_was_pinned():
+    """torch is left out: machines differ in the build they want. `make pins` writes the file."""
+    required = pins("requirements.txt") | pins("requirements-dev.txt")
+    assert {pin for pin in required - pins("constraints.txt") if "torch" not in pin} == set()

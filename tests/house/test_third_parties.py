@@ -29,6 +29,7 @@ ROOMS = {
     "h5py": ("folding/outputs", "folding/training", "webapp/viewer"),
     "jaxtyping": SCIENCE,
     "kombu": ("webapp/queue", "webapp/tasks"),
+    "markdown": ("webapp/views/models",),
     "matplotlib": ("folding/training",),
     "numpy": (*SCIENCE, "webapp/live/frames", "webapp/viewer"),
     "psutil": ("folding/cost", "webapp"),
