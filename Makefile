@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 VENDOR := static/vendor
-# Where pip gets torch; empty means PyPI. PyTorch's CPU builds, a tenth of the size:
-#   make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Where pip gets torch; empty means pip's default. PyTorch's index of CPU builds, which pytorch.org
+# names, is a tenth of the size: make run TORCH_INDEX=URL
 TORCH_INDEX ?=
 TORCH := $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from safetensors.torch import load_file
 from torch import Tensor, distributed
 
 from folding.data.features import random_rotations
@@ -160,6 +161,12 @@ class Trainer:
             temporary,
         )
         temporary.replace(path)
+
+    def start_from(self, weights: Path) -> None:
+        """Starts a new run from exported weights instead of random ones."""
+        tensors = load_file(weights, device=self.device)
+        self.model.load_state_dict(tensors)
+        self.average = {key: value.clone() for key, value in tensors.items()}
 
     def resume(self, path: Path) -> None:
         """Goes on from a checkpoint of ``save``; random numbers start anew, seeded by the step."""

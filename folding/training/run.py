@@ -36,6 +36,8 @@ def train(worker: int, options: TrainingOptions, arguments: dict) -> None:
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists():
         trainer.resume(checkpoint)
+    elif arguments["weights"]:
+        trainer.start_from(arguments["weights"])
     sampler.generator = seed_worker(options.seed, worker, trainer.step)
     stop = Stop(arguments["steps"], arguments["minutes"])
     log, saved = LossLog(out / "loss.csv"), time.monotonic()

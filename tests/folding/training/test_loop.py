@@ -9,7 +9,7 @@ import torch
 
 from folding.training import loop, run
 from folding.training.confidence import ConfidenceOptions, ConfidenceTrainer
-from folding.training.dataset import CropSampler
+from folding.training.dataset import ChainFile, CropSampler
 from folding.training.export import export
 from folding.training.loop import LossLog, Trainer, TrainingOptions, seed_worker
 from folding.training.plot import plot
@@ -104,7 +104,7 @@ def test_the_log_keeps_means_and_becomes_a_picture(tmp_path):
 def test_a_whole_run_saves_and_exports(chain_path, tmp_path):
     arguments = {
         "data": chain_path, "out": tmp_path / "run", "device": "cpu", "workers": 1,
-        "steps": 2, "minutes": 5.0, "save_seconds": 60.0,
+        "steps": 2, "minutes": 5.0, "save_seconds": 60.0, "weights": None,
     }  # fmt: skip
     run.train(0, OPTIONS, arguments)
     run.train(0, OPTIONS, arguments | {"steps": 3})
@@ -116,6 +116,11 @@ def test_a_whole_run_saves_and_exports(chain_path, tmp_path):
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         assert '"steps": 3' in file.metadata()["facts"]
     check(loop.AlphaFold3(TINY), tensors, source="test")
+    again = Trainer(CropSampler(ChainFile(chain_path), "train", np.random.default_rng(0)), OPTIONS)
+    again.start_from(weights)
+    assert again.step == 0
+    for state in (again.model.state_dict(), again.average):
+        assert all(torch.equal(state[name], value) for name, value in tensors.items())
 
 
 def test_the_confidence_stage_moves_the_head_alone_and_learns(chains):
