@@ -42,11 +42,10 @@ def backward_sweep(
     program: Program,
     values: Values,
     angles: Float[Tensor, "batched column"],
-    pair: Complex[Tensor, "2 amplitude column"],
+    register: Register,
     gradients: Gradients,
 ) -> None:
-    """Adds to the gradients what the columns say; `pair` is (state, adjoint) and is used up."""
-    register = Register(pair)
+    """Adds to the gradients what some columns say; the register holds their (state, adjoint)."""
     for step in reversed(program.steps):
         step.backward(register, values, angles, gradients)
     program.start.gradient(register.now.copies[1], values, angles, gradients)
@@ -56,15 +55,20 @@ def differentiate(
     program: Program,
     values: Values,
     batched: Float[Tensor, "batched batch"],
-    pairs: Iterator[Tensor],
+    pairs: Iterator[tuple[Tensor, Tensor]],
     *,
     wants_batched: bool,
 ) -> tuple[Float[Tensor, " shared"], Float[Tensor, "batched batch"]]:
-    """The gradients of both angle tables from the pairs (state, adjoint) of each chunk."""
+    """The gradients of both angle tables from the (state, adjoint) of each chunk."""
     gradients = program.no_gradients(values, batched, wants_batched=wants_batched)
+    register: Register | None = None
     for columns, pair in zip(chunks(program.n_qubits, batched.shape[1]), pairs, strict=True):
+        if register is None or register.n_columns != pair[0].shape[1]:
+            register = Register(torch.stack(pair))
+        else:  # the memory of the chunk before
+            torch.stack(pair, out=register.now.data)
         view = replace(gradients, batched=gradients.batched[:, columns])
-        backward_sweep(program, values, batched[:, columns], pair, view)
+        backward_sweep(program, values, batched[:, columns], register, view)
     return program.collect(gradients), gradients.batched
 
 
@@ -81,7 +85,7 @@ class _Fused(torch.autograd.Function):
         return batched
 
     @staticmethod
-    def finish(ctx: Any, pairs: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
+    def finish(ctx: Any, pairs: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         """The gradients of weights and inputs."""
         wants_weights, wants_inputs, *_ = ctx.needs_input_grad
         wants_batched = wants_inputs or (wants_weights and ctx.program.angles.batch_has_weights)
@@ -110,7 +114,7 @@ class FusedState(_Fused):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
         (state,) = ctx.saved_tensors
         pairs = (
-            torch.stack([state[:, columns], upstream[:, columns] / 2])
+            (state[:, columns], upstream[:, columns] / 2)
             for columns in chunks(ctx.program.n_qubits, state.shape[1])
         )
         return *_Fused.finish(ctx, pairs), None
@@ -140,7 +144,7 @@ class FusedExpectation(_Fused):
         states = ctx.saved_tensors
         columns = chunks(ctx.program.n_qubits, upstream.shape[1])
         pairs = (
-            torch.stack([state, ctx.readout.adjoint(state, upstream[:, part])])
+            (state, ctx.readout.adjoint(state, upstream[:, part]))
             for state, part in zip(states, columns, strict=True)
         )
         return *_Fused.finish(ctx, pairs), None, None

@@ -19,11 +19,12 @@ from quantum.simulator.cost import BLOCK, CostTables, block_of
 from quantum.simulator.register import Register
 from quantum.simulator.turns import (
     SPAN,
+    Matrices,
     Span,
-    add_correlation,
+    correlate_spans,
     span_generators,
     span_matrices,
-    turn_span,
+    turn_spans,
 )
 
 
@@ -113,15 +114,15 @@ def _multiply(block: Complex[Tensor, "middle low"], factors: Iterable[Tensor]) -
         block.mul_(factor)
 
 
-def _turn_low(block: Complex[Tensor, "middle low"], matrices: dict[int, Tensor]) -> None:
+def _turn_low(block: Complex[Tensor, "middle low"], matrices: Matrices) -> None:
     """Turns the qubits inside a block."""
     register = Register(block.view(1, -1, 1))
-    _turn_all(register, block.numel().bit_length() - 1, matrices)
-    if register.now.data.data_ptr() != block.data_ptr():  # an odd number of spans ends in the spare
-        block.copy_(register.data.view_as(block))
+    turn_spans(register, _cover(register.n_qubits), matrices)
+    if register.now.data.data_ptr() != block.data_ptr():  # it ended in the spare
+        block.copy_(register.now.data.view_as(block))
 
 
-def _turn_high(state: Complex[Tensor, "high middle low"], matrices: dict[int, Tensor]) -> None:
+def _turn_high(state: Complex[Tensor, "high middle low"], matrices: Matrices) -> None:
     """Turns the qubits that number the blocks: as many columns at a time as fill one block."""
     n_high = state.shape[0].bit_length() - 1
     if not n_high:
@@ -130,24 +131,21 @@ def _turn_high(state: Complex[Tensor, "high middle low"], matrices: dict[int, Te
     width = max(1, 2 ** (BLOCK - n_high))
     for columns in rows.split(width, 1):
         copy = columns.clone(memory_format=torch.contiguous_format)
-        register = Register(copy.view(1, -1, 1))
-        _turn_all(register, n_high, matrices)
-        columns.copy_(register.data.view(columns.shape))
-
-
-def _turn_all(register: Register, n_qubits: int, matrices: dict[int, Tensor]) -> None:
-    for span in _cover(n_qubits):
-        turn_span(register, matrices[span.size], span)
+        register = Register(copy[None])
+        turn_spans(register, _cover(n_high), matrices)
+        columns.copy_(register.now.data[0])
 
 
 def _cover(n_qubits: int) -> list[Span]:
     return [Span(q, min(SPAN, n_qubits - q), 0) for q in range(0, n_qubits, SPAN)]
 
 
-def _matrices(cost: CostTables, angle: float) -> dict[int, Float[Tensor, "_dim _dim"]]:
+def _matrices(cost: CostTables, angle: float) -> Matrices:
     """The turn of every qubit by the same angle, for each size of span."""
     like = _like(cost)
-    return {size: span_matrices(like.new_full((1, size), angle))[0] for size in range(1, SPAN + 1)}
+    return {
+        size: (span_matrices(like.new_full((1, size), angle))[0],) for size in range(1, SPAN + 1)
+    }
 
 
 def _unit(angle: Tensor) -> Tensor:
@@ -193,14 +191,14 @@ class _Energy(torch.autograd.Function):
 
 def _mixer_slope(pair: Complex[Tensor, "2 high middle low"], cost: CostTables) -> float:
     """dE/dβ of the layer just reached: every qubit turns by 2β."""
-    state, adjoint = torch.view_as_real(pair).view(2, -1).unbind(0)
-    total = 0.0
-    for span in _cover(cost.n_amplitudes.bit_length() - 1):
-        found = _like(cost).new_zeros(2**span.size, 2**span.size)
-        add_correlation(found, adjoint, state, span)
-        reader = span_generators(span.size, _like(cost)).sum(0)
-        total += 2 * float(reader @ found.flatten())
-    return total
+    spans = _cover(cost.n_amplitudes.bit_length() - 1)
+    like = _like(cost)
+    totals: Matrices = {size: (like.new_zeros(2**size, 2**size),) for size in range(1, SPAN + 1)}
+    correlate_spans(Register(pair.view(2, -1, 1)), spans, totals)
+    return sum(
+        2 * float(span_generators(size, like).sum(0) @ found.flatten())
+        for size, (found,) in totals.items()
+    )
 
 
 def _cost_slope(pair: Complex[Tensor, "2 high middle low"], cost: CostTables) -> float:

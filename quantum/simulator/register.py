@@ -30,7 +30,8 @@ class Register:
     def __init__(self, data: Complex[Tensor, "copy amplitude column"]) -> None:
         self.now = Buffer.of(data)
         self.spare = Buffer.of(torch.empty_like(data))
-        self.n_copies, _, self.n_columns = data.shape
+        self.n_copies, n_amplitudes, self.n_columns = data.shape
+        self.n_qubits = n_amplitudes.bit_length() - 1
 
     def flip(self) -> None:
         """The spare, filled by now, becomes what counts."""

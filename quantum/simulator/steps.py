@@ -18,13 +18,14 @@ from quantum.simulator.phases import (
 from quantum.simulator.register import Register
 from quantum.simulator.signs import SignTable
 from quantum.simulator.turns import (
+    Matrices,
     Span,
-    add_correlation,
     correlate_columns,
+    correlate_spans,
     gradient_of_product,
     product_state,
     turn_columns,
-    turn_span,
+    turn_spans,
 )
 
 
@@ -33,7 +34,7 @@ class Values:
     """The numbers of one run, made once from its angles."""
 
     shared: Float[Tensor, " shared"]
-    matrices: dict[int, tuple[Float[Tensor, "dim dim"], ...]]
+    matrices: Matrices
     phases: PhaseFactors
 
 
@@ -43,7 +44,7 @@ class Gradients:
 
     shared: Float[Tensor, " shared"]
     batched: Float[Tensor, "batched column"]
-    correlations: dict[int, tuple[Float[Tensor, "dim dim"], ...]]
+    correlations: Matrices
     phases: PhaseGradients
     wants_batched: bool
 
@@ -72,17 +73,13 @@ class TurnStep:
     spans: tuple[Span, ...]
 
     def forward(self, register: Register, values: Values, angles: Tensor) -> None:
-        for span in self.spans:
-            turn_span(register, values.matrices[span.size][span.row], span)
+        turn_spans(register, self.spans, values.matrices)
 
     def backward(
         self, register: Register, values: Values, angles: Tensor, gradients: Gradients
     ) -> None:
-        state, adjoint = register.now.real.view(2, -1).unbind(0)
-        for span in self.spans:
-            add_correlation(gradients.correlations[span.size][span.row], adjoint, state, span)
-        for span in self.spans:
-            turn_span(register, values.matrices[span.size][span.row].T, span)
+        correlate_spans(register, self.spans, gradients.correlations)
+        turn_spans(register, self.spans, values.matrices, undo=True)
 
 
 @dataclass(frozen=True, slots=True)

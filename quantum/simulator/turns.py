@@ -4,7 +4,9 @@ RY is real, so real and imaginary parts are columns of the same product; and a p
 matrices runs at several times the speed of a complex one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Complex, Float, Int64
@@ -12,9 +14,12 @@ from torch import Tensor
 
 from quantum.simulator.register import Register
 
+Matrices: TypeAlias = dict[int, tuple[Float[Tensor, "dim dim"], ...]]
+
 SPAN = 4  # qubits per product: 16 x 16 is where matrix products get fast and waste little
 _NARROW = 8  # fewer columns than this are widened into the matrix
-_SCATTERED = 128  # fewer columns than this are gathered before they are correlated
+_SCATTERED = 64  # fewer columns than this are gathered before they are correlated
+_BLOCK = 2**17  # amplitudes of a block: 1 MiB in single precision
 _WIDE = 64  # … unless all of them fit into a matrix of this size
 
 
@@ -79,22 +84,59 @@ def span_generators(size: int, like: Tensor) -> Float[Tensor, "qubit entry"]:
     return torch.stack(rows).to(like)
 
 
-def turn_span(register: Register, matrix: Float[Tensor, "dim dim"], span: Span) -> None:
-    """Applies the matrix to the span's qubits."""
+def turn_spans(
+    register: Register, spans: Sequence[Span], matrices: Matrices, *, undo: bool = False
+) -> None:
+    """Applies each span's matrix, or its transpose, to the span's qubits.
+
+    Spans of low qubits are taken together, block by block, while a block is in the cache.
+    """
+    block_qubits = _block_qubits(register)
+    first_inside = register.n_qubits - block_qubits
+    inside = [span for span in spans if span.first >= first_inside]
+    for span in spans:
+        if span.first < first_inside:
+            matrix, groups = _pick(matrices, span, undo), register.n_copies << span.first
+            _turn(register.now.real, register.spare.real, matrix, groups)
+            register.flip()
+    size = 2 * register.n_columns << block_qubits
+    blocks = (buffer.real.view(-1, size).unbind(0) for buffer in (register.now, register.spare))
+    for old, new in zip(*blocks, strict=True):
+        for span in inside:
+            _turn(old, new, _pick(matrices, span, undo), 1 << span.first - first_inside)
+            old, new = new, old
+    if len(inside) % 2:
+        register.flip()
+
+
+def _block_qubits(register: Register) -> int:
+    """How many of the last qubits number the rows of a block."""
+    return min(register.n_qubits, max(0, (_BLOCK // register.n_columns).bit_length() - 1))
+
+
+def _pick(matrices: Matrices, span: Span, undo: bool) -> Tensor:
+    matrix = matrices[span.size][span.row]
+    return matrix.T if undo else matrix
+
+
+def _turn(
+    old: Float[Tensor, " everything"],
+    new: Float[Tensor, " everything"],
+    matrix: Float[Tensor, "dim dim"],
+    groups: int,
+) -> None:
+    """The matrix times each group of rows of `old`, into `new`."""
     dim = matrix.shape[0]
-    old, new = register.now.real, register.spare.real
-    blocks = register.n_copies << span.first
-    columns = old.shape[0] // (blocks * dim)
-    if columns >= _NARROW or blocks == 1:
+    columns = old.shape[0] // (groups * dim)
+    if columns >= _NARROW or groups == 1:
         torch.bmm(
-            matrix.expand(blocks, dim, dim),
-            old.view(blocks, dim, columns),
-            out=new.view(blocks, dim, columns),
+            matrix.expand(groups, dim, dim),
+            old.view(groups, dim, columns),
+            out=new.view(groups, dim, columns),
         )
     else:
         wide = _widened(matrix, columns)
-        torch.mm(old.view(blocks, -1), wide.T, out=new.view(blocks, -1))
-    register.flip()
+        torch.mm(old.view(groups, -1), wide.T, out=new.view(groups, -1))
 
 
 def _widened(matrix: Float[Tensor, "dim dim"], columns: int) -> Float[Tensor, "wide wide"]:
@@ -103,27 +145,42 @@ def _widened(matrix: Float[Tensor, "dim dim"], columns: int) -> Float[Tensor, "w
     return torch.kron(matrix.contiguous(), one)
 
 
-def add_correlation(
+def correlate_spans(register: Register, spans: Sequence[Span], totals: Matrices) -> None:
+    """Adds Re Σ conj(adjoint_a) state_b over everything but the span's qubits, for all a and b.
+
+    The register holds (state, adjoint). Low qubits are again taken block by block.
+    """
+    block_qubits = _block_qubits(register)
+    first_inside = register.n_qubits - block_qubits
+    state, adjoint = register.now.real.view(2, -1).unbind(0)
+    inside = [span for span in spans if span.first >= first_inside]
+    for span in spans:
+        if span.first < first_inside:
+            _correlate(totals[span.size][span.row], adjoint, state, span.first)
+    size = 2 * register.n_columns << block_qubits
+    blocks = (half.view(-1, size).unbind(0) for half in (state, adjoint))
+    for right, left in zip(*blocks, strict=True):
+        for span in inside:
+            _correlate(totals[span.size][span.row], left, right, span.first - first_inside)
+
+
+def _correlate(
     total: Float[Tensor, "dim dim"],
     adjoint: Float[Tensor, " everything"],
     state: Float[Tensor, " everything"],
-    span: Span,
+    first: int,
 ) -> None:
-    """Adds Re Σ conj(adjoint_a) state_b over everything but the span's qubits, for all a and b.
-
-    Args:
-        adjoint, state: real and imaginary parts as they lie in a register.
-    """
-    dim = 2**span.size
-    left, right = (v.view(1 << span.first, dim, -1) for v in (adjoint, state))
+    """Adds the correlation of the qubits from `first` on."""
+    dim = total.shape[0]
+    left, right = adjoint.view(1 << first, dim, -1), state.view(1 << first, dim, -1)
     columns = left.shape[2]
     if left.shape[0] == 1:
         total.addmm_(left[0], right[0].T)
     elif columns >= _SCATTERED:
-        total += torch.bmm(left, right.transpose(1, 2)).sum(0)
+        total.add_(torch.bmm(left, right.transpose(1, 2)).sum(0))
     elif dim * columns <= _WIDE:
         full = left.flatten(1).T @ right.flatten(1)
-        total += full.view(dim, columns, dim, columns).diagonal(dim1=1, dim2=3).sum(-1)
+        total.add_(full.view(dim, columns, dim, columns).diagonal(dim1=1, dim2=3).sum(-1))
     else:
         gathered = [v.transpose(0, 1).reshape(dim, -1) for v in (left, right)]
         total.addmm_(gathered[0], gathered[1].T)

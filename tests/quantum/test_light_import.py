@@ -52,4 +52,4 @@ start = time.process_time()
 import {", ".join(PUBLIC)}
 print(time.process_time() - start)
 """
-    assert min(float(python(code)) for _ in range(3)) < 0.3
+    assert any(float(python(code)) < 0.3 for _ in range(3))
