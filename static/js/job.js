@@ -18,7 +18,7 @@ function mount() {
   const element = document.getElementById("job-panel");
   panel?.close();
   panel = null;
-  if (element.dataset.panel === "live") panel = new LivePanel(element);
+  if (element.dataset.panel === "live") panel = new LivePanel(element, { drawn: () => count("drawn") });
   if (element.dataset.panel === "result") panel = openResult(element);
   root.dataset.panel = element.dataset.panel;
 }
@@ -38,7 +38,11 @@ function showPercent() {
   document.title = `${Math.round(percent)} % · ${document.querySelector("h1").textContent}`;
 }
 
-// Counts of what was heard stand in the page's data attributes, where tests and curious people find them.
+// What was heard and drawn so far stands in the page's data attributes, where tests find it.
+function count(what) {
+  root.dataset[what] = Number(root.dataset[what] ?? 0) + 1;
+}
+
 function receive({ fragments, data }) {
   const events = data?.events ?? [];
   if (events.some(({ kind, status }) => kind === "status" && status === "deleted")) {
@@ -47,7 +51,11 @@ function receive({ fragments, data }) {
   }
   const hasEnded = root.dataset.panel !== "live";
   swapAll((fragments ?? []).filter(({ target }) => !hasEnded || target !== "job-panel"));
-  for (const { kind } of events) root.dataset[`${kind}Events`] = Number(root.dataset[`${kind}Events`] ?? 0) + 1;
+}
+
+function show(frame) {
+  count("frames");
+  panel?.take?.(frame);
 }
 
 document.addEventListener("swap", ({ detail }) => {
@@ -63,7 +71,7 @@ if (root.dataset.since) {
     poll: root.dataset.poll,
     since: root.dataset.since,
     onMessage: receive,
-    onFrame: (frame) => panel?.take?.(frame),
+    onFrame: show,
     onState: showConnection,
   });
   document.addEventListener("swap", ({ detail }) => {

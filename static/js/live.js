@@ -15,10 +15,10 @@ function angstroms(value) {
 }
 
 export class LivePanel {
-  constructor(element) {
-    this.element = element;
-    const lengths = element.dataset.chains.split(",").map(Number);
-    this.start3d = () => (this.trace ??= new Trace(viewerIn(document.getElementById("live-viewer")), { lengths }));
+  // `drawn` is called after each frame that was drawn.
+  constructor(element, { drawn }) {
+    Object.assign(this, { element, drawn });
+    this.lengths = element.dataset.chains.split(",").map(Number);
     this.noise = new NoiseChart(document.getElementById("noise"), { nSteps: Number(element.dataset.steps) });
     this.latest = new Map();
     this.attempt = 0;
@@ -47,7 +47,6 @@ export class LivePanel {
     this.contacts = frame;
     paint(document.getElementById("contacts"), cells, count, probabilityTable());
     text("contacts-caption", `after cycle ${step} of ${nSteps}`);
-    this.element.dataset.cycles = step;
   }
 
   showStep(frame) {
@@ -57,7 +56,6 @@ export class LivePanel {
     this.noise.add(frame);
     if (isNew) this.drawPicks();
     if (key === this.watched(key)) this.draw(frame);
-    this.element.dataset.frames = Number(this.element.dataset.frames ?? 0) + 1;
   }
 
   // Follows one sample until it is done, then the next one; a click on a sample stays with it.
@@ -70,7 +68,7 @@ export class LivePanel {
 
   // Starting WebGL takes a moment: the rest of the panel does not wait for it.
   draw(frame) {
-    this.start3d();
+    this.trace ??= new Trace(viewerIn(document.getElementById("live-viewer")), this);
     this.trace.show(frame.coordinates);
     const seed = this.latest.size && frame.seedIndex ? `seed ${frame.seedIndex + 1}, ` : "";
     text("live-caption", `${seed}sample ${frame.sample + 1}, step ${frame.step} of ${frame.nSteps}, ${angstroms(frame.noiseLevel)} Å of noise`);

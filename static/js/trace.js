@@ -58,9 +58,9 @@ function radius(xyz) {
 }
 
 export class Trace {
-  // `viewer` is a 3Dmol viewer; `colour(residue, t)` is asked once for each point.
-  constructor(viewer, { lengths, colour = (_, t) => rainbow(t), follow = true }) {
-    Object.assign(this, { viewer, lengths, colour, follow });
+  // `viewer` is a 3Dmol viewer; `colour(residue, t)` is asked once for each point; `drawn` hears of each frame.
+  constructor(viewer, { lengths, colour = (_, t) => rainbow(t), follow = true, drawn = () => {} }) {
+    Object.assign(this, { viewer, lengths, colour, follow, drawn });
     this.quiet = matchMedia("(prefers-reduced-motion: reduce)");
   }
 
@@ -113,6 +113,7 @@ export class Trace {
     this.draw(t < 1 ? this.target.map((to, i) => this.from[i] + t * (to - this.from[i])) : this.target);
     this.drawMs = performance.now() - begin;
     this.restUntil = this.drawMs < SLOW_MS ? 0 : performance.now() + 2 * this.drawMs;
+    this.drawn();
     if (t < 1) this.wake();
   }
 

@@ -16,6 +16,8 @@ from webapp.live import publisher
 from webapp.live.publisher import Publisher
 
 START_SECONDS = 20
+# Without a GPU and beside other work, WebGL alone takes seconds to start.
+PATIENCE_MS = 60_000
 
 
 class Server(uvicorn.Server):
@@ -60,6 +62,7 @@ class Site:
         client.force_login(user)
         page = self.open_page(base_url=self.url, **options)
         page.set_viewport_size({"width": width, "height": height})
+        page.set_default_timeout(PATIENCE_MS)
         cookie = next(iter(client.cookies.values()))
         page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": self.url}])
         return page

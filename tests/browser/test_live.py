@@ -73,7 +73,7 @@ def test_everything_moves_while_it_is_computed(site, user, job):
         tell(job, step(number))
         page.wait_for_timeout(120)
     expect(page.locator("#live-caption")).to_contain_text("sample 1, step 8 of 8", timeout=60_000)
-    assert int(page.get_attribute("#job-panel", "data-frames")) >= 4
+    assert int(page.get_attribute("#job", "data-frames")) >= 4
     assert page.locator("#noise canvas").count() == 1
     tell(
         job,

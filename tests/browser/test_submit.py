@@ -24,8 +24,9 @@ def paste(page: Page, text: str) -> None:
     page.evaluate(f"""() => {{
       const clipboardData = new DataTransfer();
       clipboardData.setData("text", {text});
-      const pasted = new ClipboardEvent("paste", {{clipboardData, bubbles: true, cancelable: true}});
-      document.querySelector("[name=chains-0-sequence]").dispatchEvent(pasted);
+      const how = {{clipboardData, bubbles: true, cancelable: true}};
+      const area = document.querySelector("[name=chains-0-sequence]");
+      area.dispatchEvent(new ClipboardEvent("paste", how));
     }}""")
 
 
@@ -46,7 +47,7 @@ def test_the_form_answers_while_one_types(site, user):
 
 def test_chains_come_and_go_and_a_fasta_is_split(site, user):
     page = open_form(site, user)
-    paste(page, "'>one\\nMQIFVKTLTG\\n>two\\nAAAAAAAA\\n>three\\nGGGGGGGG\\n'")
+    paste(page, "'>one\\nMQIFVKTLTG\\n>two\\nAAAAAAAA\\n>three\\nGGGGGGGG'")
     expect(page.locator("[data-chain]")).to_have_count(3)
     expect(area(page, 2)).to_have_value(">three\nGGGGGGGG")
     page.locator("[data-remove]").nth(1).click()
