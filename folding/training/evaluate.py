@@ -77,12 +77,12 @@ def chain_like(alpha: np.ndarray) -> float:
 
 
 def held_out(chains: ChainFile, split: str, max_length: int) -> list[Chain]:
-    """The first chain of every cluster of a split that is short enough and whole enough."""
+    """The chains of a split that are short and whole enough: of validation one per cluster."""
     found = []
     for group in chains.clusters(split):
         candidates = [chains[index] for index in group]
         fitting = [c for c in candidates if len(c) <= max_length and c.observed[:, 1].all()]
-        found += fitting[:1]
+        found += fitting[:1] if split == "val" else fitting
     return found
 
 
