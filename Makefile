@@ -23,7 +23,7 @@ endif
 BENCHMARKS := start_up ubiquitin sockets
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker setup test check bench pins clean
+.PHONY: help run worker setup test check bench bench-quantum pins clean
 
 help:
 	@echo "make run    start web, worker and broker; PORT=8001 and HOST=0.0.0.0 move it"
@@ -31,6 +31,7 @@ help:
 	@echo "make test   run every test, the browser ones included"
 	@echo "make check  lint, format, types, import contract"
 	@echo "make bench  measure what docs/measurements.md records"
+	@echo "make bench-quantum  time the simulator, and every peer that is installed"
 
 run: setup
 	@$(BIN)/python -m webapp.serve
@@ -52,6 +53,10 @@ check: setup $(STAMPS)/dev
 
 bench: setup $(STAMPS)/dev
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m "benchmarks.$$name"; done
+
+bench-quantum: setup $(STAMPS)/dev
+	@$(BIN)/python -m benchmarks.quantum_gradient --qubits 4 8 12 16 20 --peers
+	@$(BIN)/python -m benchmarks.quantum_qaoa
 
 clean:
 	rm -rf $(VENV) node_modules $(VENDOR)
