@@ -86,7 +86,7 @@ def held_out(chains: ChainFile, split: str, max_length: int) -> list[Chain]:
     return found
 
 
-def summary(scores: list[Score]) -> dict[str, float]:
+def summary(scores: list[Score]) -> dict[str, float | int]:
     """Means over proteins, and how well pLDDT follows lDDT."""
     columns = {key: np.array([asdict(s)[key] for s in scores]) for key in Score.__annotations__}
     means = {
