@@ -38,36 +38,58 @@ function rgb(colour) {
   return hex ? hex.slice(1).map((pair) => parseInt(pair, 16)) : colour.match(/\d+/g).map(Number);
 }
 
-// What is far away fades into the page.
-function faded(colour, near, ground) {
-  const mixed = rgb(colour).map((value, i) => Math.round(ground[i] + (0.3 + 0.7 * near) * (value - ground[i])));
-  return `rgb(${mixed.join(",")})`;
+function mixed(from, to, share) {
+  return `rgb(${from.map((value, i) => Math.round(value + share * (to[i] - value))).join(",")})`;
 }
 
-function line(context, path, { cap, width, colour }) {
-  context.lineCap = cap;
+// What is far away fades into the page.
+function faded(colour, near, ground) {
+  return mixed(ground, rgb(colour), 0.35 + 0.65 * near);
+}
+
+function line(context, { from, to }, { width, colour, shift = 0 }) {
   context.lineWidth = width;
   context.strokeStyle = colour;
-  context.stroke(path);
+  context.beginPath();
+  context.moveTo(from[0] - shift, from[1] - shift);
+  context.lineTo(to[0] - shift, to[1] - shift);
+  context.stroke();
+}
+
+// Three strokes for each piece of the tube, drawn from back to front: an edge in the colour of the page, a bit
+// behind the piece, so that it cuts what is far behind but not the neighbours; the piece; a light on it.
+function strokes(points, colour, scale) {
+  const ground = rgb(token("paper"));
+  const light = rgb("#ffffff");
+  const deepest = Math.max(...points.map(([, , z]) => Math.abs(z)), 1);
+  const centre = canvas.width / 2;
+  const onPage = ([x, y]) => [centre + x * scale, centre - y * scale];
+  return points.slice(1).flatMap((to, i) => {
+    const depth = (to[2] + points[i][2]) / 2;
+    const near = (depth / deepest + 1) / 2;
+    const piece = { from: onPage(points[i]), to: onPage(to) };
+    const width = scale * (1.5 + 0.9 * near);
+    const body = colour(i / (points.length - 1));
+    return [
+      { depth: depth - 2.4, piece, how: { width: width + 0.9 * scale, colour: token("paper") } },
+      { depth, piece, how: { width, colour: faded(body, near, ground) } },
+      { depth: depth + 0.9, piece, how: { width: 0.22 * width, shift: 0.2 * width, colour: faded(mixed(rgb(body), light, 0.45), near, ground) } },
+    ];
+  });
 }
 
 function draw(context, points, colour, scale) {
-  const { width, height } = canvas;
-  context.clearRect(0, 0, width, height);
-  const paper = token("paper");
-  const ground = rgb(paper);
-  const last = points.length - 1;
-  const segments = points.slice(1).map((to, i) => ({ from: points[i], to, depth: (to[2] + points[i][2]) / 2, t: i / last }));
-  segments.sort((a, b) => a.depth - b.depth);
-  const deepest = Math.max(...segments.map(({ depth }) => Math.abs(depth)), 1);
-  for (const { from, to, depth, t } of segments) {
-    const near = (depth / deepest + 1) / 2;
-    const path = new Path2D();
-    path.moveTo(width / 2 + from[0] * scale, height / 2 - from[1] * scale);
-    path.lineTo(width / 2 + to[0] * scale, height / 2 - to[1] * scale);
-    line(context, path, { cap: "butt", width: scale * (1.7 + 0.8 * near), colour: paper });
-    line(context, path, { cap: "round", width: scale * (1.1 + 0.7 * near), colour: faded(colour(t), near, ground) });
-  }
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.lineCap = "round";
+  const all = strokes(points, colour, scale).sort((a, b) => a.depth - b.depth);
+  for (const { piece, how } of all) line(context, piece, how);
+}
+
+// How far the points come from the axis that they turn about, or up and down.
+function farthest(xyz) {
+  let most = 1;
+  for (let i = 0; i < xyz.length; i += 3) most = Math.max(most, Math.hypot(xyz[i], xyz[i + 2]), Math.abs(xyz[i + 1]));
+  return most;
 }
 
 class Recording {
@@ -76,8 +98,7 @@ class Recording {
     this.plddt = plddt;
     this.steps = steps.map((step) => Float32Array.from(step, (value) => value / 10));
     for (let k = this.steps.length - 2; k >= 0; k -= 1) this.steps[k] = alignTo(this.steps[k], this.steps[k + 1]);
-    const reach = this.steps.at(-1).reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-    this.reach = 1.25 * reach;
+    this.reach = 1.12 * Math.max(...this.steps.map(farthest));
     this.length = this.steps.length * STEP_MS + REST_MS;
   }
 
