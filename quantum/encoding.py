@@ -148,5 +148,6 @@ def _gray_angles(angles: Float[Tensor, "batch node"], level: int) -> Float[Tenso
     index = torch.arange(count, device=angles.device)
     gray = index ^ (index >> 1)
     overlap = index[None, :] & gray[:, None]
-    signs = 1 - 2 * (sum((overlap >> bit) & 1 for bit in range(max(level, 1))) % 2)
+    bits = (overlap[..., None] >> torch.arange(max(level, 1), device=angles.device)) & 1
+    signs = 1 - 2 * (bits.sum(2) % 2)
     return angles @ signs.to(angles.dtype).T / count

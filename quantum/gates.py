@@ -6,8 +6,12 @@ Angles are radians. A controlled gate names its controls first. Names follow Ope
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import pi
+from typing import Any, TypeAlias
 
 from quantum.errors import InvalidCircuit
+
+Angles: TypeAlias = tuple[Any, ...]  # numbers, or parameters that scale and shift like numbers
 
 # A gate's expectation value is a trigonometric polynomial in each angle; its frequencies are the
 # differences between the generator's eigenvalues (Wierichs et al. 2022, eq. 5).
@@ -16,29 +20,29 @@ CONTROLLED = (0.5, 1.0)
 CONJUGATED = (1.0, 2.0)
 
 
-def _same(angles: tuple) -> tuple:
+def _same(angles: Angles) -> Angles:
     return angles
 
 
-def _negated(angles: tuple) -> tuple:
+def _negated(angles: Angles) -> Angles:
     return tuple(-angle for angle in angles)
 
 
-def _last_negated(angles: tuple) -> tuple:
+def _last_negated(angles: Angles) -> Angles:
     return (*angles[:-1], -angles[-1])
 
 
-def _euler_inverse(angles: tuple) -> tuple:
+def _euler_inverse(angles: Angles) -> Angles:
     theta, phi, lam = angles
     return (-theta, -lam, -phi)
 
 
-def _half_turn(angles: tuple) -> tuple:
-    return (angles[0] + 3.141592653589793,)
+def _half_turn(angles: Angles) -> Angles:
+    return (angles[0] + pi,)
 
 
-def _full_exchange(_: tuple) -> tuple:
-    return (3.141592653589793,)
+def _full_exchange(_: Angles) -> Angles:
+    return (pi,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Gate:
     frequencies: tuple[tuple[float, ...], ...] = ()
     diagonal: bool = False
     inverse: str = ""
-    inverse_angles: Callable[[tuple], tuple] = _negated
+    inverse_angles: Callable[[Angles], Angles] = _negated
 
     @property
     def n_angles(self) -> int:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import pi
+from typing import Any
 
 from quantum.circuit import Angle, Circuit, Instruction, Parameter
 from quantum.decomposition import COMMON, decompose
@@ -304,7 +305,7 @@ _FUNCTIONS: dict[str, Callable[[float], float]] = {
     name: getattr(math, name)
     for name in ("sin", "cos", "tan", "exp", "log", "sqrt")
 } | {"arcsin": math.asin, "arccos": math.acos, "arctan": math.atan, "ln": math.log}  # fmt: skip
-_OPERATORS: dict[type, Callable[..., Angle]] = {
+_OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
     ast.Div: operator.truediv, ast.Pow: operator.pow, ast.USub: operator.neg, ast.UAdd: lambda v: v,
 }  # fmt: skip
@@ -321,7 +322,7 @@ def _evaluate(tree: ast.expr, lookup: Callable[[str], Angle]) -> Angle:
     if isinstance(tree, ast.BinOp):
         left, right = _evaluate(tree.left, lookup), _evaluate(tree.right, lookup)
         if isinstance(tree.op, ast.Sub) and isinstance(right, Parameter):
-            return -right + left
+            return _OPERATORS[ast.Add](-right, left)
         return _OPERATORS[type(tree.op)](left, right)
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and len(tree.args) == 1:
         value = _evaluate(tree.args[0], lookup)

@@ -5,7 +5,7 @@ Qubit i is qubit i on both sides, but Qiskit writes qubit 0 last in every bit st
 """
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quantum.circuit import Angle, Circuit, Instruction, Parameter
 from quantum.decomposition import decompose
@@ -120,7 +120,7 @@ def _is_angle(value: object) -> bool:
     return isinstance(value, (int, float)) or hasattr(value, "parameters")
 
 
-def _angle(value: "float | ParameterExpression", inputs: Collection[str]) -> Angle:
+def _angle(value: Any, inputs: Collection[str]) -> Angle:
     free = getattr(value, "parameters", ())
     if not free:
         return float(value)

@@ -161,7 +161,7 @@ def _from_gate(
         cirq.H: "h", cirq.CNOT: "cx", cirq.SWAP: "swap", cirq.CCX: "ccx", cirq.CCZ: "ccz",
         cirq.CSWAP: "cswap",
     }  # fmt: skip
-    gate = operation.gate
+    gate: Any = operation.gate
     rule, unit = _find_rule(operation) or ("", 0.0)
     if not rule:
         return [Instruction(names[gate], qubits)]

@@ -14,9 +14,10 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from quantum.simulator.program import Gradients, Program, Values
+from quantum.simulator.program import Program
 from quantum.simulator.readout import Readout
 from quantum.simulator.register import Register
+from quantum.simulator.steps import Gradients, Values
 
 CHUNK = 2**19  # amplitudes at work at once, per copy
 

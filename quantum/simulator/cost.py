@@ -41,10 +41,10 @@ class CostTables:
 
     def energies(self, high: int) -> Float[Tensor, "middle low"]:
         """The operator's values in one block of basis states."""
-        total = 0.0
-        for part in block_of(self.tables, high):
+        total, *rest = block_of(self.tables, high)
+        for part in rest:
             total = total + part
-        return torch.as_tensor(total).expand(*self.shape[1:])
+        return total.expand(*self.shape[1:])
 
     def diagonal(self) -> Float[Tensor, " amplitude"]:
         """The operator's values in all basis states."""

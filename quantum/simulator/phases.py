@@ -85,7 +85,7 @@ def _columns(
 ) -> tuple[list[Phase], Int64[Tensor, "layer mask"]]:
     """The different masks of all layers, and for each layer and mask the row of its angle or 0."""
     column: dict[tuple[tuple[int, ...], bool], int] = {}
-    kinds = []
+    kinds: list[Phase] = []
     for layer in layers:
         for phase, _ in layer:
             if (phase.qubits, phase.on_ones) not in column:

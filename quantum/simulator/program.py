@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -32,6 +33,8 @@ from quantum.simulator.steps import (
     Values,
 )
 from quantum.simulator.turns import SpanTable, span_generators, span_matrices
+
+Angled = TypeVar("Angled", Turn, Phase)
 
 
 @dataclass(frozen=True)
@@ -131,12 +134,20 @@ class _Draft:
         """The layer's steps: one for the shared angles, one for those that differ in the batch."""
         if isinstance(layer, MoveLayer):
             yield MoveStep(*sources(self._n_qubits, layer.steps, self._like.device))
-            return
-        rows = [(step, self.table.add(step.angle)) for step in layer.steps]
-        shared = [row for row in rows if not self.table.is_batched(row[0].angle)]
-        batched = [row for row in rows if self.table.is_batched(row[0].angle)]
-        make = self._turn_steps if isinstance(layer, TurnLayer) else self._phase_steps
-        yield from make(shared, batched)
+        elif isinstance(layer, TurnLayer):
+            yield from self._turn_steps(*self._number(layer.steps))
+        else:
+            yield from self._phase_steps(*self._number(layer.steps))
+
+    def _number(
+        self, steps: tuple[Angled, ...]
+    ) -> tuple[list[tuple[Angled, int]], list[tuple[Angled, int]]]:
+        """The steps with the rows of their angles: those of the shared table, then the others."""
+        tables: dict[bool, list[tuple[Angled, int]]] = {False: [], True: []}
+        for step in steps:
+            row = self.table.add(step.angle)
+            tables[self.table.is_batched(step.angle)].append((step, row))
+        return tables[False], tables[True]
 
     def _turn_steps(
         self, shared: list[tuple[Turn, int]], batched: list[tuple[Turn, int]]

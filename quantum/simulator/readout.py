@@ -126,13 +126,14 @@ def _group(
     like: Tensor,
 ) -> DiagonalWords | FlippingWords:
     signs = parity_patterns([masks(word, n_qubits)[1] for word in known], n_qubits, like=like)
-    table = torch.zeros(len(observables), len(known), dtype=torch.complex128)
+    real, imag = like.new_zeros(2, len(observables), len(known))
     for row, observable in enumerate(observables):
         for word, coefficient in observable.terms:
             if word in known:
                 n_y = sum(letter == "Y" for _, letter in word)
-                table[row, known[word]] = coefficient.real * 1j**n_y
+                real[row, known[word]] = coefficient.real * (1, 0, -1, 0)[n_y % 4]
+                imag[row, known[word]] = coefficient.real * (0, 1, 0, -1)[n_y % 4]
     if not flips:
-        return DiagonalWords(signs, table.real.to(like))
+        return DiagonalWords(signs, real)
     partner = torch.arange(2**n_qubits, device=like.device) ^ flips
-    return FlippingWords(signs, partner, table.real.to(like), table.imag.to(like))
+    return FlippingWords(signs, partner, real, imag)
