@@ -102,7 +102,13 @@ def saver(
     """A `save` that writes the artifacts of this fold into a folder that exists."""
 
     def save(predictions: Predictions) -> None:
-        manifest = {"options": asdict(options), "seeds": list(fold_input.seeds)}
+        from folding.weights.own import OwnWeights
+
+        manifest = {
+            "options": asdict(options),
+            "seeds": list(fold_input.seeds),
+            "weights_sha256": OwnWeights(options.model).hash,
+        }
         write_outputs(
             folder,
             name=fold_input.slug,

@@ -1,6 +1,7 @@
 """What people hear of a fold: complete, in order, not too often, only stages that run."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -233,6 +234,7 @@ def test_the_saver_writes_the_artifacts(tmp_path):
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["options"]["n_steps"] == 6
     assert manifest["seeds"] == [1]
+    assert re.fullmatch("[0-9a-f]{64}", manifest["weights_sha256"])
 
 
 def test_the_plan_grows_with_the_protein():

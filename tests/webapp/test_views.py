@@ -276,6 +276,7 @@ def test_the_result_page_names_scores_and_provenance(ada, result):
     assert f"Mean pLDDT is {best.mean_plddt:.0f} of 100" in page
     assert "5 of 20 residues are below 50: 16 to 20." in page
     assert "8 diffusion steps" in page
+    assert ">0123456789ab<" in page
 
 
 def test_the_page_follows_the_content_security_policy(ada, result):
