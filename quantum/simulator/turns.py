@@ -89,17 +89,19 @@ def turn_spans(
 ) -> None:
     """Applies each span's matrix, or its transpose, to the span's qubits.
 
-    Spans of low qubits are taken together, block by block, while a block is in the cache.
+    In a large register, spans of low qubits are taken together: block by block, while the block is
+    in the cache.
     """
-    block_qubits = _block_qubits(register)
-    first_inside = register.n_qubits - block_qubits
-    inside = [span for span in spans if span.first >= first_inside]
+    first_inside = _first_inside(register)
     for span in spans:
         if span.first < first_inside:
             matrix, groups = _pick(matrices, span, undo), register.n_copies << span.first
             _turn(register.now.real, register.spare.real, matrix, groups)
             register.flip()
-    size = 2 * register.n_columns << block_qubits
+    inside = [span for span in spans if span.first >= first_inside]
+    if not inside:
+        return
+    size = register.n_columns << 1 + register.n_qubits - first_inside
     blocks = (buffer.real.view(-1, size).unbind(0) for buffer in (register.now, register.spare))
     for old, new in zip(*blocks, strict=True):
         for span in inside:
@@ -109,9 +111,10 @@ def turn_spans(
         register.flip()
 
 
-def _block_qubits(register: Register) -> int:
-    """How many of the last qubits number the rows of a block."""
-    return min(register.n_qubits, max(0, (_BLOCK // register.n_columns).bit_length() - 1))
+def _first_inside(register: Register) -> int:
+    """The first of the qubits that number the rows of a block; none where one block is all."""
+    rows = max(1, _BLOCK // register.n_columns)
+    return max(0, register.n_qubits - rows.bit_length() + 1) or register.n_qubits
 
 
 def _pick(matrices: Matrices, span: Span, undo: bool) -> Tensor:
@@ -150,14 +153,15 @@ def correlate_spans(register: Register, spans: Sequence[Span], totals: Matrices)
 
     The register holds (state, adjoint). Low qubits are again taken block by block.
     """
-    block_qubits = _block_qubits(register)
-    first_inside = register.n_qubits - block_qubits
+    first_inside = _first_inside(register)
     state, adjoint = register.now.real.view(2, -1).unbind(0)
-    inside = [span for span in spans if span.first >= first_inside]
     for span in spans:
         if span.first < first_inside:
             _correlate(totals[span.size][span.row], adjoint, state, span.first)
-    size = 2 * register.n_columns << block_qubits
+    inside = [span for span in spans if span.first >= first_inside]
+    if not inside:
+        return
+    size = register.n_columns << 1 + register.n_qubits - first_inside
     blocks = (half.view(-1, size).unbind(0) for half in (state, adjoint))
     for right, left in zip(*blocks, strict=True):
         for span in inside:

@@ -7,7 +7,7 @@ from quantum.circuit import Circuit, parameter_input
 from quantum.errors import InvalidObservable, InvalidValues
 from quantum.gates import GATES
 from quantum.observable import PauliSum, X, Z
-from quantum.simulator import adjoint, expectation, probabilities, run
+from quantum.simulator import adjoint, expectation, probabilities, run, turns
 from quantum.simulator.gate_by_gate import run_gate_by_gate
 from quantum.simulator.pauli import state_expectation
 from tests.quantum.random_circuits import random_circuit, random_observables, random_values
@@ -19,8 +19,9 @@ SETTINGS = [
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    """So few columns at once that a small batch takes several chunks."""
+    """So few columns at once that a small batch takes several chunks, and blocks of few rows."""
     monkeypatch.setattr(adjoint, "CHUNK", 2**4)
+    monkeypatch.setattr(turns, "_BLOCK", 2**5)
 
 
 def gradients(loss: torch.Tensor, values: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:

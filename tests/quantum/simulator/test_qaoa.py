@@ -25,6 +25,7 @@ def block(request, monkeypatch) -> int:
     """Blocks that hold everything, and blocks so small that there are many."""
     monkeypatch.setattr(cost_tables, "BLOCK", request.param)
     monkeypatch.setattr("quantum.simulator.qaoa.BLOCK", request.param)
+    monkeypatch.setattr("quantum.simulator.turns._BLOCK", 2**request.param)
     return request.param
 
 
