@@ -11,7 +11,9 @@ const SAYS = {
   polling: "slow connection: asking every two seconds",
   offline: "offline, goes on when the network is back",
   closed: "",
+  refused: "signed out: sign in again and reload",
 };
+const name = document.querySelector("h1").textContent;
 let panel = null;
 
 function mount() {
@@ -31,11 +33,15 @@ function showConnection(state) {
   place.textContent = SAYS[state];
 }
 
-function showPercent() {
-  const percent = document.getElementById("job-progress")?.dataset.percent;
-  if (percent === undefined) return;
-  root.dataset.percent = percent;
-  document.title = `${Math.round(percent)} % · ${document.querySelector("h1").textContent}`;
+// The percent for the tab's title and, at each stage and every tenth, for people who listen to the page.
+function showProgress() {
+  const { percent, stage } = document.getElementById("job-progress")?.dataset ?? {};
+  const status = document.querySelector("#job-head .status").textContent;
+  document.title = percent === undefined ? `${status} · ${name}` : `${Math.round(percent)} % · ${name}`;
+  if (percent !== undefined) root.dataset.percent = percent;
+  const mark = percent === undefined ? status : `${stage}, ${10 * Math.floor(percent / 10)} percent`;
+  const place = document.getElementById("announce");
+  if (place.textContent !== mark) place.textContent = mark;
 }
 
 // What was heard and drawn so far stands in the page's data attributes, where tests find it.
@@ -61,8 +67,19 @@ function show(frame) {
 document.addEventListener("swap", ({ detail }) => {
   if (detail.target === "job-panel") mount();
   if (detail.target === "job-head") showConnection(root.dataset.connection);
-  showPercent();
+  showProgress();
 });
+
+// The log of a job that has ended is fetched when somebody opens it.
+async function fillLog({ target: details }) {
+  if (!details.matches?.("details[data-log][open]") || details.dataset.filled) return;
+  details.dataset.filled = "true";
+  const response = await fetch(`${root.dataset.poll}?since=0`);
+  const { messages } = response.ok ? await response.json() : { messages: [] };
+  swapAll(messages.flatMap(({ fragments }) => fragments).filter(({ target }) => target === "job-log"));
+  details.querySelector("[data-empty]").hidden = details.querySelector("ol").childElementCount > 0;
+}
+document.addEventListener("toggle", fillLog, true);
 
 mount();
 if (root.dataset.since) {

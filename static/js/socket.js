@@ -24,7 +24,8 @@ function isNewer(id, than) {
 }
 
 export class Stream {
-  // onMessage gets text frames, onFrame decoded binary ones, onState "live", "waiting", "polling", "offline" or "closed".
+  // onMessage gets text frames, onFrame decoded binary ones, onState "live", "waiting", "polling",
+  // "offline", "closed" or "refused".
   constructor({ path, poll = null, since = "", onMessage, onFrame = () => {}, onState = () => {} }) {
     Object.assign(this, { path, poll, since, onMessage, onFrame, onState });
     this.pause = FIRST_PAUSE_MS;
@@ -59,8 +60,8 @@ export class Stream {
 
   read(message) {
     if (message.id && isNewer(message.id, this.since)) this.since = message.id;
-    if (message.error) this.end();
     this.onMessage(message);
+    if (message.error) this.end("refused");
   }
 
   take(buffer) {
@@ -132,12 +133,12 @@ export class Stream {
     this.onState(state);
   }
 
-  end() {
+  end(state = "closed") {
     this.ended = true;
     clearTimeout(this.timer);
     clearTimeout(this.silence);
     clearInterval(this.polling);
     this.socket?.close();
-    this.say("closed");
+    this.say(state);
   }
 }

@@ -5,6 +5,7 @@ import { chainColour, plddtColour, rainbow, token } from "./palette.js";
 
 const DIMMED = "#9aa6a0";
 const CLOSER = 1.2;
+const TURN = 12;
 
 const STYLES = {
   cartoon: (colorfunc) => ({ cartoon: { colorfunc, arrows: true } }),
@@ -19,6 +20,7 @@ export class StructureView {
     this.selection = selection;
     this.viewer = viewerIn(element);
     this.viewer.setHoverDuration(60);
+    element.addEventListener("keydown", (event) => this.key(event));
     this.style = "cartoon";
     this.colouring = "alphafold";
     selection.addEventListener("select", () => this.paint());
@@ -62,6 +64,18 @@ export class StructureView {
       const { x, y, z } = this.centres.get(residue);
       return [x, y, z];
     }));
+  }
+
+  // Arrows turn, plus and minus zoom, 0 goes back to the first view.
+  key(event) {
+    const turns = { ArrowLeft: [-TURN, "y"], ArrowRight: [TURN, "y"], ArrowUp: [-TURN, "x"], ArrowDown: [TURN, "x"] };
+    if (event.key in turns) this.viewer.rotate(...turns[event.key]);
+    else if (event.key === "+" || event.key === "=") this.viewer.zoom(CLOSER);
+    else if (event.key === "-") this.viewer.zoom(1 / CLOSER);
+    else if (event.key === "0") this.reset();
+    else return;
+    event.preventDefault();
+    this.viewer.render();
   }
 
   setStyle(style) {

@@ -7,6 +7,7 @@ const MOST = Number(form.dataset.mostCharacters);
 const PAUSE_MS = 350;
 // Alignments may be large; the rows that fit in here show what is usually wrong with one.
 const MSA_SAMPLE = 100_000;
+const SIGNED_OUT = "You are no longer signed in. Sign in again in another tab, then send this form once more.";
 const touched = new Set();
 let timer = 0;
 let running = null;
@@ -45,11 +46,13 @@ function sampled(text) {
   return text.slice(0, text.lastIndexOf("\n>", MSA_SAMPLE));
 }
 
-// What goes to the server while one types: the form without its files and without the bulk of alignments.
+// What goes to the server while one types: the pane that counts, without files and the bulk of alignments.
 function draft() {
   const data = new FormData(form);
+  const isJson = data.get("mode") === "json";
   for (const [name, value] of [...data]) {
-    if (value instanceof File) data.delete(name);
+    const other = isJson ? /^chains-\d/.test(name) : name === "json";
+    if (value instanceof File || other) data.delete(name);
     else if (name.endsWith("-msa")) data.set(name, sampled(value));
   }
   return data;
@@ -79,27 +82,38 @@ async function ask() {
   running?.abort();
   running = new AbortController();
   document.getElementById("check").dataset.busy = "";
-  const response = await fetch(form.dataset.validate, {
-    method: "POST",
-    body: draft(),
-    headers: { "X-Requested-With": "fetch" },
-    signal: running.signal,
-  });
-  if (!response.ok) throw new Error(`validation answered ${response.status}`);
-  return response.json();
+  const { signal } = running;
+  const post = () => fetch(form.dataset.validate, { method: "POST", body: draft(), signal, redirect: "manual" });
+  let response = await post();
+  if (response.status === 403 && (await renewToken())) response = await post();
+  return response;
 }
 
+// The form's key dies when one signs in again, in another tab for example: a fresh page has the new one.
+async function renewToken() {
+  const response = await fetch(form.action, { redirect: "manual" });
+  if (!response.ok) return false;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  form.elements.csrfmiddlewaretoken.value = page.querySelector("#submit-form [name=csrfmiddlewaretoken]").value;
+  return true;
+}
+
+// Whether the form may be sent; a server that cannot be asked now judges it when it arrives.
 async function validate({ all }) {
   try {
-    const answer = await ask();
+    const response = await ask();
+    if (response.type === "opaqueredirect" || response.status === 403) {
+      showErrors("", [SIGNED_OUT]);
+      return false;
+    }
+    const answer = await response.json();
     swapAll(answer.fragments);
     show(answer.errors, { all });
-    form.dataset.valid = String(answer.ok);
     return answer.ok;
   } catch (error) {
-    if (error.name === "AbortError") return false;
+    return error.name !== "AbortError";
+  } finally {
     delete document.getElementById("check").dataset.busy;
-    return true; // The server cannot be asked now; it judges the form when it arrives.
   }
 }
 
@@ -136,12 +150,20 @@ form.addEventListener("paste", refusePaste, true);
 form.addEventListener("change", (event) => {
   if (event.target.type === "file") readFile(event.target);
 });
-form.addEventListener("submit", async (event) => {
+async function send(event) {
   event.preventDefault();
   clearTimeout(timer);
+  if (form.dataset.sending) return;
+  form.dataset.sending = "true";
   if (await validate({ all: true })) form.submit();
-  else focusFirstError();
-});
+  else {
+    delete form.dataset.sending;
+    focusFirstError();
+  }
+}
+
+form.addEventListener("submit", send);
+window.addEventListener("pageshow", () => delete form.dataset.sending);
 startChains(form, later);
 for (const link of document.querySelectorAll("[data-example]")) {
   link.addEventListener("click", (event) => {

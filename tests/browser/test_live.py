@@ -147,6 +147,25 @@ def test_the_result_takes_the_panels_place_without_a_reload(site, user, job):
     assert page.get_attribute("body", "data-mark") == "not reloaded"
 
 
+def test_the_log_of_a_job_that_ended_can_still_be_read(site, user, job):
+    tell(job, log("What it said"))
+    jobs.fail(job, "Too large for this machine.")
+    publisher.flush(timeout_seconds=5)
+    page = site.sign_in(user)
+    page.goto(f"/jobs/{job.pk}/")
+    expect(page.locator("#job-panel")).to_contain_text("Too large for this machine.")
+    page.get_by_text("Log", exact=True).click()
+    expect(page.locator("#job-log li").first).to_contain_text("What it said")
+
+
+def test_whoever_is_signed_out_hears_no_more(site, user, job):
+    page = open_job(site, user, job)
+    page.context.clear_cookies()
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    expect(page.locator("#connection")).to_contain_text("signed out", timeout=30_000)
+    assert page.get_attribute("#job", "data-connection") == "refused"
+
+
 @pytest.mark.parametrize("end", ["cancel", "delete"])
 def test_jobs_that_end_early(site, user, job, end):
     page = open_job(site, user, job)

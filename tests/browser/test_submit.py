@@ -102,3 +102,17 @@ def test_json_has_a_pane_of_its_own(site, user):
     assert not area(page).is_visible()
     page.locator("[name=json]").fill('{"no": "job"}')
     expect(page.locator("#id_json_error")).to_contain_text("not a folding job")
+
+
+def test_a_key_that_died_is_renewed_and_a_lost_session_is_said(site, user, console_errors):
+    page = open_form(site, user)
+    page.evaluate("document.forms['submit-form'].csrfmiddlewaretoken.value = 'x'.repeat(64)")
+    area(page).fill(SEQUENCE)
+    expect(page.locator("#check")).to_contain_text("Tokens20")
+    page.context.clear_cookies()
+    area(page).fill(SEQUENCE + SEQUENCE)
+    expect(page.locator("#id_whole_error")).to_contain_text("no longer signed in")
+    page.get_by_role("button", name="Fold", exact=True).click()
+    expect(area(page)).to_have_value(SEQUENCE + SEQUENCE)
+    assert not Job.objects.exists()
+    console_errors[:] = [error for error in console_errors if "403" not in error]

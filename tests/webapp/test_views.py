@@ -8,6 +8,7 @@ import gemmi
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.template.loader import render_to_string
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
@@ -72,6 +73,17 @@ def test_every_view_of_anothers_job_is_404(ada, other_user, data_dir):
     assert {ada.post(url).status_code for url in verbs} == {404}
     assert ada.get(reverse("submit"), {"job": str(job.pk)}).status_code == 404
     assert Job.objects.get().status == Status.SUCCEEDED
+
+
+def test_what_is_not_there_is_said_in_words(ada):
+    answer = ada.get("/nothing/")
+    assert answer.status_code == 404
+    assert "belongs to somebody else" in answer.content.decode()
+
+
+@pytest.mark.parametrize("code", ["400", "403", "403_csrf", "404", "500"])
+def test_error_pages_need_nothing_of_the_request(code):
+    assert "To the start page" in render_to_string(f"{code}.html")
 
 
 # Submit -----------------------------------------------------------------------------------------
