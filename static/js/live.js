@@ -25,6 +25,13 @@ export class LivePanel {
     this.picked = null;
     this.repaint = () => this.retheme();
     document.addEventListener("themechange", this.repaint);
+    requestAnimationFrame(() => setTimeout(() => this.start3d()));
+  }
+
+  // Starting WebGL takes a moment: after the first paint, but before the first coordinates are there.
+  start3d() {
+    if (this.isClosed) return;
+    this.trace ??= new Trace(viewerIn(document.getElementById("live-viewer")), this);
   }
 
   // A job that was started again sends the frames of its new attempt; older ones no longer count.
@@ -66,9 +73,8 @@ export class LivePanel {
     return this.following;
   }
 
-  // Starting WebGL takes a moment: the rest of the panel does not wait for it.
   draw(frame) {
-    this.trace ??= new Trace(viewerIn(document.getElementById("live-viewer")), this);
+    this.start3d();
     this.trace.show(frame.coordinates);
     const seed = this.latest.size && frame.seedIndex ? `seed ${frame.seedIndex + 1}, ` : "";
     text("live-caption", `${seed}sample ${frame.sample + 1}, step ${frame.step} of ${frame.nSteps}, ${angstroms(frame.noiseLevel)} Å of noise`);
@@ -102,6 +108,7 @@ export class LivePanel {
   }
 
   close() {
+    this.isClosed = true;
     document.removeEventListener("themechange", this.repaint);
     this.trace?.remove();
   }

@@ -4,17 +4,22 @@ import { chainColour, token } from "./palette.js";
 
 const HEIGHT = 170;
 
+// Only whole powers of ten get a line and a number.
+const isPower = (value) => Number.isInteger(Math.log10(value));
+const powers = (_, values) => values.map((value) => (isPower(value) ? value : null));
+const POWERS = { filter: powers, grid: { filter: powers }, values: (_, values) => values.map((value) => value ?? "") };
+
 function axis(label, extra = {}) {
   return {
     label,
     labelSize: 18,
     size: 40,
     stroke: token("ink-3"),
-    grid: { stroke: token("line"), width: 1 },
     ticks: { show: false },
     font: `11px ${token("sans")}`,
     labelFont: `11px ${token("sans")}`,
     ...extra,
+    grid: { stroke: token("line"), width: 1, ...extra.grid },
   };
 }
 
@@ -54,7 +59,7 @@ export class NoiseChart {
       legend: { show: false },
       cursor: { show: false },
       scales: { x: { time: false, range: [0, this.steps.length + 1] }, y: { distr: 3 } },
-      axes: [axis("Step", { labelSize: 14, size: 30 }), axis("", { values: (_, values) => values.map((v) => (Number.isInteger(Math.log10(v)) ? String(v) : "")) })],
+      axes: [axis("Step", { labelSize: 14, size: 30 }), axis("", POWERS)],
       series: [{}, ...series],
     };
     this.chart = new uPlot(options, this.data(), this.element);

@@ -57,15 +57,12 @@ function askFirst(event) {
   dialog.showModal();
 }
 
-// The button may have been swapped for a newer one while the dialog was open.
+// The button may have been swapped for a newer one of its id while the dialog was open, or be gone with its row.
 function sendAnswered(form, submitter, dialog) {
-  if (dialog.returnValue !== "yes") return;
+  const button = submitter.isConnected ? submitter : document.getElementById(submitter.id);
+  if (dialog.returnValue !== "yes" || !button) return;
   form.dataset.confirmed = "yes";
-  if (submitter.isConnected) form.requestSubmit(submitter);
-  else {
-    form.action = submitter.formAction;
-    form.submit();
-  }
+  form.requestSubmit(button);
   delete form.dataset.confirmed;
 }
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 import uvicorn
@@ -54,13 +54,19 @@ class Site:
     """A running web process. `url` has no slash at its end."""
 
     url: str
-    open_page: Callable[..., Page]
+    new_page: Callable[..., Page]
+    pages: list[Page] = field(default_factory=list)
+
+    def open(self, **options) -> Page:
+        """A window in which nobody has signed in."""
+        self.pages.append(self.new_page(base_url=self.url, **options))
+        return self.pages[-1]
 
     def sign_in(self, user: User, *, width: int = 1440, height: int = 900, **options) -> Page:
         """A window of this user's own."""
         client = Client()
         client.force_login(user)
-        page = self.open_page(base_url=self.url, **options)
+        page = self.open(**options)
         page.set_viewport_size({"width": width, "height": height})
         page.set_default_timeout(PATIENCE_MS)
         cookie = next(iter(client.cookies.values()))
@@ -84,5 +90,9 @@ def site(transactional_db, data_dir, events, new_page) -> Iterator[Site]:
     """The product's pages and sockets, without a worker."""
     server = Server()
     server.start()
-    yield Site(url=f"http://127.0.0.1:{server.port}", open_page=new_page)
+    site = Site(url=f"http://127.0.0.1:{server.port}", new_page=new_page)
+    yield site
+    # First the pages, so that none asks a server that is gone.
+    for page in site.pages:
+        page.close()
     server.stop()

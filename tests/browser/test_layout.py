@@ -73,7 +73,7 @@ def test_pages_fit_and_can_be_read(site, user, paths, scheme):
 
 
 def test_the_first_page_fits_and_can_be_read(site):
-    page = site.open_page(base_url=site.url)
+    page = site.open()
     for path in ("/", "/accounts/login/", "/accounts/signup/"):
         page.goto(path)
         check(page, path)
