@@ -138,7 +138,7 @@ def test_the_shipped_weights_give_chains():
 def test_the_shipped_weights_know_the_helices_of_villin():
     sequence = "LSDEDFKAVFGMTRSAFANLPLWKQQNLKKEKGLF"
     predictions = run(job((("A",), sequence)), FoldOptions())
-    helical = np.stack([secondary_structure(p.structure) == "H" for p in predictions])
+    helical = np.array([list(secondary_structure(p.structure)) for p in predictions]) == "H"
     assert helical[:, 4:10].mean() > 0.5
     assert helical[:, 30:].mean() < 0.2
     assert np.mean([chain_like(alpha_carbons(p.structure)) for p in predictions]) >= 0.95
