@@ -38,6 +38,13 @@ class PauliSum:
 
     terms: tuple[tuple[PauliWord, complex], ...] = ()
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.terms)
+
     @classmethod
     def of(cls, terms: Iterable[tuple[PauliWord, Scalar]]) -> "PauliSum":
         """The sum of the terms, like words added up and rounding dropped."""

@@ -5,9 +5,9 @@ adjoint λ = Σ w O|ψ⟩, and reads each layer's gradient off the two (Jones an
 1). Columns of the batch are taken in chunks that fit the cache.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Complex, Float
@@ -18,6 +18,9 @@ from quantum.simulator.program import Program
 from quantum.simulator.readout import Readout
 from quantum.simulator.register import Register
 from quantum.simulator.steps import Gradients, Values
+
+# (where to put it, state of a chunk, its columns): writes the adjoint state to start from.
+StartAdjoint: TypeAlias = Callable[[Tensor, Tensor, slice], None]
 
 CHUNK = 2**19  # amplitudes at work at once, per copy
 
@@ -56,18 +59,19 @@ def differentiate(
     program: Program,
     values: Values,
     batched: Float[Tensor, "batched batch"],
-    pairs: Iterator[tuple[Tensor, Tensor]],
+    states: Iterable[Tensor],
+    start_adjoint: StartAdjoint,
     *,
     wants_batched: bool,
 ) -> tuple[Float[Tensor, " shared"], Float[Tensor, "batched batch"]]:
-    """The gradients of both angle tables from the (state, adjoint) of each chunk."""
+    """The gradients of both angle tables, from the final states of all chunks."""
     gradients = program.no_gradients(values, batched, wants_batched=wants_batched)
     register: Register | None = None
-    for columns, pair in zip(chunks(program.n_qubits, batched.shape[1]), pairs, strict=True):
-        if register is None or register.n_columns != pair[0].shape[1]:
-            register = Register(torch.stack(pair))
-        else:  # the memory of the chunk before
-            torch.stack(pair, out=register.now.data)
+    for columns, state in zip(chunks(program.n_qubits, batched.shape[1]), states, strict=True):
+        if register is None or register.n_columns != state.shape[1]:
+            register = Register(state.new_empty(2, *state.shape))
+        register.now.copies[0].copy_(state)
+        start_adjoint(register.now.copies[1], state, columns)
         view = replace(gradients, batched=gradients.batched[:, columns])
         backward_sweep(program, values, batched[:, columns], register, view)
     return program.collect(gradients), gradients.batched
@@ -86,12 +90,14 @@ class _Fused(torch.autograd.Function):
         return batched
 
     @staticmethod
-    def finish(ctx: Any, pairs: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    def finish(
+        ctx: Any, states: Iterable[Tensor], start_adjoint: StartAdjoint
+    ) -> tuple[Tensor, Tensor]:
         """The gradients of weights and inputs."""
         wants_weights, wants_inputs, *_ = ctx.needs_input_grad
         wants_batched = wants_inputs or (wants_weights and ctx.program.angles.batch_has_weights)
         shared, batched = differentiate(
-            ctx.program, ctx.values, ctx.batched, pairs, wants_batched=wants_batched
+            ctx.program, ctx.values, ctx.batched, states, start_adjoint, wants_batched=wants_batched
         )
         return ctx.program.angles.gradients(shared, batched, **ctx.batches)
 
@@ -114,11 +120,12 @@ class FusedState(_Fused):
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
         (state,) = ctx.saved_tensors
-        pairs = (
-            (state[:, columns], upstream[:, columns] / 2)
-            for columns in chunks(ctx.program.n_qubits, state.shape[1])
-        )
-        return *_Fused.finish(ctx, pairs), None
+        parts = (state[:, columns] for columns in chunks(ctx.program.n_qubits, state.shape[1]))
+
+        def start_adjoint(out: Tensor, _: Tensor, columns: slice) -> None:
+            torch.mul(upstream[:, columns], 0.5, out=out)
+
+        return *_Fused.finish(ctx, parts, start_adjoint), None
 
 
 class FusedExpectation(_Fused):
@@ -142,10 +149,7 @@ class FusedExpectation(_Fused):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        states = ctx.saved_tensors
-        columns = chunks(ctx.program.n_qubits, upstream.shape[1])
-        pairs = (
-            (state, ctx.readout.adjoint(state, upstream[:, part]))
-            for state, part in zip(states, columns, strict=True)
-        )
-        return *_Fused.finish(ctx, pairs), None, None
+        def start_adjoint(out: Tensor, state: Tensor, columns: slice) -> None:
+            ctx.readout.adjoint(state, upstream[:, columns], out=out)
+
+        return *_Fused.finish(ctx, ctx.saved_tensors, start_adjoint), None, None

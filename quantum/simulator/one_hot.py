@@ -51,7 +51,7 @@ def one_hot_cost(
     options = tuple(len(site) for site in own)
     if not options or min(options) < 1:
         raise InvalidValues(f"every site needs an option: {options}")
-    total = torch.zeros(options, dtype=torch.float64)
+    total = torch.zeros(options, dtype=torch.float64, device=own[0].device)
     for i, site in enumerate(own):
         total += _spread(site.double(), (i,), len(options))
     for (i, j), table in pairs.items():
@@ -75,7 +75,8 @@ def _spread(table: Tensor, sites: tuple[int, ...], n_sites: int) -> Tensor:
 def uniform_start(cost: OneHotCost) -> Complex[Tensor, " assignment"]:
     """All assignments alike."""
     size = prod(cost.options)
-    return torch.full((size,), size**-0.5, dtype=cost.energies.dtype.to_complex())
+    dtype = cost.energies.dtype.to_complex()
+    return torch.full((size,), size**-0.5, dtype=dtype, device=cost.energies.device)
 
 
 def warm_start(
@@ -83,13 +84,13 @@ def warm_start(
 ) -> Complex[Tensor, " assignment"]:
     """A product state that measures each site's options with the given probabilities
     (Egger, Mareček and Woerner 2021, section 2, for one-hot sites)."""
-    state = torch.ones(1, dtype=torch.float64)
+    state = cost.energies.new_ones(1, dtype=torch.float64)
     for site in marginals:
         root = (site.double() / site.double().sum()).sqrt()
         state = (state[:, None] * root).flatten()
     if len(state) != len(cost.energies):
         raise InvalidValues(f"marginals do not fit sites with {cost.options} options")
-    return state.to(cost.energies.dtype.to_complex())
+    return state.to(cost.energies.device, cost.energies.dtype.to_complex())
 
 
 def one_hot_qaoa(
@@ -147,7 +148,7 @@ def _ring_matrix(count: int, beta: Tensor) -> Complex[Tensor, "option option"]:
     joined[index, (index + 1) % count] = 1
     joined[(index + 1) % count, index] = 1
     levels, modes = torch.linalg.eigh(joined)
-    modes = modes.to(torch.complex128)
+    modes, levels = modes.to(beta.device, torch.complex128), levels.to(beta.device)
     return (modes * _unit(-beta.double() * levels)) @ modes.mH
 
 

@@ -35,10 +35,13 @@ class DiagonalWords:
         found = self.signs.contract(squares).unflatten(1, (-1, 2)).sum(2)
         return self.coefficients @ found
 
-    def adjoint(
-        self, state: Amplitudes, upstream: Float[Tensor, "observable column"]
-    ) -> Amplitudes:
-        return state * self.signs.expand(self.coefficients.T @ upstream)
+    def add_adjoint(
+        self, state: Amplitudes, upstream: Float[Tensor, "observable column"], out: Amplitudes
+    ) -> None:
+        factor = self.signs.expand(self.coefficients.T @ upstream)
+        parts = (torch.view_as_real(v).unbind(-1) for v in (state, out))
+        for source, target in zip(*parts, strict=True):  # no complex copy of the real factor
+            target.addcmul_(source, factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,13 @@ class FlippingWords:
         found = self.signs.contract(product.flatten(1)).unflatten(1, (-1, 2))
         return self.real @ found[..., 0] - self.imag @ found[..., 1]
 
-    def adjoint(
-        self, state: Amplitudes, upstream: Float[Tensor, "observable column"]
-    ) -> Amplitudes:
+    def add_adjoint(
+        self, state: Amplitudes, upstream: Float[Tensor, "observable column"], out: Amplitudes
+    ) -> None:
         factor = torch.complex(
             self.signs.expand(self.real.T @ upstream), self.signs.expand(self.imag.T @ upstream)
         )
-        return (state * factor)[self.partner]
+        out.add_((state * factor)[self.partner])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,12 @@ class Readout:
         return total
 
     def adjoint(
-        self, state: Amplitudes, upstream: Float[Tensor, "observable column"]
-    ) -> Amplitudes:
-        """Σ upstream_o O|state⟩."""
-        total = None
+        self, state: Amplitudes, upstream: Float[Tensor, "observable column"], *, out: Amplitudes
+    ) -> None:
+        """Writes Σ upstream_o O|state⟩ to `out`."""
+        out.zero_()
         for group in self.groups:
-            part = group.adjoint(state, upstream)
-            total = part if total is None else total.add_(part)
-        return torch.zeros_like(state) if total is None else total
+            group.add_adjoint(state, upstream, out)
 
 
 @lru_cache(maxsize=64)

@@ -4,7 +4,8 @@ RY is real, so real and imaginary parts are columns of the same product; and a p
 matrices runs at several times the speed of a complex one.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -222,7 +223,7 @@ def product_state(
     angles: Float[Tensor, "qubit column"],
 ) -> Float[Tensor, "amplitude column"]:
     """RY(angle) on every qubit of |0…0⟩: real amplitudes."""
-    return _partial_products(*_vectors(angles))[-1]
+    return deque(_partial_products(*_vectors(angles)), maxlen=1)[0]
 
 
 def _vectors(
@@ -233,13 +234,13 @@ def _vectors(
 
 def _partial_products(
     cos: Float[Tensor, "qubit column"], sin: Float[Tensor, "qubit column"]
-) -> list[Float[Tensor, "_amplitude column"]]:
+) -> Iterator[Float[Tensor, "_amplitude column"]]:
     """The product states of the first 0, 1, 2, … qubits."""
-    vectors = torch.stack([cos, sin], 1)
-    states = [torch.ones_like(cos[:1])]
-    for vector in vectors.unbind(0):
-        states.append((states[-1][:, None] * vector).flatten(0, 1))
-    return states
+    state = cos.new_ones(1, cos.shape[1])
+    yield state
+    for vector in torch.stack([cos, sin], 1).unbind(0):
+        state = (state[:, None] * vector).flatten(0, 1)
+        yield state
 
 
 def gradient_of_product(
@@ -251,7 +252,7 @@ def gradient_of_product(
     qubits before, meets the qubit's turned vector; contracted with its own vector, it goes on.
     """
     cos, sin = _vectors(angles)
-    before = _partial_products(cos, sin)
+    before = list(_partial_products(cos[:-1], sin[:-1]))
     left = 2 * adjoint.real
     if angles.shape[1] == 1:
         left = left.sum(1, keepdim=True)
