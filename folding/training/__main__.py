@@ -19,9 +19,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long")
     parser.add_argument("--save-seconds", type=float, default=180)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument(
-        "--weights", type=Path, help="safetensors to start from"
-    )
+    parser.add_argument("--weights", type=Path, help="safetensors to start from")
     parser.add_argument("--workers", type=int, default=1, help="processes that train together")
     for field in dataclasses.fields(TrainingOptions):
         flag = f"--{field.name.replace('_', '-')}"
