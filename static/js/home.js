@@ -59,7 +59,8 @@ function line(context, { from, to }, { width, colour, shift = 0 }) {
 // Three strokes for each piece of the tube, drawn from back to front: an edge in the colour of the page, a bit
 // behind the piece, so that it cuts what is far behind but not the neighbours; the piece; a light on it.
 function strokes(points, colour, scale) {
-  const ground = rgb(token("paper"));
+  const paper = token("paper");
+  const ground = rgb(paper);
   const light = rgb("#ffffff");
   const deepest = Math.max(...points.map(([, , z]) => Math.abs(z)), 1);
   const centre = canvas.width / 2;
@@ -71,7 +72,7 @@ function strokes(points, colour, scale) {
     const width = scale * (1.5 + 0.9 * near);
     const body = colour(i / (points.length - 1));
     return [
-      { depth: depth - 2.4, piece, how: { width: width + 0.9 * scale, colour: token("paper") } },
+      { depth: depth - 2.4, piece, how: { width: width + 0.9 * scale, colour: paper } },
       { depth, piece, how: { width, colour: faded(body, near, ground) } },
       { depth: depth + 0.9, piece, how: { width: 0.22 * width, shift: 0.2 * width, colour: faded(mixed(rgb(body), light, 0.45), near, ground) } },
     ];

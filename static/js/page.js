@@ -70,4 +70,7 @@ document.querySelectorAll("[data-theme-toggle]").forEach(startThemeToggle);
 document.addEventListener("click", closeMenus);
 document.addEventListener("keydown", closeMenus);
 document.addEventListener("submit", askFirst, true);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  document.dispatchEvent(new CustomEvent("themechange"));
+});
 startRelativeTimes();

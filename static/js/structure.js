@@ -23,7 +23,7 @@ export class StructureView {
     element.addEventListener("keydown", (event) => this.key(event));
     this.style = "cartoon";
     this.colouring = "alphafold";
-    selection.addEventListener("select", () => this.paint());
+    selection.addEventListener("select", () => this.paintSoon());
     selection.addEventListener("hover", () => this.mark());
   }
 
@@ -97,6 +97,14 @@ export class StructureView {
   shownColour(residue) {
     if (!this.selection.ranges.length) return this.colourOf(residue);
     return [token("highlight"), token("highlight-2")][this.selection.indexOf(residue)] ?? DIMMED;
+  }
+
+  // While somebody drags, a selection changes more often than a large structure can be painted.
+  paintSoon() {
+    this.soon ??= requestAnimationFrame(() => {
+      this.soon = null;
+      this.paint();
+    });
   }
 
   paint() {
