@@ -143,7 +143,8 @@ export class StructureView {
 
   reset() {
     this.viewer.zoomTo({ model: this.model });
-    this.viewer.zoom(CLOSER);
+    const { clientWidth, clientHeight } = this.element;
+    this.viewer.zoom(Math.min(CLOSER, Math.max(1, (0.75 * clientWidth) / clientHeight)));
     this.viewer.render();
   }
 
