@@ -27,7 +27,6 @@ from folding.inputs import (
     FoldOptions,
     ProteinChain,
     assign_chain_ids,
-    parse_fasta,
     parse_json,
     parse_sequences,
 )
@@ -379,8 +378,6 @@ class SubmitForm:
 
 
 def _name_of(rows: Sequence[ChainForm]) -> str:
-    """A name for a job that was given none: the first word of the first FASTA header."""
-    text = rows[0].text("sequence") if rows and not rows[0].errors else ""
-    header = parse_fasta(text)[0].header if ">" in text else ""
-    words = header.replace("|", " ").split()
-    return words[0][:100] if words else UNTITLED
+    """The name that the first row's FASTA gives a job which was given none."""
+    is_readable = bool(rows) and not rows[0].errors
+    return FoldInput.from_fasta(rows[0].text("sequence")).name if is_readable else UNTITLED
