@@ -259,7 +259,7 @@ def gradient_of_product(
     found = torch.empty_like(angles)
     for q in range(len(angles) - 1, -1, -1):
         zero, one = left.view(-1, 2, left.shape[1]).unbind(1)
-        slope = one * cos[q] - zero * sin[q]
-        torch.sum(slope * before[q], 0, out=found[q])
-        left = zero * cos[q] + one * sin[q]
+        slope = (one * cos[q]).addcmul_(zero, sin[q], value=-1).mul_(before[q])
+        torch.sum(slope, 0, out=found[q])
+        left = (zero * cos[q]).addcmul_(one, sin[q])
     return found / 2
