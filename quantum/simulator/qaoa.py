@@ -24,7 +24,7 @@ from quantum.simulator.turns import (
     correlate_spans,
     span_generators,
     span_matrices,
-    turn_spans,
+    turn_rows,
 )
 
 
@@ -88,12 +88,12 @@ def _layer(
 ) -> None:
     """Phases, then turns, in place."""
     factors = cost.map_tables(lambda table: _unit(-gamma * table))
-    matrices = _matrices(cost, 2 * beta)
+    turns = _Turns(cost, 2 * beta)
     for copy in states:
-        for high, block in enumerate(copy):
+        for high, block in enumerate(copy.unbind(0)):
             _multiply(block, block_of(factors, high))
-            _turn_low(block, matrices)
-        _turn_high(copy, matrices)
+            turns.apply_low(block)
+        turns.apply_high(copy)
 
 
 def _undo_layer(
@@ -101,11 +101,11 @@ def _undo_layer(
 ) -> None:
     """Turns back, then phases back, in place."""
     factors = cost.map_tables(lambda table: _unit(gamma * table))
-    matrices = _matrices(cost, -2 * beta)
+    turns = _Turns(cost, -2 * beta)
     for copy in states:
-        _turn_high(copy, matrices)
-        for high, block in enumerate(copy):
-            _turn_low(block, matrices)
+        turns.apply_high(copy)
+        for high, block in enumerate(copy.unbind(0)):
+            turns.apply_low(block)
             _multiply(block, block_of(factors, high))
 
 
@@ -114,38 +114,49 @@ def _multiply(block: Complex[Tensor, "middle low"], factors: Iterable[Tensor]) -
         block.mul_(factor)
 
 
-def _turn_low(block: Complex[Tensor, "middle low"], matrices: Matrices) -> None:
-    """Turns the qubits inside a block."""
-    register = Register(block.view(1, -1, 1))
-    turn_spans(register, _cover(register.n_qubits), matrices)
-    if register.now.data.data_ptr() != block.data_ptr():  # it ended in the spare
-        block.copy_(register.now.data.view_as(block))
+class _Turns:
+    """The turn of every qubit by the same angle, in place, with one spare block for all blocks."""
 
+    def __init__(self, cost: CostTables, angle: float) -> None:
+        n_high = cost.shape[0].bit_length() - 1
+        n_low = cost.n_amplitudes.bit_length() - 1 - n_high
+        self._low, self._high = (self._groups(cost, n, angle) for n in (n_low, n_high))
+        self._width = max(1, 2 ** (BLOCK - n_high))  # columns that fill one block
+        self._spare = _like(cost).new_empty(2 * max(2**n_low, self._width << n_high))
 
-def _turn_high(state: Complex[Tensor, "high middle low"], matrices: Matrices) -> None:
-    """Turns the qubits that number the blocks: as many columns at a time as fill one block."""
-    n_high = state.shape[0].bit_length() - 1
-    if not n_high:
-        return
-    rows = state.flatten(1)
-    width = max(1, 2 ** (BLOCK - n_high))
-    for columns in rows.split(width, 1):
-        copy = columns.clone(memory_format=torch.contiguous_format)
-        register = Register(copy[None])
-        turn_spans(register, _cover(n_high), matrices)
-        columns.copy_(register.now.data[0])
+    @staticmethod
+    def _groups(cost: CostTables, n_qubits: int, angle: float) -> list[tuple[Tensor, int]]:
+        """(matrix, how many groups of rows it acts on) for each span of the qubits."""
+        like = _like(cost)
+        return [
+            (span_matrices(like.new_full((1, span.size), angle))[0], 1 << span.first)
+            for span in _cover(n_qubits)
+        ]
+
+    def apply_low(self, block: Complex[Tensor, "middle low"]) -> None:
+        """Turns the qubits inside a block."""
+        self._apply(self._low, torch.view_as_real(block).view(-1))
+
+    def apply_high(self, state: Complex[Tensor, "high middle low"]) -> None:
+        """Turns the qubits that number the blocks: as many columns at a time as fill one block."""
+        if not self._high:
+            return
+        for columns in state.flatten(1).split(self._width, 1):
+            copy = columns.clone(memory_format=torch.contiguous_format)
+            self._apply(self._high, torch.view_as_real(copy).view(-1))
+            columns.copy_(copy)
+
+    def _apply(self, turns: list[tuple[Tensor, int]], block: Float[Tensor, " re_im"]) -> None:
+        old, new = block, self._spare[: len(block)]
+        for matrix, groups in turns:
+            turn_rows(old, new, matrix, groups)
+            old, new = new, old
+        if len(turns) % 2:
+            block.copy_(old)
 
 
 def _cover(n_qubits: int) -> list[Span]:
     return [Span(q, min(SPAN, n_qubits - q), 0) for q in range(0, n_qubits, SPAN)]
-
-
-def _matrices(cost: CostTables, angle: float) -> Matrices:
-    """The turn of every qubit by the same angle, for each size of span."""
-    like = _like(cost)
-    return {
-        size: (span_matrices(like.new_full((1, size), angle))[0],) for size in range(1, SPAN + 1)
-    }
 
 
 def _unit(angle: Tensor) -> Tensor:

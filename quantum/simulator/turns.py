@@ -97,7 +97,7 @@ def turn_spans(
     for span in spans:
         if span.first < first_inside:
             matrix, groups = _pick(matrices, span, undo), register.n_copies << span.first
-            _turn(register.now.real, register.spare.real, matrix, groups)
+            turn_rows(register.now.real, register.spare.real, matrix, groups)
             register.flip()
     inside = [span for span in spans if span.first >= first_inside]
     if not inside:
@@ -106,7 +106,7 @@ def turn_spans(
     blocks = (buffer.real.view(-1, size).unbind(0) for buffer in (register.now, register.spare))
     for old, new in zip(*blocks, strict=True):
         for span in inside:
-            _turn(old, new, _pick(matrices, span, undo), 1 << span.first - first_inside)
+            turn_rows(old, new, _pick(matrices, span, undo), 1 << span.first - first_inside)
             old, new = new, old
     if len(inside) % 2:
         register.flip()
@@ -123,7 +123,7 @@ def _pick(matrices: Matrices, span: Span, undo: bool) -> Tensor:
     return matrix.T if undo else matrix
 
 
-def _turn(
+def turn_rows(
     old: Float[Tensor, " everything"],
     new: Float[Tensor, " everything"],
     matrix: Float[Tensor, "dim dim"],
