@@ -143,8 +143,9 @@ class Trainer:
     def update_average(self) -> None:
         """Moves the averaged weights towards the current ones; early steps count for more."""
         decay = min(self.options.ema_decay, (1 + self.step) / (10 + self.step))
+        current = self.model.state_dict()
         torch._foreach_lerp_(
-            list(self.average.values()), list(self.model.state_dict().values()), 1 - decay
+            list(self.average.values()), [current[k] for k in self.average], 1 - decay
         )
 
     def save(self, path: Path) -> None:
