@@ -1,8 +1,8 @@
 """What training minimises (AF3 SI section 3.7.1 and 4.3-4.4).
 
 Departures: one crop holds one protein chain, so no symmetry permutation is needed; the bond term
-holds the peptide bonds (C-N and Cα-Cα of neighbours), since single chains have no other, and counts
-alike at every noise level, which makes chains sound after few training steps. The neighbour term is
+holds the backbone's bonds and angles, since single chains have no other bonds, and counts alike at
+every noise level, which makes chains sound after few training steps. The neighbour term is
 not AF3's: it is AlphaFold 2's frame-aligned error (Jumper et al. 2021, SI 1.9.2) kept to residues
 at most four apart. Its median-seeking error makes up the mind of a small network about helices.
 """
@@ -93,17 +93,29 @@ def bond_error(
     observed: Bool[Tensor, "batch atom"],
     features: Features,
 ) -> Float[Tensor, "batch sample"]:
-    """Mean squared error in Å² of C-N and Cα-Cα distances of neighbours in sequence (eq. 5)."""
+    """Squared errors in Å² of the backbone's distances (eq. 5 and its like).
+
+    The mean over what links neighbours in sequence (C-N and Cα-Cα), and the mean over what fixes
+    the backbone's bonds and angles (N-Cα, Cα-C, N-C, and across the link Cα-N and C-Cα), added.
+    """
     n, alpha, c = features.frame_atoms.unbind(-1)
     index = features.residue_index
     follows = (index[:, 1:] == index[:, :-1] + 1) & features.token_mask[:, 1:]
-    total, count = x.new_zeros(x.shape[:2]), observed.new_zeros(len(x)).float()
-    for left, right in ((c[:, :-1], n[:, 1:]), (alpha[:, :-1], alpha[:, 1:])):
-        seen = follows & observed.gather(1, left) & observed.gather(1, right)
-        error = _distance(x, left, right) - _distance(truth, left, right)
-        total = total + (error.square() * seen.unsqueeze(1)).sum(-1)
-        count = count + seen.sum(-1)
-    return total / count.clamp(min=1).unsqueeze(-1)
+    before, after = slice(None, -1), slice(1, None)
+    links = [(c[:, before], n[:, after], follows), (alpha[:, before], alpha[:, after], follows)]
+    angles = [(alpha[:, before], n[:, after], follows), (c[:, before], alpha[:, after], follows)]
+    inside = [(*pair, features.token_mask) for pair in ((n, alpha), (alpha, c), (n, c))]
+    return sum(_mean_error(x, truth, observed, pairs) for pairs in (links, angles + inside))
+
+
+def _mean_error(
+    x: Tensor, truth: Tensor, observed: Tensor, pairs: list[tuple[Tensor, Tensor, Tensor]]
+) -> Float[Tensor, "batch sample"]:
+    """Mean squared error of the distances between (left, right) atoms where both are known."""
+    left, right, wanted = (torch.cat(column, dim=1) for column in zip(*pairs, strict=True))
+    seen = wanted & observed.gather(1, left) & observed.gather(1, right)
+    error = _distance(x, left, right) - _distance(truth, left, right)
+    return (error.square() * seen.unsqueeze(1)).sum(-1) / seen.sum(-1).clamp(min=1).unsqueeze(-1)
 
 
 def neighbour_error(

@@ -87,8 +87,10 @@ def test_the_weight_scales_the_mean_square_by_noise_level(crop):
 def test_stretched_bonds_are_seen(crop):
     truth = crop.coordinates.unsqueeze(1)
     error = bond_error(truth * 1.1, truth, crop.observed, crop.features)
-    # 0.133 Å at C-N and 0.38 Å at Cα-Cα, squared and averaged
-    assert error.flatten().tolist() == pytest.approx([(0.133**2 + 0.38**2) / 2] * 2, rel=0.05)
+    # A tenth of C-N and Cα-Cα; of N-Cα, Cα-C, N-C, and Cα-N and C-Cα across the link.
+    links = (0.133**2 + 0.38**2) / 2
+    angles = (0.146**2 + 0.153**2 + 0.246**2 + 0.243**2 + 0.243**2) / 5
+    assert error.flatten().tolist() == pytest.approx([links + angles] * 2, rel=0.05)
 
 
 def test_neighbours_are_seen_alike_after_motion_but_not_in_the_mirror(crop):
