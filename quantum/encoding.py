@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from math import pi
 from typing import Literal, TypeAlias
@@ -23,7 +24,8 @@ class DataEncoder:
 
     Args:
         circuit: prepares the state; all its parameters are inputs.
-        to_angles: features to the values of `circuit.inputs`, differentiable.
+        to_angles: features to the values of `circuit.inputs`, differentiable; for a training with
+            several workers, a function that can be pickled.
     """
 
     n_features: int
@@ -50,7 +52,11 @@ def angle_encoding(n_features: int, *, axis: Literal["x", "y", "z"] = "y") -> Da
         if axis == "z":
             circuit = circuit.h(q)
         circuit = circuit.gate(f"r{axis}", (q,), (parameter_input(f"x_{q}"),))
-    return DataEncoder(n_features, circuit, lambda features: features)
+    return DataEncoder(n_features, circuit, _as_they_are)
+
+
+def _as_they_are(features: Features) -> Angles:
+    return features
 
 
 def basis_encoding(n_features: int) -> DataEncoder:
@@ -80,11 +86,12 @@ def iqp_encoding(n_features: int, *, repetitions: int = 2) -> DataEncoder:
         block = block.rzz(2 * parameter_input(f"x_{a}_{b}"), a, b)
     circuit = Circuit(n_features, block.instructions * repetitions)
     first, second = ([pair[side] for pair in pairs] for side in (0, 1))
+    return DataEncoder(n_features, circuit, partial(_with_products, first=first, second=second))
 
-    def to_angles(features: Tensor) -> Tensor:
-        return torch.cat([features, features[:, first] * features[:, second]], 1)
 
-    return DataEncoder(n_features, circuit, to_angles)
+def _with_products(features: Features, *, first: list[int], second: list[int]) -> Angles:
+    """The features and their products of two."""
+    return torch.cat([features, features[:, first] * features[:, second]], 1)
 
 
 def amplitude_encoding(n_features: int) -> DataEncoder:
@@ -96,12 +103,12 @@ def amplitude_encoding(n_features: int) -> DataEncoder:
     for level in range(n_qubits):
         instructions += _uniform_turns(level)
     circuit = Circuit(n_qubits, tuple(instructions))
+    return DataEncoder(n_features, circuit, partial(_padded_angles, n_qubits=n_qubits))
 
-    def to_angles(features: Tensor) -> Tensor:
-        padded = torch.nn.functional.pad(features, (0, 2**n_qubits - n_features))
-        return _tree_angles(padded, n_qubits)
 
-    return DataEncoder(n_features, circuit, to_angles)
+def _padded_angles(features: Features, *, n_qubits: int) -> Angles:
+    padded = torch.nn.functional.pad(features, (0, 2**n_qubits - features.shape[1]))
+    return _tree_angles(padded, n_qubits)
 
 
 def _uniform_turns(level: int) -> list[Instruction]:

@@ -42,12 +42,21 @@ class GradientRecipe:
     slopes: Float[Tensor, "angle parameter"]
     offsets: Float[Tensor, " angle"]
     shifts: Float[Tensor, "run angle"]
-    coefficients: Float[Tensor, "parameter run"]
+    coefficients: Float[Tensor, "derivative run"]
 
     @property
     def n_runs(self) -> int:
         """Runs per sample: what a device charges for."""
         return self.shifts.shape[0]
+
+    def only(self, parameters: Sequence[int]) -> "GradientRecipe":
+        """The same recipe for some of the parameters: runs that serve only the others are left out.
+
+        Its Jacobian has a column per parameter asked for, in this order.
+        """
+        coefficients = self.coefficients[list(parameters)]
+        used = (coefficients != 0).any(0)
+        return replace(self, shifts=self.shifts[used], coefficients=coefficients[:, used])
 
     def construct_circuits(
         self, parameters: Float[Tensor, "sample parameter"]
