@@ -48,7 +48,7 @@ def _predictions(
 ) -> Iterator[Prediction]:
     """Predictions in the order in which they are drawn."""
     report(StageStarted("msa"))
-    msa = msa_features(fold_input)
+    msa = msa_features(fold_input, max_rows=model.config.n_msa_rows)
     for seed in fold_input.seeds:
         report(StageStarted("features"))
         tokens = tokenize(fold_input)

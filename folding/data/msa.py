@@ -1,23 +1,36 @@
-"""Alignments as features (AF3 SI table 5).
+"""Alignments as features (AF3 SI section 2.3 and table 5).
 
-Chains stand side by side as in AF3's code: row r of the job holds row r of every chain, gaps where
-a chain has fewer rows; copies of a chain repeat its rows. Rows of different chains are not paired.
+The alignment of a job holds, from the top, the rows that pair across chains, then each chain's own
+rows side by side, gaps where a chain has fewer; copies of a chain repeat its rows.
+Departure from Protenix 2.0.0, whose rows are otherwise the same: where nothing pairs, the chain
+itself stands at the top once, not twice.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from folding.chemistry.residues import GAP_CLASS, LETTERS
-from folding.inputs import FoldInput, ProteinChain
+from folding.data.species import NO_ROW, pair_rows, species_of
+from folding.data.tokens import Tokens
+from folding.inputs import FoldInput
 from folding.inputs.a3m import A3mRow, aligned_columns, read_a3m
 
 N_CLASSES = 32
-MAX_ROWS = 1024
+MAX_ROWS = 16_384
+"""Rows that the published models read at most (AF3 SI section 2.2)."""
+MAX_DELETIONS = 127
+# Shorter chains show no alignment, as in AF3's code and in Protenix.
+MIN_RESIDUES = 5
+
+UNKNOWN_CLASS = LETTERS.index("X")
+_RNA, _DNA = "AGCU", "AGCT"
+_RNA_CLASS, _DNA_CLASS = 21, 26
 # What is not one of the twenty letters: the closest of them, as AF3's code has it, or unknown.
 _SYNONYMS = {"B": "D", "Z": "E", "U": "C", "J": "X", "O": "X"}
 
@@ -25,52 +38,192 @@ _SYNONYMS = {"B": "D", "Z": "E", "U": "C", "J": "X", "O": "X"}
 class Alignment(NamedTuple):
     """Aligned rows of one chain, the chain itself first."""
 
-    residue_class: Int64[np.ndarray, "row column"]
-    deletions: Int64[np.ndarray, "row column"]
-    """Residues inserted before the column."""
+    residue_class: UInt8[np.ndarray, "row column"]
+    deletions: UInt8[np.ndarray, "row column"]
+    """Residues inserted before the column, at most `MAX_DELETIONS`."""
+
+    @property
+    def n_rows(self) -> int:
+        """How deep the alignment is, the chain itself counted."""
+        return len(self.residue_class)
+
+    def take(self, rows: Int64[np.ndarray, " row"]) -> "Alignment":
+        """These rows; a row of gaps for each `NO_ROW`."""
+        missing = (rows == NO_ROW)[:, None]
+        classes = np.where(missing, np.uint8(GAP_CLASS), self.residue_class[rows])
+        return Alignment(classes, np.where(missing, np.uint8(0), self.deletions[rows]))
 
 
-def msa_features(fold_input: FoldInput, *, max_rows: int = MAX_ROWS) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class ChainRows:
+    """What one chain brings to the job's alignment."""
+
+    unpaired: Alignment
+    paired: Alignment
+    species: tuple[str, ...]
+    is_protein: bool
+    entity: str
+
+    @property
+    def profile(self) -> Float32[np.ndarray, "column 32"]:
+        """How often each class stands in each column of the chain's own rows."""
+        rows = self.unpaired.residue_class
+        counts = [(rows == residue_class).mean(axis=0) for residue_class in range(N_CLASSES)]
+        return np.stack(counts, axis=-1).astype(np.float32)
+
+    @property
+    def deletion_mean(self) -> Float32[np.ndarray, " column"]:
+        """Mean number of residues inserted before each column."""
+        return self.unpaired.deletions.mean(axis=0).astype(np.float32)
+
+
+def msa_features(
+    fold_input: FoldInput, tokens: Tokens | None = None, *, max_rows: int = MAX_ROWS
+) -> dict[str, Tensor]:
     """The features of all alignments of a job, by the names of `folding.data.features`.
 
     `msa` int64, `has_deletion` and `deletion_value` float32 [row, token]; `profile` float32
-    [token, 32] and `deletion_mean` float32 [token], which count all rows. A job without alignments
-    gets one row: its sequences.
+    [token, 32] and `deletion_mean` float32 [token], which count all rows of a chain's own
+    alignment. A job without alignments gets one row: its sequences.
 
     Args:
-        max_rows: Rows kept, from the top.
+        tokens: Tokens of the job; None where each residue is one. All atoms of a modified residue
+            show its column, all atoms of a ligand the unknown residue.
+        max_rows: Rows kept, from the top; half of them at most are paired.
+
+    Raises:
+        InvalidInput: As `folding.inputs.a3m.read_a3m`.
     """
-    chains = [
-        (alignment, len(chain.ids))
-        for chain in fold_input.chains
-        for alignment in [read_alignment(chain)]
-    ]
-    stacked = _side_by_side([a for a, copies in chains for _ in range(copies)], max_rows=max_rows)
-    profile = np.concatenate([np.tile(_profile(a), (copies, 1)) for a, copies in chains])
-    mean = np.concatenate([np.tile(a.deletions.mean(axis=0), copies) for a, copies in chains])
+    chains = [rows for chain in fold_input.chains for rows in [chain_rows(chain)] * len(chain.ids)]
+    rows = assemble(chains, max_rows=max_rows)
+    profile = np.concatenate([chain.profile for chain in chains])
+    mean = np.concatenate([chain.deletion_mean for chain in chains])
+    if tokens is not None:
+        columns = _columns(chains, tokens)
+        rows = Alignment(rows.residue_class[:, columns], rows.deletions[:, columns])
+        profile, mean = profile[columns], mean[columns]
     return {
-        "msa": torch.from_numpy(stacked.residue_class),
-        "has_deletion": torch.from_numpy((stacked.deletions > 0).astype(np.float32)),
-        "deletion_value": torch.from_numpy(deletion_value(stacked.deletions)),
+        "msa": torch.from_numpy(rows.residue_class.astype(np.int64)),
+        "has_deletion": torch.from_numpy((rows.deletions > 0).astype(np.float32)),
+        "deletion_value": torch.from_numpy(deletion_value(rows.deletions)),
         "profile": torch.from_numpy(profile),
-        "deletion_mean": torch.from_numpy(mean.astype(np.float32)),
+        "deletion_mean": torch.from_numpy(mean),
     }
 
 
 def deletion_value(deletions: np.ndarray) -> Float32[np.ndarray, "row column"]:
     """Deletion counts squeezed into 0 to 1: 2/π arctan(d/3) (AF3 SI table 5)."""
-    return (np.arctan(deletions / 3) * (2 / np.pi)).astype(np.float32)
+    return (np.arctan(deletions.astype(np.float32) / 3) * np.float32(2 / np.pi)).astype(np.float32)
 
 
-def read_alignment(chain: ProteinChain) -> Alignment:
-    """The chain's alignment without rows that repeat an earlier one; the bare chain without one.
+def assemble(chains: Sequence[ChainRows], *, max_rows: int = MAX_ROWS) -> Alignment:
+    """The rows of a job: the paired ones, then each chain's own, side by side.
+
+    Chains pair only where at least two different proteins are in the job. Rows of a chain that
+    stand among the paired ones are not shown again.
+    """
+    if len({chain.entity for chain in chains if chain.is_protein}) < 2:
+        blocks = [_beside([chain.unpaired for chain in chains], depth=max_rows)]
+    else:
+        paired = _paired(chains, max_rows=max_rows // 2)
+        own = [
+            chain.unpaired.take(_not_among(chain.unpaired, rows))
+            for chain, rows in zip(chains, paired, strict=True)
+        ]
+        blocks = [
+            _beside(paired, depth=max_rows // 2),
+            _beside(own, depth=max_rows - paired[0].n_rows),
+        ]
+    rows = Alignment(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+    return _filled(rows, chains)
+
+
+def _paired(chains: Sequence[ChainRows], *, max_rows: int) -> list[Alignment]:
+    """The paired rows of each chain, equally many."""
+    pairs = pair_rows([chain.species for chain in chains], max_rows=max_rows)
+    taken = [chain.paired.take(pairs[:, index]) for index, chain in enumerate(chains)]
+    seen = np.any([(rows.residue_class != GAP_CLASS).any(axis=1) for rows in taken], axis=0)
+    return [rows.take(np.flatnonzero(seen)) for rows in taken]
+
+
+def _not_among(own: Alignment, paired: Alignment) -> Int64[np.ndarray, " row"]:
+    """Those rows of a chain that are not among its paired ones."""
+    known = {row.tobytes() for row in paired.residue_class}
+    kept = [i for i, row in enumerate(own.residue_class) if row.tobytes() not in known]
+    return np.array(kept, dtype=np.int64)
+
+
+def _beside(alignments: Sequence[Alignment], *, depth: int) -> Alignment:
+    """Chains side by side, gaps below those that are not as deep as the deepest."""
+    depth = min(depth, max(a.n_rows for a in alignments))
+    classes, deletions = [], []
+    for residue_class, counts in alignments:
+        missing = [(0, max(depth - len(residue_class), 0)), (0, 0)]
+        classes.append(np.pad(residue_class[:depth], missing, constant_values=GAP_CLASS))
+        deletions.append(np.pad(counts[:depth], missing))
+    return Alignment(np.concatenate(classes, axis=1), np.concatenate(deletions, axis=1))
+
+
+def _filled(rows: Alignment, chains: Sequence[ChainRows]) -> Alignment:
+    """The rows, with what is no protein repeated where it has nothing but gaps."""
+    classes, start = rows.residue_class, 0
+    for chain in chains:
+        columns = slice(start, start + chain.unpaired.residue_class.shape[1])
+        start = columns.stop
+        if not chain.is_protein:
+            empty = (classes[:, columns] == GAP_CLASS).all(axis=1)
+            classes[empty, columns] = classes[0, columns]
+    return rows._replace(residue_class=classes)
+
+
+def _columns(chains: Sequence[ChainRows], tokens: Tokens) -> Int64[np.ndarray, " token"]:
+    """The column of each token; of a ligand there is one."""
+    widths = np.array([chain.unpaired.residue_class.shape[1] for chain in chains])
+    chain_index = tokens.asym_id - 1
+    within = np.minimum(tokens.residue_index, widths[chain_index]) - 1
+    return (np.cumsum(widths) - widths)[chain_index] + within
+
+
+# One chain -------------------------------------------------------------------------------------
+
+
+def chain_rows(chain: object) -> ChainRows:
+    """The rows that a chain of any kind brings; one row of itself where it has no alignment.
 
     Raises:
         InvalidInput: As `folding.inputs.a3m.read_a3m`.
     """
-    text = chain.msa if chain.msa is not None else f">query\n{chain.sequence}"
-    rows = read_a3m(text, sequence=chain.sequence, field="msa")
-    return _encode(_unique(rows), n_columns=len(chain.sequence))
+    sequence = str(getattr(chain, "sequence", ""))
+    is_protein = type(chain).__name__ == "ProteinChain"
+    table = _TABLES[type(chain).__name__ if sequence else "Ligand"]
+    short = len(sequence) < MIN_RESIDUES
+    msa = None if short else getattr(chain, "msa", None)
+    paired_msa = None if short else getattr(chain, "paired_msa", None)
+    sequence = sequence or "X"
+    unpaired = _rows(msa, sequence, field="msa")
+    paired = _rows(paired_msa, sequence, field="paired_msa")
+    return ChainRows(
+        unpaired=_encode(_unique(unpaired), n_columns=len(sequence), table=table),
+        paired=_encode([row.row for row in paired], n_columns=len(sequence), table=table),
+        species=("", *(species_of(row.header) for row in paired[1:])),
+        is_protein=is_protein,
+        entity=sequence,
+    )
+
+
+def read_alignment(chain: object) -> Alignment:
+    """The chain's own rows without those that repeat an earlier one; the bare chain without any.
+
+    Raises:
+        InvalidInput: As `folding.inputs.a3m.read_a3m`.
+    """
+    return chain_rows(chain).unpaired
+
+
+def _rows(text: str | None, sequence: str, *, field: str) -> Sequence[A3mRow]:
+    if not text:
+        return [A3mRow("query", sequence, 1)]
+    return read_a3m(text, sequence=sequence, field=field)
 
 
 def _unique(rows: Sequence[A3mRow]) -> list[str]:
@@ -81,41 +234,38 @@ def _unique(rows: Sequence[A3mRow]) -> list[str]:
     return list(first.values())
 
 
-def _encode(rows: Sequence[str], *, n_columns: int) -> Alignment:
+def _encode(rows: Sequence[str], *, n_columns: int, table: Int64[np.ndarray, " byte"]) -> Alignment:
     """Classes and deletion counts of all rows at once, as one run of letters."""
     rows = [row.replace(".", "") for row in rows]
     letters = np.frombuffer("".join(rows).encode("ascii"), dtype=np.uint8)
-    aligned = _CLASS_OF[letters] >= 0
-    position = np.flatnonzero(aligned).reshape(len(rows), n_columns)
+    classes = table[letters]
+    position = np.flatnonzero(classes >= 0).reshape(len(rows), n_columns)
     starts = np.cumsum([0, *map(len, rows[:-1])])[:, None]
     before = np.concatenate([starts - 1, position[:, :-1]], axis=1)
-    return Alignment(_CLASS_OF[letters[position]], position - before - 1)
+    deletions = np.minimum(position - before - 1, MAX_DELETIONS)
+    return Alignment(classes[position].astype(np.uint8), deletions.astype(np.uint8))
 
 
-def _class_table() -> Int64[np.ndarray, " byte"]:
+def _table(letters: str, *, first: int, unknown: int) -> Int64[np.ndarray, " byte"]:
     """The class of each aligned ASCII letter, -1 for insertions."""
     table = np.full(128, -1)
-    for letter in map(chr, range(ord("A"), ord("Z") + 1)):
-        table[ord(letter)] = LETTERS.index(_SYNONYMS.get(letter, letter))
+    table[ord("A") : ord("Z") + 1] = unknown
+    for number, letter in enumerate(letters):
+        table[ord(letter)] = first + number
     table[ord("-")] = GAP_CLASS
     return table
 
 
-_CLASS_OF = _class_table()
+def _protein_table() -> Int64[np.ndarray, " byte"]:
+    table = _table(LETTERS, first=0, unknown=UNKNOWN_CLASS)
+    for letter, meant in _SYNONYMS.items():
+        table[ord(letter)] = LETTERS.index(meant)
+    return table
 
 
-def _profile(alignment: Alignment) -> Float32[np.ndarray, "column 32"]:
-    """How often each class stands in each column."""
-    rows = alignment.residue_class
-    counts = [(rows == residue_class).mean(axis=0) for residue_class in range(N_CLASSES)]
-    return np.stack(counts, axis=-1).astype(np.float32)
-
-
-def _side_by_side(alignments: Sequence[Alignment], *, max_rows: int) -> Alignment:
-    depth = min(max_rows, max(len(a.residue_class) for a in alignments))
-    classes, deletions = [], []
-    for residue_class, counts in alignments:
-        missing = [(0, max(depth - len(residue_class), 0)), (0, 0)]
-        classes.append(np.pad(residue_class[:depth], missing, constant_values=GAP_CLASS))
-        deletions.append(np.pad(counts[:depth], missing))
-    return Alignment(np.concatenate(classes, axis=1), np.concatenate(deletions, axis=1))
+_TABLES = {
+    "ProteinChain": _protein_table(),
+    "RnaChain": _table(_RNA, first=_RNA_CLASS, unknown=_RNA_CLASS + len(_RNA)),
+    "DnaChain": _table(_DNA, first=_DNA_CLASS, unknown=_DNA_CLASS + len(_DNA)),
+    "Ligand": _protein_table(),
+}

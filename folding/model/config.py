@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class SamplerConfig:
     """Constants of the reverse diffusion (AF3 SI algorithm 18 and eq. 7).
 
-    ``sigma_data``, ``s_max`` and ``s_min`` are in ångström once multiplied as in eq. 7.
+    ``sigma_data``, ``s_max`` and ``s_min`` are in ångström once multiplied as in eq. 7. With
+    ``ends_on_estimate`` the last step goes all the way to the network's estimate, unstretched.
     """
 
     sigma_data: float = 16.0
@@ -19,6 +20,7 @@ class SamplerConfig:
     noise_scale: float = 1.003
     step_scale: float = 1.5
     n_steps: int = 200
+    ends_on_estimate: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class ModelConfig:
     n_plddt_bins: int = 50
     n_error_bins: int = 64
     n_cycles: int = 10
+    n_msa_rows: int = 16_384
     sampler: SamplerConfig = SamplerConfig()
 
     @property
@@ -96,6 +99,7 @@ SMALL = ModelConfig(
     n_confidence_blocks=2,
     n_keys=64,
     n_cycles=4,
+    n_msa_rows=1024,
     sampler=SamplerConfig(gamma_0=0.0, step_scale=1.15, n_steps=20),
 )
 """The small model that ships with the code: every part of the network, narrower and shallower."""
