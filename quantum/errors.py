@@ -29,3 +29,57 @@ class InvalidValues(QuantumError, ValueError):
 
 class ConversionError(QuantumError, ValueError):
     """The circuit has no counterpart in the other language."""
+
+
+class Cancelled(QuantumError):
+    """Somebody asked for the work to stop."""
+
+
+class BackendError(QuantumError):
+    """The backend could not do what was asked."""
+
+
+class NotConfigured(BackendError):
+    """The backend needs credentials or a package that this machine does not have."""
+
+
+class Unauthorized(BackendError):
+    """The provider refuses the credentials: check the token in the environment."""
+
+
+class Unavailable(BackendError):
+    """The backend does not answer: try again later, or choose another one."""
+
+    transient = True
+
+
+class RateLimited(Unavailable):
+    """The provider asks for fewer requests: try again later."""
+
+
+class BadAnswer(BackendError):
+    """The provider's answer makes no sense: the job is kept, try to read it again later."""
+
+    transient = True
+
+
+class JobNotFound(BackendError):
+    """The provider knows no such job: it was deleted, or belongs to another account."""
+
+
+class JobFailed(BackendError):
+    """The provider could not run the job."""
+
+
+class DeadlinePassed(BackendError, TimeoutError):
+    """The time for this job is over: its handle is kept, and the result can be fetched later."""
+
+    transient = True
+
+
+class DoesNotFit(BackendError, ValueError):
+    """The batch asks for more than the backend has."""
+
+
+class BudgetExceeded(BackendError):
+    """The job would cost more than may be spent."""

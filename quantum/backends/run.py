@@ -1,0 +1,159 @@
+"""Runs a batch on a backend from beginning to end: submit, wait, fetch.
+
+The handle is saved before anything is waited for, and before anything is sent at all: whoever runs
+the same tag again, in this process or after a restart, picks the job up where it stands.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quantum.backends.base import Backend, Batch, Handle, Measured, Status, batch_of
+from quantum.backends.handles import HandleStore
+from quantum.backends.simulated import SimulatorBackend, exact_means
+from quantum.circuit import Circuit
+from quantum.errors import BackendError, Cancelled, DeadlinePassed, InvalidValues, JobFailed
+from quantum.observable import PauliSum
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a submission, and how often to ask.
+
+    Args:
+        deadline_seconds: from the call to the result, whatever happens between.
+        first_seconds, longest_seconds: pause between two questions; it doubles from one to the
+            other.
+        trouble: transient failures in a row that are taken for hiccups.
+    """
+
+    deadline_seconds: float = 600.0
+    first_seconds: float = 0.5
+    longest_seconds: float = 20.0
+    trouble: int = 5
+
+
+def expectations(
+    backend: Backend,
+    circuit: Circuit,
+    values: Float[Tensor, "row parameter"],
+    observables: Sequence[PauliSum],
+    *,
+    shots: int | None = None,
+    seed: int | None = None,
+    store: HandleStore | None = None,
+    patience: Patience | None = None,
+) -> Float[Tensor, "row observable"]:
+    """The mean of every observable for each row of values, in the type of the values.
+
+    Args:
+        values: the circuit's weights followed by its inputs, in their order.
+        shots: None asks for exact values where the backend has them.
+
+    Raises:
+        InvalidValues: where the numbers do not fit the circuit.
+        BackendError: where the backend cannot do it; its subclasses say why.
+    """
+    if not observables:
+        raise InvalidValues("give at least one observable")
+    rows = values.detach()
+    if isinstance(backend, SimulatorBackend) and shots is None:
+        return exact_means(circuit, tuple(observables), rows)
+    batch = batch_of(circuit, rows, observables=tuple(observables), shots=shots, seed=seed)
+    measured = run(backend, batch, store=store, patience=patience or Patience())
+    return torch.tensor([found.means for found in measured]).to(rows)
+
+
+def run(
+    backend: Backend,
+    batch: Batch,
+    *,
+    store: HandleStore | None = None,
+    patience: Patience = Patience(),
+    report: Callable[[Handle, Status], None] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Measured, ...]:
+    """What came out of the batch, circuit by circuit and row by row.
+
+    Args:
+        store: where handles are kept; without one, a restart forgets the job.
+        report: hears where the submission stands; it may raise `Cancelled`, which cancels it.
+        sleep: waits so many seconds.
+
+    Raises:
+        DeadlinePassed: the job goes on at the provider; its handle stays in the store.
+        BackendError: the provider's refusal or failure, by class.
+    """
+    end = time.monotonic() + patience.deadline_seconds
+    handle = hand_over(backend, batch, store=store)
+    measured = wait(backend, handle, end=end, patience=patience, report=report, sleep=sleep)
+    if store is not None:
+        store.remove(handle.tag)
+    return measured
+
+
+def hand_over(backend: Backend, batch: Batch, *, store: HandleStore | None = None) -> Handle:
+    """The handle of the batch's one submission: the one that is known, or a new one."""
+    if store is None:
+        return backend.submit(batch)
+    known = store.find(batch.tag)
+    if known is not None and known.backend == backend.name and known.job_id:
+        return known
+    store.save(Handle(backend.name, batch))  # before sending: the tag is what finds it again
+    handle = backend.submit(batch)
+    store.save(handle)
+    return handle
+
+
+def wait(
+    backend: Backend,
+    handle: Handle,
+    *,
+    end: float,
+    patience: Patience = Patience(),
+    report: Callable[[Handle, Status], None] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Measured, ...]:
+    """The results of a submission that is under way.
+
+    Args:
+        end: the deadline on `time.monotonic`'s clock.
+    """
+    pause = patience.first_seconds
+    trouble = 0
+    while True:
+        try:
+            status = backend.status(handle)
+            if report is not None:
+                report(handle, status)
+            if status.is_final:
+                return _fetch(backend, handle, status)
+            trouble = 0
+        except Cancelled:
+            backend.cancel(handle)
+            raise
+        except BackendError as error:
+            trouble += 1
+            if not error.transient or trouble > patience.trouble:
+                raise
+        left = end - time.monotonic()
+        if left <= 0:
+            raise DeadlinePassed(
+                f"{handle.backend} did not finish {handle.job_id} within "
+                f"{patience.deadline_seconds:g} s; the job is kept under the tag {handle.tag}"
+            )
+        sleep(min(pause, left))
+        pause = min(2 * pause, patience.longest_seconds)
+
+
+def _fetch(backend: Backend, handle: Handle, status: Status) -> tuple[Measured, ...]:
+    if status is Status.SUCCEEDED:
+        return backend.result(handle)
+    if status is Status.CANCELLED:
+        raise JobFailed(f"{handle.backend}'s job {handle.job_id} was cancelled")
+    backend.result(handle)  # says why it failed
+    raise JobFailed(f"{handle.backend}'s job {handle.job_id} failed")
