@@ -35,7 +35,7 @@ class Batch:
     """
 
     circuits: tuple[Circuit, ...]
-    values: tuple[Float[Tensor, "row parameter"], ...]
+    values: tuple[Float[Tensor, "_row _parameter"], ...]
     shots: int | None = None
     observables: tuple[PauliSum, ...] = ()
     seed: int | None = None

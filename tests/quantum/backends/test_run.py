@@ -39,7 +39,7 @@ def rows(n_rows: int, n_parameters: int, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("seed", range(4))
 def test_exact_means_are_the_simulators(seed):
     circuit = random_circuit(seed, n_qubits=4, n_gates=25)
-    observables = random_observables(seed)
+    observables = random_observables(seed, n_qubits=4, count=3)
     values = rows(5, len(circuit.weights) + len(circuit.inputs), seed)
     n_weights = len(circuit.weights)
     wanted = expectation(
