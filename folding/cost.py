@@ -99,7 +99,7 @@ def estimate_job(
     fold_input: FoldInput, options: FoldOptions, *, machine: Machine | None = None
 ) -> Estimate:
     """The cost of a job, its seeds and alignments counted."""
-    depths = [chain.msa.count(">") for chain in fold_input.chains if chain.msa]
+    depths = [alignment.count(">") for alignment in fold_input.alignments]
     return estimate(
         fold_input.n_tokens,
         options,

@@ -254,7 +254,7 @@ class Narrator:
 
     def _shown(self, stage: str) -> str:
         """The stage as the page shows it: without alignments there is none to read."""
-        has_alignment = any(chain.msa for chain in self._input.chains)
+        has_alignment = bool(self._input.alignments)
         return "features" if stage == "msa" and not has_alignment else stage
 
     def _seed_index(self, seed: int) -> int:
@@ -270,7 +270,7 @@ def plan(fold_input: FoldInput, options: FoldOptions) -> dict[str, tuple[int, fl
     samples = seeds * options.n_samples
     seconds = unit_seconds(fold_input.n_tokens, options)
     units = {
-        "msa": seeds if any(chain.msa for chain in fold_input.chains) else 0,
+        "msa": seeds if fold_input.alignments else 0,
         "features": seeds,
         "trunk": seeds * (options.n_recycles + 1),
         "diffusion": samples * options.n_steps,

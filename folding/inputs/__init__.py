@@ -1,25 +1,38 @@
 """What to fold: every rule about input lives here, and nothing here needs torch or numpy.
 
-A job is built either from parts (`ProteinChain`, `FoldInput`) or from text (`parse_sequences`,
-`FoldInput.from_fasta`, `FoldInput.from_json`, `read_input`). Whatever does not follow the rules
-raises `folding.errors.InvalidInput`, and only that.
+A job is built either from parts (`ProteinChain`, `Ligand`, `Bond`, `FoldInput`) or from text
+(`parse_sequences`, `FoldInput.from_fasta`, `FoldInput.from_json`, `read_input`). Whatever does not
+follow the rules raises `folding.errors.InvalidInput`, and only that.
 """
 
 from folding.inputs.a3m import MAX_A3M_CHARACTERS
-from folding.inputs.chain import ProteinChain, assign_chain_ids, parse_sequences
+from folding.inputs.bond import AtomRef, Bond
+from folding.inputs.chain import DnaChain, ProteinChain, RnaChain, parse_sequences
 from folding.inputs.fasta import FastaRecord, parse_fasta
-from folding.inputs.job import FoldInput, parse_json, read_input
+from folding.inputs.ids import assign_chain_ids
+from folding.inputs.job import Chain, FoldInput, parse_json, read_input
+from folding.inputs.ligand import Ligand
+from folding.inputs.modification import Modification
 from folding.inputs.options import FoldOptions
 from folding.inputs.sequence import MAX_SEQUENCE_CHARACTERS, MIN_RESIDUES, clean_sequence
+from folding.inputs.template import Template
 
 __all__ = [
     "MAX_A3M_CHARACTERS",
     "MAX_SEQUENCE_CHARACTERS",
     "MIN_RESIDUES",
+    "AtomRef",
+    "Bond",
+    "Chain",
+    "DnaChain",
     "FastaRecord",
     "FoldInput",
     "FoldOptions",
+    "Ligand",
+    "Modification",
     "ProteinChain",
+    "RnaChain",
+    "Template",
     "assign_chain_ids",
     "clean_sequence",
     "parse_fasta",

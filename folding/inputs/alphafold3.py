@@ -42,7 +42,7 @@ class JobFields(NamedTuple):
 
     name: str
     seeds: tuple[int, ...]
-    chains: tuple[ProteinChain, ...]
+    chains: tuple[Any, ...]
 
 
 def load_json(text: str) -> object:

@@ -1,21 +1,36 @@
-"""A protein chain and its copies, and how chains get their ids."""
+"""Chains of proteins, RNA and DNA with their copies, and the chains of a paste."""
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
-from string import ascii_uppercase
+from itertools import islice
 
 from folding.errors import InvalidInput
 from folding.inputs.a3m import read_a3m
+from folding.inputs.components import Component, Components
 from folding.inputs.fasta import MAX_FASTA_CHARACTERS, FastaRecord, parse_fasta
-from folding.inputs.sequence import clean_sequence
-from folding.inputs.text import check_characters, check_size, quoted
+from folding.inputs.ids import (
+    MAX_CHAINS,
+    MAX_DESCRIPTION_CHARACTERS,
+    all_chain_ids,
+    check_chain_ids,
+    check_description,
+)
+from folding.inputs.modification import Modification, check_modifications
+from folding.inputs.sequence import (
+    AMINO_ACID_RESIDUES,
+    DNA,
+    RNA,
+    clean_nucleotides,
+    clean_sequence,
+)
+from folding.inputs.template import Template, check_templates
+from folding.inputs.text import check_size
 
-MAX_CHAINS = 100
-# mmCIF allows more, but viewers and the PDB's own tools stop at four letters.
-_CHAIN_ID = re.compile("[A-Z]{1,4}")
-MAX_DESCRIPTION_CHARACTERS = 500
+# A ring of fewer residues than this closes onto itself.
+MIN_CYCLIC = 3
+# Atoms that a component has when it is alone, and loses where the chain goes on.
+_LOST_BEHIND = {"OXT"}
+_LOST_BEFORE = {"OP3"}
 
 
 @dataclass(frozen=True)
@@ -26,90 +41,174 @@ class ProteinChain:
         ids: One id for each copy: capital letters, `A` to `Z`, then `AA`, `BA` and so on.
         sequence: One-letter codes; cleaned of white space and put into capitals.
         msa: A3M text whose first row is the sequence, or None to fold without an alignment.
+        paired_msa: A3M text whose rows stand beside the same rows of the other chains.
+        templates: Structures to look at; None where nothing is said about templates, empty to
+            fold without.
+        modifications: Residues that are other components than their letters say.
+        cyclic: The last residue is bonded to the first.
         description: A remark that travels with the chain.
 
     Raises:
-        InvalidInput: `field` is `"ids"`, `"sequence"`, `"msa"` or `"description"`.
+        InvalidInput: `field` is the name of the part.
     """
 
     ids: tuple[str, ...]
     sequence: str
     msa: str | None = None
+    paired_msa: str | None = None
+    templates: tuple[Template, ...] | None = None
+    modifications: tuple[Modification, ...] = ()
+    cyclic: bool = False
     description: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sequence", clean_sequence(self.sequence))
-        check_chain_ids(self.ids, field="ids")
+        _check_polymer(self)
         if self.msa is not None:
             read_a3m(self.msa, sequence=self.sequence, field="msa")
-        check_size(
-            self.description,
-            limit=MAX_DESCRIPTION_CHARACTERS,
-            what="A description",
-            field="description",
-        )
-        check_characters(self.description, what="A description", field="description")
+        if self.paired_msa is not None:
+            read_a3m(self.paired_msa, sequence=self.sequence, field="paired_msa")
+        if self.templates is not None:
+            check_templates(self.templates, n_residues=len(self.sequence), field="templates")
+
+    @property
+    def residue_names(self) -> tuple[str, ...]:
+        """The component of each residue, modifications included."""
+        return _residue_names(self, AMINO_ACID_RESIDUES)
 
     @property
     def n_tokens(self) -> int:
-        """Residues of all copies together."""
-        return len(self.sequence) * len(self.ids)
+        """Tokens of all copies together; components of the user are counted by the job."""
+        return self.count_tokens(Components())
+
+    def count_tokens(self, components: Components) -> int:
+        """Tokens of all copies: one for each residue, one for each atom of a modified residue."""
+        return _count_tokens(self, components, strangers=("DNA", "RNA", "SACCHARIDE"))
 
 
-def check_chain_ids(ids: Sequence[str], *, field: str) -> None:
-    """Refuses ids that are missing, malformed or used twice.
-
-    Raises:
-        InvalidInput: Names the id.
-    """
-    if not ids:
-        raise InvalidInput("A chain needs an id for each copy, such as A.", field=field)
-    seen: set[str] = set()
-    for chain_id in ids:
-        if not _CHAIN_ID.fullmatch(chain_id):
-            raise InvalidInput(
-                f"A chain id is one to four capital letters (A to Z, then AA, BA, …), not "
-                f"{quoted(chain_id)}.",
-                field=field,
-            )
-        if chain_id in seen:
-            raise InvalidInput(
-                f"Each chain needs an id of its own, but {chain_id} is used twice. Rename one.",
-                field=field,
-            )
-        seen.add(chain_id)
-
-
-def assign_chain_ids(
-    copies: Sequence[int], *, taken: Collection[str] = ()
-) -> tuple[tuple[str, ...], ...]:
-    """Ids for entities with so many copies each, in AF3's order: A … Z, AA, BA … ZA, AB ….
+@dataclass(frozen=True)
+class RnaChain:
+    """One RNA sequence, from 5' to 3', and the ids of its copies.
 
     Args:
-        taken: Ids that are in use already.
+        ids: As of `ProteinChain`, and so are `msa`, `modifications`, `cyclic` and `description`.
+        sequence: The letters A, C, G, U and N (unknown).
 
     Raises:
-        InvalidInput: A number of copies below 1, or more chains than a job can have.
+        InvalidInput: `field` is the name of the part.
     """
-    for index, number in enumerate(copies):
-        if not 1 <= number <= MAX_CHAINS:
-            raise InvalidInput(
-                f"The number of copies must be from 1 to {MAX_CHAINS}, not {quoted(number)}.",
-                field=f"chains.{index}.copies",
-            )
-    free = (chain_id for chain_id in _all_chain_ids() if chain_id not in taken)
-    return tuple(tuple(islice(free, number)) for number in copies)
+
+    ids: tuple[str, ...]
+    sequence: str
+    msa: str | None = None
+    modifications: tuple[Modification, ...] = ()
+    cyclic: bool = False
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sequence", clean_nucleotides(self.sequence, alphabet=RNA))
+        _check_polymer(self)
+        if self.msa is not None:
+            read_a3m(self.msa, sequence=self.sequence, field="msa")
+
+    @property
+    def residue_names(self) -> tuple[str, ...]:
+        """The component of each residue, modifications included."""
+        return _residue_names(self, RNA.residues)
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of all copies together; components of the user are counted by the job."""
+        return self.count_tokens(Components())
+
+    def count_tokens(self, components: Components) -> int:
+        """Tokens of all copies: one for each residue, one for each atom of a modified residue."""
+        return _count_tokens(self, components, strangers=("PEPTIDE", "SACCHARIDE"))
 
 
-def _all_chain_ids() -> Iterator[str]:
-    for index in count():
-        letters, rest = "", index
-        while True:
-            letters += ascii_uppercase[rest % 26]
-            rest = rest // 26 - 1
-            if rest < 0:
-                break
-        yield letters
+@dataclass(frozen=True)
+class DnaChain:
+    """One strand of DNA, from 5' to 3', and the ids of its copies.
+
+    Args:
+        ids: As of `ProteinChain`, and so are `modifications`, `cyclic` and `description`.
+        sequence: The letters A, C, G, T and N (unknown).
+
+    Raises:
+        InvalidInput: `field` is the name of the part.
+    """
+
+    ids: tuple[str, ...]
+    sequence: str
+    modifications: tuple[Modification, ...] = ()
+    cyclic: bool = False
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sequence", clean_nucleotides(self.sequence, alphabet=DNA))
+        _check_polymer(self)
+
+    @property
+    def residue_names(self) -> tuple[str, ...]:
+        """The component of each residue, modifications included."""
+        return _residue_names(self, DNA.residues)
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of all copies together; components of the user are counted by the job."""
+        return self.count_tokens(Components())
+
+    def count_tokens(self, components: Components) -> int:
+        """Tokens of all copies: one for each residue, one for each atom of a modified residue."""
+        return _count_tokens(self, components, strangers=("PEPTIDE", "SACCHARIDE"))
+
+
+Polymer = ProteinChain | RnaChain | DnaChain
+
+
+def _check_polymer(chain: Polymer) -> None:
+    check_chain_ids(chain.ids, field="ids")
+    check_description(chain.description)
+    n_residues = len(chain.sequence)
+    check_modifications(chain.modifications, n_residues=n_residues, field="modifications")
+    # However they are written, the same modifications make the same chain.
+    in_order = tuple(sorted(chain.modifications, key=lambda m: m.position))
+    object.__setattr__(chain, "modifications", in_order)
+    if chain.cyclic and n_residues < MIN_CYCLIC:
+        raise InvalidInput(
+            f"A cyclic chain needs at least {MIN_CYCLIC} residues, but this has {n_residues}.",
+            field="cyclic",
+        )
+
+
+def _residue_names(chain: Polymer, names: Mapping[str, str]) -> tuple[str, ...]:
+    modified = {m.position: m.ccd for m in chain.modifications}
+    residues = enumerate(chain.sequence, start=1)
+    return tuple(modified.get(position, names[letter]) for position, letter in residues)
+
+
+def _count_tokens(chain: Polymer, components: Components, *, strangers: Sequence[str]) -> int:
+    n_tokens = len(chain.sequence) - len(chain.modifications)
+    for modification in chain.modifications:
+        component = components.find(modification.ccd, field="modifications")
+        _check_kind(component, strangers)
+        names = set(component.atom_names)
+        if modification.position < len(chain.sequence) or chain.cyclic:
+            names -= _LOST_BEHIND
+        if modification.position > 1 or chain.cyclic:
+            names -= _LOST_BEFORE
+        n_tokens += len(names)
+    return n_tokens * len(chain.ids)
+
+
+def _check_kind(component: Component, strangers: Sequence[str]) -> None:
+    """Refuses a residue of another kind of polymer."""
+    if any(stranger in component.type.upper() for stranger in strangers):
+        raise InvalidInput(
+            f"{component.code} cannot be a residue of this chain: the chemical component "
+            f"dictionary calls it “{component.type.lower()}”.",
+            field="modifications",
+        )
 
 
 def parse_sequences(text: str, *, field: str = "sequence") -> tuple[ProteinChain, ...]:
@@ -151,7 +250,7 @@ def _clean_record(record: FastaRecord, part: str, *, field: str) -> str:
 def _group_copies(sequences: Sequence[tuple[str, str]]) -> tuple[ProteinChain, ...]:
     ids: dict[str, list[str]] = {}
     descriptions: dict[str, str] = {}
-    names = islice(_all_chain_ids(), len(sequences))
+    names = islice(all_chain_ids(), len(sequences))
     for chain_id, (sequence, header) in zip(names, sequences, strict=True):
         ids.setdefault(sequence, []).append(chain_id)
         descriptions.setdefault(sequence, header[:MAX_DESCRIPTION_CHARACTERS])

@@ -1,14 +1,28 @@
-"""A whole job: its name, its chains and its seeds."""
+"""A whole job: its name, its chains, the bonds between them, and its seeds."""
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from folding.errors import InvalidInput
 from folding.inputs import alphafold3
-from folding.inputs.chain import MAX_CHAINS, ProteinChain, check_chain_ids, parse_sequences
+from folding.inputs.bond import MAX_BONDS, AtomRef, Bond
+from folding.inputs.chain import (
+    MIN_CYCLIC,
+    DnaChain,
+    Polymer,
+    ProteinChain,
+    RnaChain,
+    parse_sequences,
+)
+from folding.inputs.components import Components
 from folding.inputs.fasta import parse_fasta
+from folding.inputs.ids import MAX_CHAINS, check_chain_ids
+from folding.inputs.ligand import Ligand
+from folding.inputs.molecule import read_molecule
 from folding.inputs.sequence import sequence_notes
 from folding.inputs.text import check_characters, quoted
 
@@ -17,34 +31,94 @@ MAX_SEEDS = 100
 MAX_SEED = 2**32 - 1
 _NOT_IN_SLUG = re.compile(r"[^A-Za-z0-9._-]+")
 _SLUG_CHARACTERS = 60
+_ALIGNMENTS = ("msa", "paired_msa")
+
+
+Chain = ProteinChain | RnaChain | DnaChain | Ligand
+_NOUNS = {ProteinChain: "protein", RnaChain: "RNA", DnaChain: "DNA", Ligand: "ligands"}
+# Below four tokens there is nothing to superpose, and so nothing to score.
+MIN_TOKENS = 4
 
 
 @dataclass(frozen=True)
 class FoldInput:
-    """What to fold: a name, protein chains and random seeds.
+    """What to fold: a name, chains and ligands, bonds between them, and random seeds.
 
     Args:
         name: 1 to 100 printable characters.
         chains: At least one; the ids of all copies differ.
         seeds: Whole numbers from 0 to 2³² - 1, each once; every seed is a fold of its own.
+        bonds: Covalent bonds beside those that chains and components have. A bond that closes
+            every copy of a chain head to tail makes the chain cyclic instead.
+        user_ccd: Components of the user's own, as the PDB's mmCIF.
 
     Raises:
-        InvalidInput: `field` is `"name"`, `"chains"`, `"chains.<i>.ids"` or `"seeds"`.
+        InvalidInput: `field` is `"name"`, `"chains"`, `"chains.<i>.<part>"`, `"seeds"`,
+            `"bonds.<i>"` or `"user_ccd"`.
     """
 
     name: str
-    chains: tuple[ProteinChain, ...]
+    chains: tuple[Chain, ...]
     seeds: tuple[int, ...] = (1,)
+    bonds: tuple[Bond, ...] = ()
+    user_ccd: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", _clean_name(self.name))
+        object.__setattr__(self, "user_ccd", self.user_ccd or None)
         _check_chains(self.chains)
         _check_seeds(self.seeds)
+        self._close_rings()
+        _check_bonds(self)
+        if self.n_tokens < MIN_TOKENS:
+            raise InvalidInput(
+                f"There is too little to fold: a job needs at least {MIN_TOKENS} residues or "
+                f"ligand atoms, but this has {self.n_tokens}. Add a chain.",
+                field="chains",
+            )
+
+    def _close_rings(self) -> None:
+        """Turns bonds that close every copy of a chain head to tail into cyclic chains."""
+        if not self.bonds:
+            return
+        ends = {bond.ends for bond in self.bonds}
+        chains: list[Chain] = []
+        closing: set[frozenset[AtomRef]] = set()
+        for chain in self.chains:
+            rings = set() if isinstance(chain, Ligand) else {b.ends for b in head_to_tail(chain)}
+            if not isinstance(chain, Ligand) and rings and rings <= ends:
+                closing |= rings
+                chain = replace(chain, cyclic=True)
+            chains.append(chain)
+        object.__setattr__(self, "chains", tuple(chains))
+        bonds = tuple(bond for bond in self.bonds if bond.ends not in closing)
+        object.__setattr__(self, "bonds", bonds)
+
+    @cached_property
+    def components(self) -> Components:
+        """The components that this job may name."""
+        return Components(self.user_ccd)
+
+    @cached_property
+    def n_tokens(self) -> int:
+        """Tokens of the job, copies counted: one for each residue, one for each other atom.
+
+        Raises:
+            InvalidInput: A component that is in no dictionary.
+        """
+        total = 0
+        for index, chain in enumerate(self.chains):
+            try:
+                total += chain.count_tokens(self.components)
+            except InvalidInput as error:
+                raise error.inside(f"chains.{index}") from error
+        return total
 
     @property
-    def n_tokens(self) -> int:
-        """Tokens of the job, copies counted: one for each residue."""
-        return sum(chain.n_tokens for chain in self.chains)
+    def alignments(self) -> tuple[str, ...]:
+        """The A3M texts of all chains, those of paired rows too."""
+        found = [getattr(chain, name, None) for chain in self.chains for name in _ALIGNMENTS]
+        return tuple(text for text in found if text)
 
     @property
     def n_chains(self) -> int:
@@ -67,15 +141,29 @@ class FoldInput:
     def notes(self) -> tuple[str, ...]:
         """Remarks for the person who is about to fold this; none of them stops the job."""
         notes = []
-        for chain in self.chains:
+        proteins = [chain for chain in self.chains if isinstance(chain, ProteinChain)]
+        for chain in proteins:
             label = f"Chain {', '.join(chain.ids)}: "
             notes += [label + note for note in sequence_notes(chain.sequence)]
-        if all(chain.msa is None for chain in self.chains):
+        if unseen := self._beyond_proteins():
+            notes.append(
+                f"This job holds {_listed(unseen)}. A model that has learnt from proteins alone, "
+                "such as “small”, never saw any of it: it places these atoms without knowing them, "
+                "so trust nothing but the protein. The card of a model says what it knows."
+            )
+        if proteins and not self.alignments:
             notes.append(
                 "No alignment is given: the structure is predicted from the sequence alone, which "
                 "is much less accurate for natural proteins."
             )
         return tuple(notes)
+
+    def _beyond_proteins(self) -> list[str]:
+        found = dict.fromkeys(_NOUNS[type(chain)] for chain in self.chains)
+        found.pop("protein", None)
+        if any(getattr(chain, "modifications", ()) for chain in self.chains):
+            found["modified residues"] = None
+        return list(found)
 
     def to_json(self) -> dict[str, Any]:
         """The job as AlphaFold 3 JSON; `from_json` returns an equal job."""
@@ -148,7 +236,86 @@ def _clean_name(name: str) -> str:
     return name
 
 
-def _check_chains(chains: tuple[ProteinChain, ...]) -> None:
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def head_to_tail(chain: Polymer) -> list[Bond]:
+    """The bonds that would close each copy of a chain into a ring."""
+    tail, head = ("C", "N") if isinstance(chain, ProteinChain) else ("O3'", "P")
+    n_residues = len(chain.sequence)
+    if n_residues < MIN_CYCLIC:
+        return []
+    return [Bond(AtomRef(i, n_residues, tail), AtomRef(i, 1, head)) for i in chain.ids]
+
+
+def _check_bonds(job: FoldInput) -> None:
+    if len(job.bonds) > MAX_BONDS:
+        raise InvalidInput(
+            f"A job can have at most {MAX_BONDS} bonds, but this has {len(job.bonds)}.",
+            field="bonds",
+        )
+    chains = {chain_id: chain for chain in job.chains for chain_id in chain.ids}
+    seen: set[frozenset[AtomRef]] = set()
+    for index, bond in enumerate(job.bonds):
+        field = f"bonds.{index}"
+        if bond.ends in seen:
+            raise InvalidInput(f"The bond {bond} is given twice. Delete one.", field=field)
+        seen.add(bond.ends)
+        for atom in (bond.first, bond.second):
+            _check_atom(atom, chains, job.components, field=field)
+
+
+def _check_atom(
+    atom: AtomRef, chains: Mapping[str, Chain], components: Components, *, field: str
+) -> None:
+    chain = chains.get(atom.chain_id)
+    if chain is None:
+        raise InvalidInput(
+            f"A bond names the chain {quoted(atom.chain_id)}, but the chains of this job are "
+            f"{', '.join(chains)}.",
+            field=field,
+        )
+    n_positions = _n_positions(chain)
+    if not 1 <= atom.position <= n_positions:
+        raise InvalidInput(
+            f"A bond names residue {atom.position} of chain {atom.chain_id}, which has residues 1 "
+            f"to {n_positions}.",
+            field=field,
+        )
+    names = _atom_names(chain, atom.position, components, field=field)
+    if atom.atom not in names:
+        shown = ", ".join(names[:40]) + (", …" if len(names) > 40 else "")
+        raise InvalidInput(
+            f"A bond names the atom {quoted(atom.atom)} of {atom.chain_id}/{atom.position}, which "
+            f"has the atoms {shown}.",
+            field=field,
+        )
+
+
+def _n_positions(chain: Chain) -> int:
+    if isinstance(chain, Ligand):
+        return len(chain.ccd) or 1
+    return len(chain.sequence)
+
+
+def _atom_names(
+    chain: Chain, position: int, components: Components, *, field: str
+) -> tuple[str, ...]:
+    if not isinstance(chain, Ligand):
+        return components.find(chain.residue_names[position - 1], field=field).atom_names
+    if chain.file is not None:
+        return read_molecule(chain.file).heavy_names
+    if chain.smiles is not None:
+        raise InvalidInput(
+            "Atoms of a SMILES ligand have no names that a bond could use. Give the ligand by its "
+            "code, or as an SDF file, whose atoms are called C1, C2, O1 and so on in their order.",
+            field=field,
+        )
+    return components.find(chain.ccd[position - 1], field=field).atom_names
+
+
+def _check_chains(chains: tuple[Chain, ...]) -> None:
     if not chains:
         raise InvalidInput(
             "There is nothing to fold. Add at least one protein chain.", field="chains"

@@ -1,6 +1,7 @@
-"""The one-letter sequence of a protein chain: cleaned, or refused with a way out."""
+"""The one-letter sequence of a chain: cleaned, or refused with a way out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from folding.errors import InvalidInput
 from folding.inputs.text import check_characters, check_size, quoted, without_invisible
@@ -12,6 +13,10 @@ MAX_SEQUENCE_CHARACTERS = 1_000_000
 # Below four residues there is no backbone torsion pair to predict, and every measure that compares
 # structures (superposition, lDDT, pTM) is undefined or meaningless.
 MIN_RESIDUES = 4
+
+# A nucleotide alone can be part of a complex.
+MIN_NUCLEOTIDES = 1
+UNKNOWN_NUCLEOTIDE = "N"
 
 _ACCEPTED = frozenset(AMINO_ACIDS + UNKNOWN_AMINO_ACID)
 _ADVICE = {
@@ -67,7 +72,7 @@ def _letter_message(sequence: str, letter: str, position: int) -> str:
             "(GenBank, a UniProt entry), use the FASTA view of the same page, without line numbers."
         )
     if letter == "U" and looks_like_nucleic_acid(sequence):
-        return f"{where}: this looks like RNA, but only proteins can be folded. Translate it first."
+        return f"{where}: this looks like RNA. Add it as an RNA chain, or translate it first."
     if letter in _ADVICE:
         return f"{where}: {_ADVICE[letter]}."
     return (
@@ -92,3 +97,58 @@ def sequence_notes(sequence: str) -> Sequence[str]:
         residues = "1 unknown residue" if unknown == 1 else f"{unknown} unknown residues"
         notes.append(f"{residues} (X): folded as a backbone without a side chain.")
     return notes
+
+
+@dataclass(frozen=True)
+class NucleicAlphabet:
+    """The letters of RNA or of DNA, the residue of each, and advice on letters of the other."""
+
+    name: str
+    residues: Mapping[str, str]
+    advice: Mapping[str, str] = field(default_factory=dict)
+
+
+RNA = NucleicAlphabet(
+    "RNA",
+    {"A": "A", "C": "C", "G": "G", "U": "U", "N": "N"},
+    {"T": "T is thymine, which DNA has; write U (uracil), or make this a DNA chain"},
+)
+DNA = NucleicAlphabet(
+    "DNA",
+    {"A": "DA", "C": "DC", "G": "DG", "T": "DT", "N": "DN"},
+    {"U": "U is uracil, which RNA has; write T (thymine), or make this an RNA chain"},
+)
+AMINO_ACID_RESIDUES = {
+    "A": "ALA", "C": "CYS", "D": "ASP", "E": "GLU", "F": "PHE", "G": "GLY", "H": "HIS",
+    "I": "ILE", "K": "LYS", "L": "LEU", "M": "MET", "N": "ASN", "P": "PRO", "Q": "GLN",
+    "R": "ARG", "S": "SER", "T": "THR", "V": "VAL", "W": "TRP", "Y": "TYR", "X": "UNK",
+}  # fmt: skip
+
+
+def clean_nucleotides(text: str, *, alphabet: NucleicAlphabet, field: str = "sequence") -> str:
+    """The sequence in capitals without white space: the four bases and N (unknown), 5' to 3'.
+
+    Raises:
+        InvalidInput: Empty, too long, or a letter that is no base, named with its position.
+    """
+    check_size(text, limit=MAX_SEQUENCE_CHARACTERS, what="A sequence", field=field)
+    check_characters(text, what="The sequence", field=field)
+    sequence = "".join(without_invisible(text).split()).upper()
+    if len(sequence) < MIN_NUCLEOTIDES:
+        raise InvalidInput(
+            f"The sequence is empty. Paste the bases of the {alphabet.name}, from 5' to 3'.",
+            field=field,
+        )
+    for position, letter in enumerate(sequence, start=1):
+        if letter not in alphabet.residues:
+            advice = alphabet.advice.get(
+                letter,
+                f"which is not a base of {alphabet.name}. Use the letters "
+                f"{' '.join(alphabet.residues)}, where N is an unknown base",
+            )
+            joint = ":" if letter in alphabet.advice else ","
+            raise InvalidInput(
+                f"Position {position} of the sequence is {quoted(letter)}{joint} {advice}.",
+                field=field,
+            )
+    return sequence

@@ -33,7 +33,7 @@ def test_copies_alignments_and_remarks_are_read():
     found = FoldInput.from_json(
         protein(id=["A", "B"], unpairedMsa=msa, description="a mini-protein", pairedMsa="")
     )
-    assert found.chains == (ProteinChain(("A", "B"), TRP_CAGE, msa, "a mini-protein"),)
+    assert found.chains == (ProteinChain(("A", "B"), TRP_CAGE, msa, description="a mini-protein"),)
     assert found.seeds == (1,)
 
 
@@ -143,7 +143,7 @@ def test_what_is_written_is_read(name, ids, chains, seeds, copies):
     job = FoldInput(
         name,
         tuple(
-            ProteinChain(part, sequence, f">q\n{sequence}\n" * depth or None, description)
+            ProteinChain(part, sequence, f">q\n{sequence}\n" * depth or None, description=description)
             for part, (sequence, description, depth) in zip(parts, chains, strict=False)
         ),
         tuple(seeds),
