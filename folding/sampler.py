@@ -64,7 +64,8 @@ def sample(
         spread = config.noise_scale * (t_hat**2 - last**2) ** 0.5
         x = x + spread * torch.randn(shape, generator=generator, device=device)
         denoised = denoise(x, torch.full(shape[:-2], t_hat, device=device))
-        x = x + config.step_scale * (level - t_hat) * (x - denoised) / t_hat
+        stretch = 1.0 if config.ends_on_estimate and level == 0 else config.step_scale
+        x = x + stretch * (level - t_hat) * (x - denoised) / t_hat
         yield Step(index, last, denoised, x)
 
 

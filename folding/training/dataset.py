@@ -24,6 +24,12 @@ from folding.data.tokens import atom_table, tokens_of
 
 N_SLOTS = 14
 
+SHORT_SHARE = 0.25
+"""Of the crops that are shorter than they could be."""
+
+MIN_CROP = 16
+"""Residues in the shortest of them."""
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -144,7 +150,10 @@ class CropSize:
 
 
 class CropSampler:
-    """Draws crops: a cluster, a chain of it, a contiguous stretch, each uniformly (AF3 SI 2.7)."""
+    """Draws crops: a cluster, a chain of it, a contiguous stretch, each uniformly (AF3 SI 2.7).
+
+    Not AF3's: a share of the crops is cut to a random length, for what peptides have to go by.
+    """
 
     def __init__(self, chains: ChainFile, split: str, generator: np.random.Generator) -> None:
         self.chains = chains
@@ -166,9 +175,11 @@ class CropSampler:
     def crop(self, size: CropSize) -> Chain:
         """A contiguous stretch of a random chain that fits ``size`` and is mostly observed."""
         while True:
-            chain = self.chain()
-            start = int(self.generator.integers(max(1, len(chain) - size.n_tokens + 1)))
-            stop = min(len(chain), start + size.n_tokens)
+            chain, length = self.chain(), size.n_tokens
+            if self.generator.random() < SHORT_SHARE:
+                length = int(self.generator.integers(min(MIN_CROP, length), length + 1))
+            start = int(self.generator.integers(max(1, len(chain) - length + 1)))
+            stop = min(len(chain), start + length)
             atoms = np.cumsum(atom_table().n_atoms[chain.restype[start:stop]])
             part = chain.cut(start, start + int((atoms <= size.n_atoms).sum()))
             if part.observed[:, 1].sum() >= 12:

@@ -47,6 +47,13 @@ def test_crops_are_contiguous_and_fit(sampler):
         assert (np.diff(crop.residue_index) == 1).all()
 
 
+def test_some_crops_are_cut_short(sampler):
+    lengths = [len(sampler.crop(CropSize.of(24))) for _ in range(60)]
+    short = sum(length < min(24, max(lengths)) for length in lengths)
+    assert 5 <= short <= 45
+    assert len(set(lengths)) >= 4
+
+
 def test_a_batch_is_padded_to_its_size_and_masked(sampler):
     size = CropSize.of(40)
     batch = sampler.batch(3, size)
