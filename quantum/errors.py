@@ -83,3 +83,11 @@ class DoesNotFit(BackendError, ValueError):
 
 class BudgetExceeded(BackendError):
     """The job would cost more than may be spent."""
+
+
+class NotFound(QuantumError, LookupError):
+    """There is nothing of that name in the store."""
+
+
+class Damaged(QuantumError):
+    """What the store holds is not what was written: restore it, or delete it."""
