@@ -14,7 +14,7 @@ from folding.data.species import NO_ROW, pair_rows, species_of
         ("tr|A0A146SKV9|A0A146SKV9_FUNHE/1-100", "FUNHE"),
         ("sp|P0C2L1|A3X1_LOXLA/1-25 Dermonecrotic toxin", "LOXLA"),
         ("sp|P69905|HBA_HUMAN Hemoglobin subunit alpha OS=Homo sapiens OX=9606 GN=HBA1", "9606"),
-        ("UniRef90_A0A5A9P0L4 peptidylprolyl isomerase n=1 Tax=Danio TaxID=2811709 RepID=X", "2811709"),
+        ("UniRef90_A0A5A9P0L4 peptidylprolyl isomerase Tax=Danio TaxID=2811709 RepID=X", "2811709"),
         ("UniRef100_A0A009_9606/12-40", "9606"),
         ("UniRef100_A0A009\t120\t0.5", ""),
         ("row_7 key=abc:1", "abc:1"),

@@ -1,0 +1,149 @@
+"""Relatives planted among random sequences are found, aligned, and nothing else is."""
+
+import pytest
+
+from folding.errors import Cancelled, InvalidInput
+from folding.inputs.a3m import aligned_columns, read_a3m
+from folding.search import homologs
+from folding.search.homologs import Database, DatabaseMissing, SearchOptions, search, to_a3m
+from tests.folding.search.relatives import NUCLEOTIDES, letters, relative, write_fasta
+
+QUERY = letters(90, seed=1)
+
+
+@pytest.fixture
+def database(tmp_path) -> Database:
+    records = {f"noise{i} OX=1": letters(150, seed=100 + i) for i in range(60)}
+    near, far = relative(QUERY, identity=0.7, seed=2), relative(QUERY, identity=0.5, seed=3)
+    records |= {
+        "sp|P00001|NEAR_HUMAN near one OX=9606": letters(30, seed=4) + near,
+        "far": far[10:] + letters(20, seed=5),
+        "inserted": near[:45] + "WWWWW" + near[45:],
+        "deleted": near[:40] + near[48:],
+    }
+    return Database("small", write_fasta(tmp_path / "small.fasta", records))
+
+
+def silent(progress):
+    """Hears nothing."""
+
+
+def find(database, sequence=QUERY, **options):
+    return search(sequence, database, SearchOptions(**options), report=silent)
+
+
+def test_relatives_are_found_the_best_first_and_no_noise(database):
+    rows = find(database)
+    names = [row.header.split("/")[0] for row in rows]
+    assert set(names) == {"sp|P00001|NEAR_HUMAN", "far", "inserted", "deleted"}
+    assert names[-1] == "far"
+    assert [row.e_value for row in rows] == sorted(row.e_value for row in rows)
+    assert all(row.e_value <= 1e-4 for row in rows)
+
+
+def test_headers_keep_the_place_and_the_description(database):
+    (near,) = [row for row in find(database) if "NEAR" in row.header]
+    name, _, rest = near.header.partition(" ")
+    first, last = map(int, name.rpartition("/")[2].split("-"))
+    assert (first >= 31, last <= 120, rest) == (True, True, "near one OX=9606")
+    assert last - first + 1 == sum(letter != "-" for letter in near.row)
+
+
+def test_rows_are_a3m_of_the_query(database):
+    rows = find(database)
+    read = read_a3m(to_a3m(QUERY, rows), sequence=QUERY)
+    assert len(read) == len(rows) + 1
+    by_name = {row.header.split("/")[0]: row.row for row in rows}
+    assert "wwwww" in by_name["inserted"].lower()
+    assert sum(letter.islower() for letter in by_name["inserted"]) == 5
+    middle = aligned_columns(by_name["deleted"]).strip("-")
+    assert middle.count("-") == 8
+
+
+def test_the_e_value_and_the_depth_are_limits(database):
+    assert len(find(database, max_rows=2)) == 2
+    worst = find(database)[-1]
+    stricter = find(database, e_value=worst.e_value / 10)
+    assert worst.header not in {row.header for row in stricter}
+    assert len(stricter) >= 2
+
+
+def test_blocks_give_the_same_as_one_piece(database, monkeypatch):
+    whole = find(database)
+    monkeypatch.setattr(homologs, "BLOCK_RESIDUES", 700)
+    heard = []
+    rows = search(QUERY, database, SearchOptions(), report=heard.append)
+    assert rows == whole
+    assert len(heard) > 10
+    assert [p.n_done for p in heard] == sorted(p.n_done for p in heard)
+    assert heard[-1].n_done == heard[-1].n_targets == 64
+    assert heard[-1].n_found == len(rows)
+
+
+def test_a_second_iteration_reaches_further(tmp_path):
+    parent = relative(QUERY, identity=0.55, seed=9)
+    records = {f"noise{i}": letters(150, seed=i) for i in range(40)}
+    records |= {f"link{i}": relative(parent, identity=0.8, seed=50 + i) for i in range(8)}
+    records |= {"cousin": relative(parent, identity=0.3, seed=70)}
+    database = Database("links", write_fasta(tmp_path / "links.fasta", records))
+    once = {row.header.split("/")[0] for row in find(database)}
+    twice = find(database, iterations=2)
+    assert "cousin" not in once
+    assert "cousin" in {row.header.split("/")[0] for row in twice}
+    assert all(len(aligned_columns(row.row)) == len(QUERY) for row in twice)
+
+
+def test_a_search_ends_where_its_listener_says_so(database, monkeypatch):
+    monkeypatch.setattr(homologs, "BLOCK_RESIDUES", 700)
+    heard = []
+
+    def report(progress):
+        heard.append(progress)
+        if len(heard) == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        search(QUERY, database, SearchOptions(), report=report)
+    assert len(heard) == 3
+
+
+def test_rna_is_searched_in_dna_and_rna(tmp_path):
+    query = letters(100, seed=1, alphabet=NUCLEOTIDES)
+    near = relative(query, identity=0.85, seed=2, alphabet=NUCLEOTIDES)
+    records = {f"noise{i}": letters(400, seed=i + 9, alphabet=NUCLEOTIDES) for i in range(20)}
+    records |= {"rna": "ACGU" + near, "dna": near.replace("U", "T") + "ACGT"}
+    database = Database("rna", write_fasta(tmp_path / "rna.fasta", records), "rna")
+    rows = find(database, query)
+    assert {row.header.split("/")[0] for row in rows} == {"rna", "dna"}
+    assert all(set(row.row) <= set("ACGUacgu-") for row in rows)
+    assert len(read_a3m(to_a3m(query, rows), sequence=query)) == 3
+
+
+def test_proteins_longer_than_hmmer_takes_are_passed_over(database, monkeypatch):
+    monkeypatch.setattr(homologs, "MAX_TARGET_RESIDUES", 100)
+    assert {row.header.split("/")[0] for row in find(database)} == {"inserted", "deleted", "far"}
+
+
+@pytest.mark.parametrize("text", ["", "no FASTA at all\n", ">a\nAC1DEF!!\n"])
+def test_what_is_no_database_is_said(tmp_path, text):
+    path = tmp_path / "bad.fasta"
+    path.write_text(text)
+    with pytest.raises(DatabaseMissing, match="bad one"):
+        find(Database("bad one", path))
+
+
+def test_a_missing_database_is_said(tmp_path):
+    with pytest.raises(DatabaseMissing, match="gone"):
+        find(Database("gone", tmp_path / "gone.fasta"))
+
+
+def test_one_letter_alone_has_no_relatives(database):
+    with pytest.raises(InvalidInput, match="one letter"):
+        find(database, "GGGGGGGGGG")
+
+
+def test_records_are_counted_over_the_borders_of_pieces(tmp_path, monkeypatch):
+    path = write_fasta(tmp_path / "many.fasta", {f"s{i}": "AC" for i in range(57)})
+    for size in (1, 2, 3, 7, 4096):
+        monkeypatch.setattr(homologs, "_COUNTED_BYTES", size)
+        assert homologs.count_targets(Database("many", path)) == 57
