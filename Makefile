@@ -39,7 +39,7 @@ run: setup
 worker: setup
 	@$(BIN)/python -m webapp.serve worker
 
-setup: $(STAMPS)/requirements $(if $(DATABASE_URL),$(STAMPS)/postgresql) $(VENDOR)/stamp
+setup: $(STAMPS)/requirements $(STAMPS)/components $(if $(DATABASE_URL),$(STAMPS)/postgresql) $(VENDOR)/stamp
 
 test: setup $(STAMPS)/dev
 	@$(BIN)/python -m tests.chromium
@@ -81,6 +81,12 @@ $(STAMPS)/torch: $(STAMPS)/venv
 $(STAMPS)/requirements: requirements.txt constraints.txt | $(STAMPS)/torch
 	@echo "Installing what requirements.txt pins."
 	@$(PIP) -r requirements.txt -c constraints.txt
+	@touch $@
+
+# The chemical component dictionary in a form that is looked up code by code.
+$(STAMPS)/components: folding/chemistry/library.py $(STAMPS)/requirements
+	@echo "Indexing the chemical component dictionary."
+	@$(BIN)/python -c "from folding.chemistry.library import library_path; library_path()"
 	@touch $@
 
 $(STAMPS)/postgresql: requirements-postgresql.txt $(STAMPS)/requirements

@@ -1,0 +1,78 @@
+"""What the chemical component dictionary says of a code at a glance, without the heavy chemistry.
+
+Light enough for the process that answers browsers: a look-up reads one row of a file, and RDKit
+(some 50 MB) is loaded when the first SMILES arrives.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from folding.chemistry.library import look_up
+from folding.errors import InvalidInput
+
+MAX_SMILES_ATOMS = 500
+
+
+@dataclass(frozen=True)
+class ComponentSummary:
+    """One component of the dictionary.
+
+    Args:
+        code: Its code, such as `ATP`.
+        name: As the dictionary has it, such as `ADENOSINE-5'-TRIPHOSPHATE`.
+        type: In capitals, such as `L-PEPTIDE LINKING` or `NON-POLYMER`.
+        atom_names: Heavy atoms in the dictionary's order.
+    """
+
+    code: str
+    name: str
+    type: str
+    atom_names: tuple[str, ...]
+
+    @property
+    def n_heavy_atoms(self) -> int:
+        """Atoms that are no hydrogen."""
+        return len(self.atom_names)
+
+
+@lru_cache(maxsize=1024)
+def component(code: str) -> ComponentSummary | None:
+    """The component of that code, or None where the dictionary has none with a heavy atom."""
+    row = look_up(code)
+    if row is None:
+        return None
+    name, kind, atom_names, _ = row
+    return ComponentSummary(code, name, kind, tuple(atom_names.split(" ")))
+
+
+@lru_cache(maxsize=1024)
+def smiles_atoms(smiles: str) -> int:
+    """How many heavy atoms the molecule has.
+
+    Raises:
+        InvalidInput: Not SMILES, an impossible valence, no heavy atom, or more than 500.
+    """
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        unchecked = Chem.MolFromSmiles(smiles, sanitize=False)
+        if unchecked is None:
+            raise InvalidInput(
+                f"“{smiles[:60]}” cannot be read as SMILES. Check brackets and ring numbers, or "
+                "draw the molecule anew and copy its SMILES."
+            )
+        n_atoms = sum(atom.GetAtomicNum() > 1 for atom in unchecked.GetAtoms())
+        if any(atom.GetAtomicNum() == 0 for atom in unchecked.GetAtoms()):
+            raise InvalidInput(f"“{smiles[:60]}” has an open place (“*”). Put an atom there.")
+        if not 1 <= n_atoms <= MAX_SMILES_ATOMS:
+            raise InvalidInput(
+                f"A ligand has 1 to {MAX_SMILES_ATOMS} atoms that are no hydrogen, but this SMILES "
+                f"has {n_atoms}."
+            )
+        problems = Chem.DetectChemistryProblems(unchecked)
+    if problems:
+        raise InvalidInput(
+            f"“{smiles[:60]}” is no possible molecule: {problems[0].Message()}. Correct its "
+            "charges and bonds."
+        )
+    return int(n_atoms)
