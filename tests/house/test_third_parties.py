@@ -35,6 +35,7 @@ ROOMS = {
     "psutil": ("folding/cost", "webapp"),
     "pynvml": ("webapp/monitor",),
     "qiskit": ("quantum/backends/ibm",),
+    "rdkit": ("folding/chemistry", "folding/structure"),
     "redis": ("webapp/broker", "webapp/live", "webapp/monitor", "webapp/serve"),
     "safetensors": ("folding/weights", "folding/training", "quantum/store"),
     "scipy": SCIENCE,
