@@ -36,3 +36,23 @@ class InvalidInput(FoldingError, ValueError):
 
 class Cancelled(FoldingError):
     """The job was cancelled."""
+
+
+class WeightsError(FoldingError, ValueError):
+    """The weights do not fit the network."""
+
+
+class DownloadError(FoldingError):
+    """The file could not be downloaded.
+
+    Args:
+        transient: Whether the same download can succeed when it is simply tried again.
+        retry_after_seconds: How long the server asks to be left alone.
+    """
+
+    def __init__(
+        self, message: str = "", *, transient: bool = False, retry_after_seconds: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.transient = transient
+        self.retry_after_seconds = retry_after_seconds

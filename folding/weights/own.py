@@ -7,19 +7,15 @@ from hashlib import sha256
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
-from folding.errors import FoldingError
+from folding.errors import WeightsError
 from folding.model.alphafold3 import AlphaFold3
 from folding.model.config import SMALL, ModelConfig
 
 FOLDER = Path(__file__).parent / "data"
 CONFIGS: dict[str, ModelConfig] = {"small": SMALL}
 """The models that ship, by name."""
-
-
-class WeightsError(FoldingError, ValueError):
-    """The weights do not fit the network."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +47,51 @@ class OwnWeights:
 
 
 def load(name: str = "small") -> AlphaFold3:
-    """The network with the named weights, ready to fold.
-
-    It is built without storage and filled from the mapped file, so that nothing is initialised in
-    vain.
+    """The network with the named weights that ship, ready to fold.
 
     Raises:
         WeightsError: no such weights, or tensors that are missing, unknown or of another shape.
     """
     if name not in CONFIGS:
         raise WeightsError(f"There are no weights {name!r}; there are {sorted(CONFIGS)}.")
-    with torch.device("meta"):
-        model = AlphaFold3(CONFIGS[name])
-    weights = OwnWeights(name)
-    with safe_open(weights.path, framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    check(model, tensors, source=weights.path.name)
+    return load_file(OwnWeights(name).path, CONFIGS[name])
+
+
+def load_file(path: Path, config: ModelConfig) -> AlphaFold3:
+    """The network of these dimensions with the tensors of a safetensors file, ready to fold.
+
+    It is built without storage and filled from the mapped file, so that nothing is initialised in
+    vain.
+
+    Raises:
+        WeightsError: the file is not there or damaged, or its tensors are not the network's.
+    """
+    model = skeleton(config)
+    tensors = read_tensors(path)
+    check(model, tensors, source=path.name)
     model.load_state_dict(tensors, strict=True, assign=True)
     return model.eval().requires_grad_(False)
+
+
+def skeleton(config: ModelConfig) -> AlphaFold3:
+    """The network without storage: names and shapes alone."""
+    with torch.device("meta"):
+        return AlphaFold3(config)
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file, mapped: what nobody reads is not loaded.
+
+    Raises:
+        WeightsError: the file is not there, or is no safetensors file.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise WeightsError(f"The weights file {path.name} is gone.") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path.name} is damaged or no safetensors file: {error}.") from None
 
 
 def check(model: AlphaFold3, tensors: dict[str, torch.Tensor], *, source: str) -> None:

@@ -6,39 +6,19 @@ the first axis. Every tensor on either side belongs to exactly one row.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from folding.errors import WeightsError
 from folding.model.alphafold3 import AlphaFold3
-from folding.model.config import ModelConfig, SamplerConfig
+from folding.model.config import ModelConfig
 from folding.model.heads import BIN_WIDTH, FIRST_BIN, N_DISTANCE_BINS
-from folding.weights.own import WeightsError
+from folding.weights.configs import PROTENIX
 
-BASE = ModelConfig()
-_FEW_STEPS = SamplerConfig(gamma_0=0.0, step_scale=1.0, n_steps=5)
-_MINI = replace(
-    BASE,
-    n_template_blocks=0,
-    n_msa_blocks=1,
-    n_pairformer_blocks=16,
-    n_encoder_blocks=1,
-    n_token_blocks=8,
-    n_decoder_blocks=1,
-    n_cycles=4,
-    sampler=_FEW_STEPS,
-)
-
-CONFIGS: dict[str, ModelConfig] = {
-    "protenix_base_20250630_v1.0.0": BASE,
-    "protenix_base_default_v1.0.0": BASE,
-    "protenix_base_default_v0.5.0": replace(BASE, n_template_blocks=0),
-    "protenix_mini_default_v0.5.0": _MINI,
-    "protenix_tiny_default_v0.5.0": replace(_MINI, n_pairformer_blocks=8),
-}
+CONFIGS: dict[str, ModelConfig] = PROTENIX
 """What the published checkpoints are made of, by Protenix's name of the checkpoint."""
 
 

@@ -37,6 +37,7 @@ ROOMS = {
     "qiskit": ("quantum/backends/ibm",),
     "rdkit": ("folding/chemistry", "folding/structure"),
     "redis": ("webapp/broker", "webapp/live", "webapp/monitor", "webapp/serve"),
+    "requests": ("folding/weights/download",),
     "safetensors": ("folding/weights", "folding/training", "quantum/store"),
     "scipy": SCIENCE,
     "sympy": ("quantum/backends/ionq",),
