@@ -1,0 +1,1 @@
+"""One folder per outside party, with all the code that knows it."""
