@@ -1,7 +1,7 @@
 """The reverse diffusion (AF3 SI algorithm 18), for any denoising function.
 
-Departures, as in Protenix: the update uses the noised coordinates (line 9 of the paper mixes two),
-and the last noise level is 0, not what eq. 7 gives.
+Departures: the update uses the noised coordinates (line 9 of the paper mixes two), and, as in
+Protenix, the last noise level is 0, not what eq. 7 gives, unless the configuration says otherwise.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,11 +32,12 @@ class Step(NamedTuple):
 
 
 def noise_schedule(config: SamplerConfig, n_steps: int) -> Float[Tensor, " levels"]:
-    """Noise levels in Å from the largest down to 0, ``n_steps`` + 1 of them (eq. 7)."""
+    """Noise levels in Å from the largest down, ``n_steps`` + 1 of them (eq. 7)."""
     ramp = torch.linspace(0, 1, n_steps + 1, dtype=torch.float64)
     high, low = config.s_max ** (1 / config.rho), config.s_min ** (1 / config.rho)
     levels = (config.sigma_data * (high + ramp * (low - high)) ** config.rho).float()
-    levels[-1] = 0
+    if config.ends_at_zero:
+        levels[-1] = 0
     return levels
 
 

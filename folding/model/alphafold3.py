@@ -1,5 +1,6 @@
 """The whole network (AF3 SI algorithm 1)."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -9,7 +10,7 @@ from folding.model.diffusion import DiffusionModule, Trunk
 from folding.model.embedding import InputEmbedder, RelativePositionEncoding
 from folding.model.heads import ConfidenceHead, DistogramHead
 from folding.model.msa import MsaModule
-from folding.model.pairformer import Pairformer
+from folding.model.pairformer import OnBlock, Pairformer, quietly
 from folding.model.primitives import Linear
 from folding.model.template import TemplateEmbedder
 
@@ -28,8 +29,9 @@ class AlphaFold3(nn.Module):
         self.input_embedder = InputEmbedder(config)
         self.relative_position = RelativePositionEncoding(c_z)
         self.linear_s_init = Linear(config.c_s_inputs, c_s)
-        self.linear_z_init_1 = Linear(c_s, c_z)
-        self.linear_z_init_2 = Linear(c_s, c_z)
+        c_start = config.c_s_inputs if config.variant.pairs_from_inputs else c_s
+        self.linear_z_init_1 = Linear(c_start, c_z)
+        self.linear_z_init_2 = Linear(c_start, c_z)
         self.linear_token_bond = Linear(1, c_z)
         self.layer_norm_z = nn.LayerNorm(c_z)
         self.linear_z_cycle = Linear(c_z, c_z, init="zeros")
@@ -46,20 +48,36 @@ class AlphaFold3(nn.Module):
         """What every cycle adds to (lines 1-5), and the empty trunk before the first (line 6)."""
         s_inputs = self.input_embedder(features)
         s = self.linear_s_init(s_inputs)
-        z = self.linear_z_init_1(s).unsqueeze(-2) + self.linear_z_init_2(s).unsqueeze(-3)
+        start = s_inputs if self.config.variant.pairs_from_inputs else s
+        z = self.linear_z_init_1(start).unsqueeze(-2) + self.linear_z_init_2(start).unsqueeze(-3)
         z = z + self.relative_position(features)
         z = z + self.linear_token_bond(features.token_bonds.unsqueeze(-1))
         initial = Trunk(s_inputs, s, z)
         return initial, Trunk(s_inputs, s.new_zeros(s.shape), z.new_zeros(z.shape))
 
-    def cycle(self, features: Features, initial: Trunk, trunk: Trunk) -> Trunk:
-        """The trunk after one more pass (lines 8-13)."""
+    def cycle(
+        self, features: Features, initial: Trunk, trunk: Trunk, on_block: OnBlock = quietly
+    ) -> Trunk:
+        """The trunk after one more pass (lines 8-13).
+
+        Args:
+            on_block: called after each block, without gradients only.
+        """
         z = initial.z + self.linear_z_cycle(self.layer_norm_z(trunk.z))
         if self.template_embedder is not None:
             z = z + self.template_embedder(features, z)
-        z = self.msa_module(features, initial.s_inputs, z)
         s = initial.s + self.linear_s_cycle(self.layer_norm_s(trunk.s))
-        return Trunk(initial.s_inputs, *self.pairformer(s, z, features.token_mask))
+        if torch.is_grad_enabled():
+            z = self.msa_module(features, initial.s_inputs, z)
+            return Trunk(initial.s_inputs, *self.pairformer(s, z, features.token_mask))
+        z = self.msa_module.advance(features, initial.s_inputs, z, on_block)
+        s, z = self.pairformer.advance(s, z, features.token_mask, on_block)
+        return Trunk(initial.s_inputs, s, z)
+
+    @property
+    def n_trunk_blocks(self) -> int:
+        """Blocks of one cycle that ``on_block`` hears of."""
+        return self.config.n_msa_blocks + self.config.n_pairformer_blocks
 
     def run_trunk(self, features: Features, n_cycles: int) -> Trunk:
         """The trunk after ``n_cycles`` passes."""

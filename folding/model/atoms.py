@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,9 +12,11 @@ from folding.model.attention import (
     ConditionedBlock,
     ConditionedTransformer,
     Conditioning,
+    KeyPlaces,
     LocalAttention,
     key_window_bias,
     key_windows,
+    places_inside,
     query_windows,
 )
 from folding.model.config import ModelConfig
@@ -45,6 +47,7 @@ class ReferenceEmbedder(nn.Module):
         super().__init__()
         self.window = (config.n_queries, config.n_keys)
         self.n_elements = config.n_elements
+        self.n_slots = config.n_atom_slots if config.variant.key_space_by_slot else None
         self.linear_position = PreciseLinear(3, config.c_atom)
         self.linear_charge = Linear(1, config.c_atom)
         self.linear_features = Linear(1 + config.n_elements + 4 * N_NAME_CLASSES, config.c_atom)
@@ -63,15 +66,18 @@ class ReferenceEmbedder(nn.Module):
         c = c + table[0] + element + names
         return c * features.atom_mask.unsqueeze(-1)
 
-    def pairs(self, features: Features) -> Float[Tensor, "*batch windows n_queries n_keys c_pair"]:
+    def pairs(
+        self, features: Features, places: KeyPlaces | None = None
+    ) -> Float[Tensor, "*batch windows n_queries n_keys c_pair"]:
         """The pair conditioning ``p_lm`` inside windows (lines 2-6)."""
-        position, uid = features.ref_pos, features.ref_space_uid.unsqueeze(-1) + 1
-        uid = (uid * features.atom_mask.unsqueeze(-1)).float()
+        position, uid = features.ref_pos, (features.ref_space_uid + 1) * features.atom_mask
+        key_uid = uid if self.n_slots is None else space_by_slot(uid, features, self.n_slots)
         offset = query_windows(position, self.window).unsqueeze(-2) - key_windows(
-            position, self.window
+            position, self.window, places
         ).unsqueeze(-3)
-        uid_query = query_windows(uid, self.window)
-        same = uid_query == key_windows(uid, self.window).transpose(-1, -2)
+        uid_query = query_windows(uid.unsqueeze(-1).float(), self.window)
+        uid_key = key_windows(key_uid.unsqueeze(-1).float(), self.window, places)
+        same = uid_query == uid_key.transpose(-1, -2)
         valid = (same & (uid_query > 0)).to(offset.dtype).unsqueeze(-1)
         inverse = 1 / (1 + offset.square().sum(-1, keepdim=True))
         p = (self.linear_offset(offset) + self.linear_distance(inverse)) * valid
@@ -100,11 +106,32 @@ class PairMixer(nn.Module):
         self,
         p: Float[Tensor, "*batch windows n_queries n_keys c_pair"],
         c: Float[Tensor, "*batch atom c_atom"],
+        places: KeyPlaces | None = None,
     ) -> Float[Tensor, "*batch windows n_queries n_keys c_pair"]:
         relu = functional.relu(c)
         p = p + query_windows(self.linear_query(relu), self.window).unsqueeze(-2)
-        p = p + key_windows(self.linear_key(relu), self.window).unsqueeze(-3)
+        p = p + key_windows(self.linear_key(relu), self.window, places).unsqueeze(-3)
         return p + self.mlp(p)
+
+
+def key_places(mask: Bool[Tensor, "*batch atom"], config: ModelConfig) -> KeyPlaces | None:
+    """Where the keys of every window are; None where they are centred on the queries."""
+    if not config.variant.windows_inside:
+        return None
+    return places_inside(mask, (config.n_queries, config.n_keys))
+
+
+def space_by_slot(
+    uid: Int[Tensor, "*batch atom"], features: Features, n_slots: int
+) -> Int[Tensor, "*batch atom"]:
+    """The reference space that AF3's code finds for each key.
+
+    It reads a table of ``n_slots`` atoms per token at the key's place in the list of atoms.
+    """
+    tokens = uid.new_zeros(features.restype.shape)
+    tokens = tokens.scatter_reduce(-1, features.atom_to_token, uid, "amax")
+    places = torch.arange(uid.shape[-1], device=uid.device) // n_slots
+    return tokens.index_select(-1, places.clamp(max=tokens.shape[-1] - 1))
 
 
 def atom_transformer(config: ModelConfig, n_blocks: int) -> ConditionedTransformer:
@@ -114,7 +141,14 @@ def atom_transformer(config: ModelConfig, n_blocks: int) -> ConditionedTransform
     return ConditionedTransformer(
         [
             ConditionedBlock(
-                LocalAttention(widths, config.n_atom_heads, window), config.c_atom, config.c_atom
+                LocalAttention(
+                    widths,
+                    config.n_atom_heads,
+                    window,
+                    separate=config.variant.separate_key_norm,
+                ),
+                config.c_atom,
+                config.c_atom,
             )
             for _ in range(n_blocks)
         ]
@@ -126,6 +160,7 @@ class InputAtomEncoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.config = config
         self.window = (config.n_queries, config.n_keys)
         self.reference = ReferenceEmbedder(config)
         self.mixer = PairMixer(config)
@@ -133,11 +168,11 @@ class InputAtomEncoder(nn.Module):
         self.linear_out = Linear(config.c_atom, config.c_input)
 
     def forward(self, features: Features) -> Float[Tensor, "*batch token c_input"]:
-        c = self.reference.atoms(features)
-        p = self.mixer(self.reference.pairs(features), c)
-        mask = key_window_bias(features.atom_mask, self.window)
+        c, places = self.reference.atoms(features), key_places(features.atom_mask, self.config)
+        p = self.mixer(self.reference.pairs(features, places), c, places)
+        mask = key_window_bias(features.atom_mask, self.window, places)
         biases = self.transformer.pair_biases(p, mask)
-        q = self.transformer(c, self.transformer.condition(c), biases)
+        q = self.transformer(c, self.transformer.condition(c, places), biases)
         return tokens_from_atoms(functional.relu(self.linear_out(q)), features)
 
 
@@ -165,22 +200,27 @@ class AtomEncoder(nn.Module):
         features: Features,
         s_trunk: Float[Tensor, "*batch token c_s"],
         z: Float[Tensor, "*batch token token c_z"],
+        places: KeyPlaces | None = None,
     ) -> tuple[Float[Tensor, "*batch atom c_atom"], Tensor]:
         """Atom conditioning and pair conditioning with the trunk inside (lines 8-10, 13-14)."""
         c = self.reference.atoms(features)
         s = self.linear_s(self.layer_norm_s(s_trunk))
         c = c + atoms_from_tokens(s, features.atom_to_token)
-        p = self.reference.pairs(features)
-        p = p + self.token_pairs(features.atom_to_token, self.linear_z(self.layer_norm_z(z)))
-        return c, self.mixer(p, c)
+        p = self.reference.pairs(features, places)
+        z = self.linear_z(self.layer_norm_z(z))
+        p = p + self.token_pairs(features.atom_to_token, z, places)
+        return c, self.mixer(p, c, places)
 
     def token_pairs(
-        self, atom_to_token: Int[Tensor, "*batch atom"], z: Float[Tensor, "*batch i j c"]
+        self,
+        atom_to_token: Int[Tensor, "*batch atom"],
+        z: Float[Tensor, "*batch i j c"],
+        places: KeyPlaces | None = None,
     ) -> Float[Tensor, "*batch windows n_queries n_keys c"]:
         """The pair representation of the tokens that the atoms of each window belong to."""
         token = atom_to_token.unsqueeze(-1).float()
         query = query_windows(token, self.window).long()
-        key = key_windows(token, self.window).long().transpose(-1, -2)
+        key = key_windows(token, self.window, places).long().transpose(-1, -2)
         index = query * z.shape[-2] + key
         flat = z.flatten(-3, -2)
         rows = index.flatten(-3).unsqueeze(-1).expand(*index.shape[:-3], -1, z.shape[-1])

@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -27,14 +27,25 @@ GATE_BIAS = -2.0
 """Initial offset of the adaLN-Zero output gates: blocks start nearly closed."""
 
 
+class KeyPlaces(NamedTuple):
+    """Which places the keys of each window of queries come from, and where there is none."""
+
+    index: Int[Tensor, "*batch windows n_keys"]
+    valid: Bool[Tensor, "*batch windows n_keys"]
+
+
 class Conditioning(NamedTuple):
-    """What one block needs of the conditioning: modulations and gates [*batch, n, c_a]."""
+    """What one block needs of the conditioning: modulations and gates [*batch, n, c_a].
+
+    ``places`` is None where the keys of a window are centred on its queries.
+    """
 
     queries: Modulation
     keys: Modulation | None
     attention_gate: Tensor
     transition: Modulation
     transition_gate: Tensor
+    places: KeyPlaces | None = None
 
 
 class ConditionedAttention(nn.Module):
@@ -42,13 +53,16 @@ class ConditionedAttention(nn.Module):
 
     Args:
         cross: keys and values get an adaptive LayerNorm of their own. Departure, as in Protenix:
-            it is applied on top of the queries' one.
+            it is applied on top of the queries' one, unless ``separate`` (AF3's code).
     """
 
-    def __init__(self, widths: tuple[int, int, int], n_heads: int, *, cross: bool) -> None:
+    def __init__(
+        self, widths: tuple[int, int, int], n_heads: int, *, cross: bool, separate: bool = False
+    ) -> None:
         c_a, c_s, c_z = widths
         super().__init__()
         self.n_heads = n_heads
+        self.separate = separate
         self.norm_queries = AdaptiveLayerNorm(c_a, c_s)
         self.norm_keys = AdaptiveLayerNorm(c_a, c_s) if cross else None
         self.layer_norm_z = nn.LayerNorm(c_z, bias=False)
@@ -72,7 +86,7 @@ class ConditionedAttention(nn.Module):
         queries = self.norm_queries(a, conditioning.queries)
         if self.norm_keys is None or conditioning.keys is None:
             return queries, queries
-        return queries, self.norm_keys(queries, conditioning.keys)
+        return queries, self.norm_keys(a if self.separate else queries, conditioning.keys)
 
     def output(
         self, o: Tensor, queries: Tensor, conditioning: Conditioning
@@ -96,8 +110,15 @@ class ConditionedAttention(nn.Module):
 class LocalAttention(ConditionedAttention):
     """The same attention in a band: windows of queries see windows of keys around them (alg. 7)."""
 
-    def __init__(self, widths: tuple[int, int, int], n_heads: int, window: tuple[int, int]) -> None:
-        super().__init__(widths, n_heads, cross=True)
+    def __init__(
+        self,
+        widths: tuple[int, int, int],
+        n_heads: int,
+        window: tuple[int, int],
+        *,
+        separate: bool = False,
+    ) -> None:
+        super().__init__(widths, n_heads, cross=True, separate=separate)
         self.window = window
 
     def forward(
@@ -108,7 +129,7 @@ class LocalAttention(ConditionedAttention):
     ) -> Float[Tensor, "*batch n c_a"]:
         queries, keys = self.normed(a, conditioning)
         q = split_heads(query_windows(self.linear_q(queries), self.window), self.n_heads)
-        kv = key_windows(self.linear_kv(keys), self.window)
+        kv = key_windows(self.linear_kv(keys), self.window, conditioning.places)
         k, v = (split_heads(x, self.n_heads) for x in kv.chunk(2, dim=-1))
         o = merge_heads(attend(q, k, v, bias)).flatten(-3, -2)
         return self.output(o, queries, conditioning)
@@ -139,7 +160,9 @@ class ConditionedBlock(nn.Module):
         self.attention = attention
         self.transition = ConditionedTransition(c_a, c_s)
 
-    def condition(self, s: Float[Tensor, "*batch n c_s"]) -> Conditioning:
+    def condition(
+        self, s: Float[Tensor, "*batch n c_s"], places: KeyPlaces | None = None
+    ) -> Conditioning:
         """What this block needs of the conditioning signal."""
         attention, transition = self.attention, self.transition
         return Conditioning(
@@ -148,6 +171,7 @@ class ConditionedBlock(nn.Module):
             attention_gate=torch.sigmoid(attention.linear_last(s)),
             transition=transition.norm.modulation(s),
             transition_gate=torch.sigmoid(transition.linear_last(s)),
+            places=places,
         )
 
     def forward(
@@ -170,9 +194,11 @@ class ConditionedTransformer(nn.Module):
         """The pair bias of every block, with what masks keys already added."""
         return [block.attention.pair_bias(z) + mask for block in self.blocks]
 
-    def condition(self, s: Float[Tensor, "*batch n c_s"]) -> list[Conditioning]:
+    def condition(
+        self, s: Float[Tensor, "*batch n c_s"], places: KeyPlaces | None = None
+    ) -> list[Conditioning]:
         """The conditioning of every block."""
-        return [block.condition(s) for block in self.blocks]
+        return [block.condition(s, places) for block in self.blocks]
 
     def forward(
         self,
@@ -192,13 +218,32 @@ def query_windows(
     return x.unflatten(-2, (-1, window[0]))
 
 
-def key_windows(
-    x: Float[Tensor, "*batch n c"], window: tuple[int, int]
-) -> Float[Tensor, "*batch windows n_keys c"]:
-    """For each window of queries the keys centred on it, zeros beyond the ends.
+def places_inside(mask: Bool[Tensor, "*batch n"], window: tuple[int, int]) -> KeyPlaces:
+    """Windows of keys centred on their queries, but moved inside where they pass an end.
 
-    Windows overlap, so the axis is cut into half-margins whose rows are picked in one go.
+    As AF3's code and OpenFold3 do. Real atoms come first in ``mask``; where there are fewer than a
+    window holds, the rest is not valid.
     """
+    n_queries, n_keys = window
+    first = torch.arange(0, mask.shape[-1], n_queries, device=mask.device)
+    first = first + (n_queries - n_keys) // 2
+    n_real = mask.sum(-1, keepdim=True)
+    first = torch.where(first < 0, 0, torch.minimum(first, n_real - n_keys))
+    index = first.unsqueeze(-1) + torch.arange(n_keys, device=mask.device)
+    valid = (index >= 0) & (index < n_real.unsqueeze(-1))
+    return KeyPlaces(index.clamp(0, mask.shape[-1] - 1), valid)
+
+
+def key_windows(
+    x: Float[Tensor, "*batch n c"], window: tuple[int, int], places: KeyPlaces | None = None
+) -> Float[Tensor, "*batch windows n_keys c"]:
+    """For each window of queries its keys, zeros where there is none.
+
+    Without ``places`` they are centred on the queries. Windows overlap, so the axis is cut into
+    half-margins whose rows are picked in one go.
+    """
+    if places is not None:
+        return picked_keys(x, places)
     n_queries, n_keys = window
     margin = (n_keys - n_queries) // 2
     piece = math.gcd(margin, n_queries)
@@ -210,9 +255,20 @@ def key_windows(
     return picked.unflatten(-3, (n_windows, -1)).flatten(-3, -2)
 
 
+def picked_keys(
+    x: Float[Tensor, "*batch n c"], places: KeyPlaces
+) -> Float[Tensor, "*batch windows n_keys c"]:
+    """The keys at these places; axes that the places lack (samples) share them."""
+    index, valid = places
+    for _ in range(x.dim() - index.dim()):
+        index, valid = index.unsqueeze(-3), valid.unsqueeze(-3)
+    rows = index.flatten(-2).unsqueeze(-1).expand(*x.shape[:-2], -1, x.shape[-1])
+    return torch.gather(x, -2, rows).unflatten(-2, index.shape[-2:]) * valid.unsqueeze(-1)
+
+
 def key_window_bias(
-    mask: Bool[Tensor, "*batch n"], window: tuple[int, int]
+    mask: Bool[Tensor, "*batch n"], window: tuple[int, int], places: KeyPlaces | None = None
 ) -> Float[Tensor, "*batch windows 1 1 n_keys"]:
     """What switches off keys that are padding or beyond the ends."""
-    valid = key_windows(mask.unsqueeze(-1).float(), window).squeeze(-1)
+    valid = key_windows(mask.unsqueeze(-1).float(), window, places).squeeze(-1)
     return ((1.0 - valid) * MASKED)[..., None, None, :]

@@ -8,7 +8,8 @@ class SamplerConfig:
     """Constants of the reverse diffusion (AF3 SI algorithm 18 and eq. 7).
 
     ``sigma_data``, ``s_max`` and ``s_min`` are in ångström once multiplied as in eq. 7. With
-    ``ends_on_estimate`` the last step goes all the way to the network's estimate, unstretched.
+    ``ends_on_estimate`` the last step goes all the way to the network's estimate, unstretched. With
+    ``ends_at_zero`` the last noise level is 0 (Protenix), else what eq. 7 gives (AF3's code).
     """
 
     sigma_data: float = 16.0
@@ -21,6 +22,45 @@ class SamplerConfig:
     step_scale: float = 1.5
     n_steps: int = 200
     ends_on_estimate: bool = False
+    ends_at_zero: bool = True
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Where published networks of the same paper differ. The defaults are Protenix's ways."""
+
+    raw_relative_positions: bool = False
+    """The diffusion module reads relative positions as one-hot features, not through a map."""
+    separate_key_norm: bool = False
+    """Keys of atom attention have an adaptive LayerNorm of their own, not one on the queries'."""
+    pairs_from_inputs: bool = False
+    """The trunk's pairs start from the input embedding, not from the first singles."""
+    ending_bias_by_row: bool = False
+    """Attention around ending nodes biases query i and key k by the pair ik, not ki."""
+    windows_inside: bool = False
+    """Windows of keys at the ends are moved inside, not filled up with nothing."""
+    plain_confidence: bool = False
+    """The confidence head neither clamps nor norms singles, sees distances in bins alone, and
+    symmetrises PDE logits, not the pairs."""
+    distogram_offset: bool = True
+    """The distogram's map has an offset."""
+    shared_unknown_nucleotide: bool = False
+    """Unknown nucleotides of RNA and DNA are one class, and the gap stands before nucleotides."""
+    key_space_by_slot: bool = False
+    """The reference space of a key is looked up by its place in a table of 24 atoms per token:
+    what AF3's code does, though it may not have been meant."""
+
+
+AF3_CODE = Variant(
+    raw_relative_positions=True,
+    separate_key_norm=True,
+    pairs_from_inputs=True,
+    ending_bias_by_row=True,
+    windows_inside=True,
+    plain_confidence=True,
+    distogram_offset=False,
+)
+"""What AF3's published code and OpenFold3 0.5 share."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +79,9 @@ class ModelConfig:
     c_triangle: int = 128
     c_pair_head: int = 32
     c_template: int = 64
+    c_template_triangle: int = 128
+    c_template_head: int = 32
+    n_template_heads: int = 4
     n_pair_heads: int = 4
     n_single_heads: int = 16
     c_msa_head: int = 8
@@ -63,11 +106,17 @@ class ModelConfig:
     n_cycles: int = 10
     n_msa_rows: int = 16_384
     sampler: SamplerConfig = SamplerConfig()
+    variant: Variant = Variant()
+
+    @property
+    def n_classes(self) -> int:
+        """Residue classes that the network tells apart."""
+        return 31 if self.variant.shared_unknown_nucleotide else 32
 
     @property
     def c_s_inputs(self) -> int:
         """Width of the input embedding: atoms, residue type, profile, deletion mean."""
-        return self.c_input + 32 + 32 + 1
+        return self.c_input + 2 * self.n_classes + 1
 
 
 SMALL = ModelConfig(

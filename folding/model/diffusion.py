@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from folding.data.features import Features
-from folding.model.atoms import AtomContext, AtomDecoder, AtomEncoder
+from folding.model.atoms import AtomContext, AtomDecoder, AtomEncoder, key_places
 from folding.model.attention import (
     ConditionedAttention,
     ConditionedBlock,
@@ -16,7 +16,11 @@ from folding.model.attention import (
     key_window_bias,
 )
 from folding.model.config import ModelConfig
-from folding.model.embedding import RelativePositionEncoding
+from folding.model.embedding import (
+    N_RELATIVE_POSITIONS,
+    RelativePositionEncoding,
+    relative_position_features,
+)
 from folding.model.primitives import Linear, PreciseLinear, Transition, mask_bias
 
 
@@ -60,9 +64,11 @@ class DiffusionConditioning(nn.Module):
         super().__init__()
         self.sigma_data = config.sampler.sigma_data
         c_s, c_z = config.c_s, config.c_z
-        self.relative_position = RelativePositionEncoding(c_z)
-        self.layer_norm_z = nn.LayerNorm(2 * c_z, bias=False)
-        self.linear_z = Linear(2 * c_z, c_z)
+        raw = config.variant.raw_relative_positions
+        self.relative_position = None if raw else RelativePositionEncoding(c_z)
+        c_pairs = c_z + (N_RELATIVE_POSITIONS if raw else c_z)
+        self.layer_norm_z = nn.LayerNorm(c_pairs, bias=False)
+        self.linear_z = Linear(c_pairs, c_z)
         self.transitions_z = nn.ModuleList(Transition(c_z, 2) for _ in range(2))
         self.layer_norm_s = nn.LayerNorm(c_s + config.c_s_inputs, bias=False)
         self.linear_s = Linear(c_s + config.c_s_inputs, c_s)
@@ -75,7 +81,8 @@ class DiffusionConditioning(nn.Module):
         self, features: Features, z_trunk: Float[Tensor, "*batch token token c_z"]
     ) -> Float[Tensor, "*batch token token c_z"]:
         """Pair conditioning (lines 1-5): the same for every noise level."""
-        z = torch.cat([z_trunk, self.relative_position(features)], dim=-1)
+        embed = self.relative_position or relative_position_features
+        z = torch.cat([z_trunk, embed(features)], dim=-1)
         z = self.linear_z(self.layer_norm_z(z))
         for transition in self.transitions_z:
             z = z + transition(z)
@@ -101,6 +108,7 @@ class DiffusionModule(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.config = config
         self.sigma_data = config.sampler.sigma_data
         self.window = (config.n_queries, config.n_keys)
         self.conditioning = DiffusionConditioning(config)
@@ -114,15 +122,16 @@ class DiffusionModule(nn.Module):
     def context(self, features: Features, trunk: Trunk) -> DiffusionContext:
         """Everything that does not depend on coordinates or noise level, computed once per job."""
         z = self.conditioning.pairs(features, trunk.z)
-        c, p = self.atom_encoder.context(features, trunk.s, z)
+        places = key_places(features.atom_mask, self.config)
+        c, p = self.atom_encoder.context(features, trunk.s, z, places)
         c, p = c.unsqueeze(-3), p.unsqueeze(-5)
-        mask = key_window_bias(features.atom_mask, self.window).unsqueeze(-5)
+        mask = key_window_bias(features.atom_mask, self.window, places).unsqueeze(-5)
         encoder, decoder = self.atom_encoder.transformer, self.atom_decoder.transformer
         atoms = AtomContext(
             c=c,
-            encoder=encoder.condition(c),
+            encoder=encoder.condition(c, places),
             encoder_biases=encoder.pair_biases(p, mask),
-            decoder=decoder.condition(c),
+            decoder=decoder.condition(c, places),
             decoder_biases=decoder.pair_biases(p, mask),
         )
         token_mask = mask_bias(features.token_mask)

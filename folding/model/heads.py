@@ -37,7 +37,9 @@ class DistogramHead(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.linear = Linear(config.c_z, config.n_distogram_bins, bias=True, init="zeros")
+        self.linear = Linear(
+            config.c_z, config.n_distogram_bins, bias=config.variant.distogram_offset, init="zeros"
+        )
 
     def forward(
         self, z: Float[Tensor, "*batch token token c_z"]
@@ -51,17 +53,19 @@ class ConfidenceHead(nn.Module):
 
     Departures, as in Protenix: the trunk's single is clamped to ±512 and normed, the raw distance
     is embedded beside its bin, every head starts with a LayerNorm, and the PDE head reads
-    LN(z + zᵀ).
+    LN(z + zᵀ). The plain variant (AF3's code, OpenFold3) does the first two not, and adds the PDE
+    logits of LN(z) to their transpose.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         c_s, c_z = config.c_s, config.c_z
-        self.layer_norm_trunk = nn.LayerNorm(c_s)
+        self.plain = config.variant.plain_confidence
+        self.layer_norm_trunk = None if self.plain else nn.LayerNorm(c_s)
         self.linear_s1 = Linear(config.c_s_inputs, c_z)
         self.linear_s2 = Linear(config.c_s_inputs, c_z)
         self.linear_bin = Linear(N_DISTANCE_BINS, c_z)
-        self.linear_distance = Linear(1, c_z)
+        self.linear_distance = None if self.plain else Linear(1, c_z)
         self.pairformer = Pairformer(config, config.n_confidence_blocks)
         self.layer_norm_pae = nn.LayerNorm(c_z)
         self.layer_norm_pde = nn.LayerNorm(c_z)
@@ -78,16 +82,27 @@ class ConfidenceHead(nn.Module):
         features: Features,
         trunk: Trunk,
     ) -> ConfidenceLogits:
-        s = self.layer_norm_trunk(trunk.s.detach().clamp(-512, 512))
+        s = trunk.s.detach()
+        if self.layer_norm_trunk is not None:
+            s = self.layer_norm_trunk(s.clamp(-512, 512))
         z = trunk.z.detach() + self.pair_update(coordinates, features, trunk.s_inputs.detach())
         s, z = self.pairformer(s, z, features.token_mask)
         atoms = atoms_from_tokens(s, features.atom_to_token)
         return ConfidenceLogits(
             plddt=self.per_slot(self.layer_norm_plddt(atoms), self.plddt_weight, features),
             pae=self.linear_pae(self.layer_norm_pae(z)),
-            pde=self.linear_pde(self.layer_norm_pde(z + z.transpose(-2, -3))),
+            pde=self.pde(z),
             resolved=self.per_slot(self.layer_norm_resolved(atoms), self.resolved_weight, features),
         )
+
+    def pde(
+        self, z: Float[Tensor, "*batch token token c_z"]
+    ) -> Float[Tensor, "*batch token token bins"]:
+        """Logits of the distance error, the same for ij and ji."""
+        if not self.plain:
+            return self.linear_pde(self.layer_norm_pde(z + z.transpose(-2, -3)))
+        logits = self.linear_pde(self.layer_norm_pde(z))
+        return logits + logits.transpose(-2, -3)
 
     def pair_update(
         self, coordinates: Tensor, features: Features, s_inputs: Tensor
@@ -101,7 +116,8 @@ class ConfidenceHead(nn.Module):
         table = self.linear_bin.weight.t()
         index = bins.clamp(0, N_DISTANCE_BINS - 1).long()
         z = functional.embedding(index, table) * inside
-        z = z + self.linear_distance(distance.unsqueeze(-1))
+        if self.linear_distance is not None:
+            z = z + self.linear_distance(distance.unsqueeze(-1))
         return z + self.linear_s1(s_inputs).unsqueeze(-3) + self.linear_s2(s_inputs).unsqueeze(-2)
 
     def per_slot(

@@ -6,7 +6,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from folding.data.features import Features
+from folding.model import inplace
 from folding.model.config import ModelConfig
+from folding.model.embedding import classes
+from folding.model.pairformer import OnBlock, quietly
 from folding.model.primitives import Linear, Transition, mask_bias
 from folding.model.triangle import PairStack
 
@@ -87,6 +90,24 @@ class MsaBlock(nn.Module):
             m = m + self.transition(m)
         return m, self.pair_stack(z, token_mask)
 
+    def advance(
+        self,
+        m: Float[Tensor, "*batch row token c_m"],
+        z: Float[Tensor, "*batch token token c_z"],
+        masks: tuple[Bool[Tensor, "*batch row"] | None, Bool[Tensor, "*batch token"] | None],
+    ) -> None:
+        """The same in place, without gradients."""
+        row_mask, token_mask = masks
+        alignments = inplace.jobs(m, row_mask)
+        for (one_m, rows), (one_z, tokens) in zip(
+            alignments, inplace.jobs(z, token_mask), strict=True
+        ):
+            inplace.add_outer_product_mean(self.outer_product_mean, one_z, one_m, rows)
+            if self.averaging is not None and self.transition is not None:
+                inplace.add_averaging(self.averaging, one_m, one_z, tokens)
+                inplace.add_transition(self.transition, one_m)
+        self.pair_stack.advance(z, token_mask)
+
 
 class MsaModule(nn.Module):
     """The pair representation after a look at the alignment (algorithm 8).
@@ -96,6 +117,7 @@ class MsaModule(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.config = config
         self.linear_m = Linear(34, config.c_m)
         self.linear_s = Linear(config.c_s_inputs, config.c_m)
         last = config.n_msa_blocks - 1
@@ -109,10 +131,33 @@ class MsaModule(nn.Module):
         s_inputs: Float[Tensor, "*batch token c_s_inputs"],
         z: Float[Tensor, "*batch token token c_z"],
     ) -> Float[Tensor, "*batch token token c_z"]:
-        rows = functional.one_hot(features.msa, 32).to(z.dtype)
-        extra = torch.stack([features.has_deletion, features.deletion_value], dim=-1)
-        m = self.linear_m(torch.cat([rows, extra], dim=-1))
-        m = m + self.linear_s(s_inputs).unsqueeze(-3)
+        if not torch.is_grad_enabled():
+            z = z.clone(memory_format=torch.contiguous_format)
+            return self.advance(features, s_inputs, z)
+        m = self.embed(features, s_inputs)
         for block in self.blocks:
             m, z = block(m, z, (features.msa_mask, features.token_mask))
         return z
+
+    def advance(
+        self,
+        features: Features,
+        s_inputs: Float[Tensor, "*batch token c_s_inputs"],
+        z: Float[Tensor, "*batch token token c_z"],
+        on_block: OnBlock = quietly,
+    ) -> Float[Tensor, "*batch token token c_z"]:
+        """The same without gradients: ``z`` is worked on in place, ``on_block`` hears of each."""
+        m = self.embed(features, s_inputs)
+        for block in self.blocks:
+            block.advance(m, z, (features.msa_mask, features.token_mask))
+            on_block()
+        return z
+
+    def embed(
+        self, features: Features, s_inputs: Float[Tensor, "*batch token c_s_inputs"]
+    ) -> Float[Tensor, "*batch row token c_m"]:
+        """The alignment as the first block reads it (lines 2-4)."""
+        rows = functional.one_hot(classes(features.msa, self.config), 32).to(s_inputs.dtype)
+        extra = torch.stack([features.has_deletion, features.deletion_value], dim=-1)
+        m = self.linear_m(torch.cat([rows, extra], dim=-1))
+        return m + self.linear_s(s_inputs).unsqueeze(-3)

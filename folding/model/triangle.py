@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from folding.model import inplace
 from folding.model.config import ModelConfig
 from folding.model.primitives import (
     Linear,
@@ -54,12 +55,17 @@ class TriangleAttention(nn.Module):
 
     Args:
         starting: False works on columns: attention around the ending node (algorithm 15).
+        bias_by_row: The bias of query i and key k comes from the pair ik around ending nodes too,
+            as in AF3's code; algorithm 15 takes ki.
     """
 
-    def __init__(self, c_z: int, c_head: int, n_heads: int, *, starting: bool) -> None:
+    def __init__(
+        self, c_z: int, c_head: int, n_heads: int, *, starting: bool, bias_by_row: bool = False
+    ) -> None:
         super().__init__()
         self.n_heads = n_heads
         self.starting = starting
+        self.flip_bias = bias_by_row and not starting
         self.layer_norm = nn.LayerNorm(c_z)
         self.linear_bias = Linear(c_z, n_heads)
         self.linear_qkv = Linear(c_z, 3 * c_head * n_heads)
@@ -71,7 +77,8 @@ class TriangleAttention(nn.Module):
     ) -> Float[Tensor, "*batch i j c_z"]:
         z = z if self.starting else z.transpose(-2, -3)
         z = self.layer_norm(z)
-        bias = self.linear_bias(z).movedim(-1, -3) + mask_bias(mask)
+        bias = self.linear_bias(z).movedim(-1, -3)
+        bias = (bias.transpose(-1, -2) if self.flip_bias else bias) + mask_bias(mask)
         q, k, v = (split_heads(x, self.n_heads) for x in self.linear_qkv(z).chunk(3, dim=-1))
         o = merge_heads(attend(q, k, v, bias.unsqueeze(-4)))
         o = self.linear_out(o * torch.sigmoid(self.linear_gate(z)))
@@ -87,14 +94,29 @@ class PairStack(nn.Module):
         self.multiply_outgoing = TriangleMultiplication(c_z, config.c_triangle, outgoing=True)
         self.multiply_incoming = TriangleMultiplication(c_z, config.c_triangle, outgoing=False)
         self.attend_starting = TriangleAttention(c_z, c_head, n_heads, starting=True)
-        self.attend_ending = TriangleAttention(c_z, c_head, n_heads, starting=False)
+        self.attend_ending = TriangleAttention(
+            c_z,
+            c_head,
+            n_heads,
+            starting=False,
+            bias_by_row=config.variant.ending_bias_by_row,
+        )
         self.transition = Transition(c_z, n_transition)
 
     def forward(
         self, z: Float[Tensor, "*batch token token c_z"], mask: Bool[Tensor, "*batch token"] | None
     ) -> Float[Tensor, "*batch token token c_z"]:
+        if not torch.is_grad_enabled():
+            return self.advance(z.clone(memory_format=torch.contiguous_format), mask)
         z = z + self.multiply_outgoing(z, mask)
         z = z + self.multiply_incoming(z, mask)
         z = z + self.attend_starting(z, mask)
         z = z + self.attend_ending(z, mask)
         return z + self.transition(z)
+
+    def advance(
+        self, z: Float[Tensor, "*batch token token c_z"], mask: Bool[Tensor, "*batch token"] | None
+    ) -> Float[Tensor, "*batch token token c_z"]:
+        """The same in place, without gradients: ``z`` is the caller's to give away."""
+        inplace.add_pair_stack(self, z, mask)
+        return z

@@ -9,7 +9,7 @@ from torch.nn import functional
 from folding.chemistry.residues import GAP_CLASS
 from folding.data.templates import N_TEMPLATES, NO_BIN, TemplateFeatures, no_templates
 from folding.model.embedding import same
-from folding.model.template import N_FEATURES, TemplateEmbedder
+from folding.model.template import TemplateEmbedder, n_features
 from tests.folding.model.cases import REDUCED, random_features, random_network, without_templates
 
 N = 14
@@ -52,7 +52,7 @@ def with_templates(features, **changes):
 @pytest.mark.parametrize("index", range(N_TEMPLATES))
 def test_look_ups_are_the_product_with_one_hot_features(embedder, features, index):
     columns = one_hot_features(features, index)
-    assert columns.shape[-1] == N_FEATURES == 108
+    assert columns.shape[-1] == n_features(REDUCED) == 108
     expected = columns @ embedder.linear_features.weight.t()
     result = embedder.embed(features, features.templates, index)
     torch.testing.assert_close(result, expected, rtol=0, atol=1e-5)
