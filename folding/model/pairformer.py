@@ -1,5 +1,7 @@
 """The Pairformer stack (AF3 SI algorithm 17): pairs first, then singles that listen to them."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -14,6 +16,13 @@ from folding.model.primitives import (
     split_heads,
 )
 from folding.model.triangle import PairStack
+
+OnBlock = Callable[[], None]
+"""Called after each block of the trunk; what it raises ends the cycle there."""
+
+
+def quietly() -> None:
+    """An ``OnBlock`` that does nothing."""
 
 
 class SingleAttention(nn.Module):
@@ -60,8 +69,27 @@ class PairformerBlock(nn.Module):
         mask: Bool[Tensor, "*batch token"] | None,
     ) -> tuple[Float[Tensor, "*batch token c_s"], Float[Tensor, "*batch token token c_z"]]:
         z = self.pair_stack(z, mask)
+        return self.singles(s, z, mask), z
+
+    def advance(
+        self,
+        s: Float[Tensor, "*batch token c_s"],
+        z: Float[Tensor, "*batch token token c_z"],
+        mask: Bool[Tensor, "*batch token"] | None,
+    ) -> tuple[Float[Tensor, "*batch token c_s"], Float[Tensor, "*batch token token c_z"]]:
+        """The same without gradients: ``z`` is worked on in place."""
+        z = self.pair_stack.advance(z, mask)
+        return self.singles(s, z, mask), z
+
+    def singles(
+        self,
+        s: Float[Tensor, "*batch token c_s"],
+        z: Float[Tensor, "*batch token token c_z"],
+        mask: Bool[Tensor, "*batch token"] | None,
+    ) -> Float[Tensor, "*batch token c_s"]:
+        """The singles after they have listened to the pairs (lines 7-8)."""
         s = s + self.attention(s, z, mask)
-        return s + self.transition(s), z
+        return s + self.transition(s)
 
 
 class Pairformer(nn.Module):
@@ -77,6 +105,21 @@ class Pairformer(nn.Module):
         z: Float[Tensor, "*batch token token c_z"],
         mask: Bool[Tensor, "*batch token"] | None,
     ) -> tuple[Float[Tensor, "*batch token c_s"], Float[Tensor, "*batch token token c_z"]]:
+        if not torch.is_grad_enabled():
+            return self.advance(s, z.clone(memory_format=torch.contiguous_format), mask)
         for block in self.blocks:
             s, z = block(s, z, mask)
+        return s, z
+
+    def advance(
+        self,
+        s: Float[Tensor, "*batch token c_s"],
+        z: Float[Tensor, "*batch token token c_z"],
+        mask: Bool[Tensor, "*batch token"] | None,
+        on_block: OnBlock = quietly,
+    ) -> tuple[Float[Tensor, "*batch token c_s"], Float[Tensor, "*batch token token c_z"]]:
+        """The same without gradients: ``z`` is worked on in place, ``on_block`` hears of each."""
+        for block in self.blocks:
+            s, z = block.advance(s, z, mask)
+            on_block()
         return s, z
