@@ -57,6 +57,7 @@ bench: setup $(STAMPS)/dev
 bench-quantum: setup $(STAMPS)/dev
 	@$(BIN)/python -m benchmarks.quantum_gradient --qubits 4 8 12 16 20 --peers
 	@$(BIN)/python -m benchmarks.quantum_qaoa
+	@$(BIN)/python -m benchmarks.quantum_training
 
 clean:
 	rm -rf $(VENV) node_modules $(VENDOR)

@@ -91,3 +91,13 @@ class NotFound(QuantumError, LookupError):
 
 class Damaged(QuantumError):
     """What the store holds is not what was written: restore it, or delete it."""
+
+
+class TrainingDiverged(QuantumError):
+    """The loss is no number any more: try a lower learning rate."""
+
+
+class WorkerLost(QuantumError):
+    """A process that shared the work is gone: start again, the last checkpoint is kept."""
+
+    transient = True

@@ -1,0 +1,301 @@
+"""A training stops, continues and is shared out without changing a bit of its result."""
+
+import math
+import pickle
+
+import pytest
+import torch
+
+from quantum.ansatz import hardware_efficient
+from quantum.encoding import angle_encoding, iqp_encoding
+from quantum.errors import Cancelled, InvalidValues, TrainingDiverged, WorkerLost
+from quantum.store.datasets import TensorSamples, TrainingDataStore
+from quantum.training.layer import QuantumLayer
+from quantum.training.trainer import QuantumTrainer, TrainingOptions, accuracy
+from quantum.training.transfer import FrozenTrunk, embed
+
+
+def squares(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return (outputs - targets).square().mean()
+
+
+def network(seed: int = 0, dropout: float = 0.2) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(
+        torch.nn.Linear(3, 2),
+        torch.nn.Dropout(dropout),
+        QuantumLayer(angle_encoding(2), hardware_efficient(2, 1), dtype=torch.float64),
+        torch.nn.Linear(2, 1),
+    ).double()
+
+
+def samples(count: int = 22, seed: int = 0) -> TensorSamples:
+    rows = torch.rand(count, 3, generator=torch.Generator().manual_seed(seed)).double()
+    return TensorSamples(rows, (rows[:, :1] * rows[:, 1:2] - rows[:, 2:]).double())
+
+
+def trainer(model=None, folder=None, loss=squares, data=None, validation=None, **options):
+    chosen = {"epochs": 3, "batch_size": 8, "learning_rate": 0.05, **options}
+    return QuantumTrainer(
+        network() if model is None else model,
+        loss,
+        samples() if data is None else data,
+        validation or samples(6, 1),
+        TrainingOptions(**chosen),
+        folder=folder,
+    )
+
+
+def stop_after(steps: int):
+    def report(event):
+        if event["kind"] == "progress" and event["done"] >= steps:
+            raise Cancelled
+
+    return report
+
+
+def weights(model) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "spsa", "sgd"])
+@pytest.mark.parametrize("stop", [2, 3, 7])  # inside an epoch, at its end, inside the last
+def test_a_stopped_training_continues_bit_for_bit(tmp_path, optimizer, stop):
+    whole, cut = network(), network()
+    expected = trainer(whole, optimizer=optimizer).run()
+    with pytest.raises(Cancelled):
+        trainer(cut, tmp_path, optimizer=optimizer).run(stop_after(stop))
+    torch.rand(7)  # whatever else the program drew meanwhile
+    fresh = network(seed=99)
+    result = trainer(fresh, tmp_path, optimizer=optimizer).run()
+    assert result.resumed_from == stop and result.steps == expected.steps == 9
+    assert result.history == expected.history
+    assert torch.equal(weights(fresh), weights(whole))
+
+
+def test_the_loss_falls_and_everything_is_reported():
+    events = []
+    result = trainer(epochs=6).run(events.append)
+    steps = [e for e in events if e["kind"] == "metric" and "gradient_norm" in e]
+    epochs = [e for e in events if e["kind"] == "metric" and "validation_loss" in e]
+    assert [e["step"] for e in steps] == list(range(18))
+    assert all(e["gradient_norm"] > 0 and e["learning_rate"] == 0.05 for e in steps)
+    assert [e["epoch"] for e in epochs] == list(range(6))
+    assert [e["epoch_loss"] for e in epochs] == result.losses
+    assert result.losses[-1] < 0.8 * result.losses[0]
+    progress = [e for e in events if e["kind"] == "progress"]
+    assert [e["done"] for e in progress] == list(range(1, 19)) and progress[0]["total"] == 18
+
+
+def test_an_epoch_s_loss_is_the_mean_over_its_samples():
+    model = network(dropout=0.0)
+    data = samples()
+    with torch.no_grad():
+        expected = squares(model(data.features), data.targets).item()
+    result = trainer(model, epochs=1, learning_rate=0.0, optimizer="sgd").run()
+    assert result.losses[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_metrics_are_computed_over_all_validation_data():
+    model = network(dropout=0.0)
+    one = trainer(model, epochs=1, learning_rate=0.0, optimizer="sgd", validation=samples(600, 2))
+    one.metrics = {"largest": lambda o, t: (o - t).abs().max()}
+    found = one.run().history[0]
+    data = samples(600, 2)
+    with torch.no_grad():
+        outputs = model(data.features)
+    assert found["largest"] == pytest.approx((outputs - data.targets).abs().max().item())
+    assert found["validation_loss"] == pytest.approx(squares(outputs, data.targets).item())
+
+
+def test_it_stops_early_and_keeps_the_best_epoch(tmp_path):
+    """The learning rate is too high to gain anything after the first epochs."""
+    model = network(dropout=0.0)
+    one = trainer(model, tmp_path, epochs=50, patience=2, learning_rate=0.9)
+    result = one.run()
+    assert result.stopped == "early" and len(result.history) < 50
+    assert len(result.history) == result.best_epoch + 3
+    found = [epoch["validation_loss"] for epoch in result.history]
+    assert result.best_loss == min(found) == found[result.best_epoch]
+    data = samples(6, 1)
+    with torch.no_grad():
+        assert squares(model(data.features), data.targets).item() == pytest.approx(min(found))
+    again = trainer(network(5), tmp_path, epochs=50, patience=2, learning_rate=0.9).run()
+    assert again.stopped == "early" and again.steps == result.steps
+
+
+def test_a_finished_training_may_be_prolonged(tmp_path):
+    straight, longer = network(), network()
+    trainer(straight, epochs=3).run()
+    trainer(longer, tmp_path, epochs=1).run()
+    result = trainer(network(3), tmp_path, epochs=3)
+    assert result.run().resumed_from == 3
+    assert torch.equal(weights(result.model), weights(straight))
+
+
+def test_other_settings_in_the_same_folder_are_refused(tmp_path):
+    trainer(folder=tmp_path, epochs=1).run()
+    with pytest.raises(InvalidValues, match="learning_rate, seed"):
+        trainer(folder=tmp_path, epochs=2, learning_rate=0.1, seed=4).run()
+
+
+def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(tmp_path):
+    whole = network()
+    trainer(whole).run()
+    with pytest.raises(Cancelled):
+        trainer(network(), tmp_path, checkpoint_every=1).run(stop_after(5))
+    newest = max(tmp_path.glob("step-*"))
+    (newest / "tensors.safetensors").write_bytes(b"")
+    model = network(8)
+    result = trainer(model, tmp_path, checkpoint_every=1).run()
+    assert result.resumed_from == 4 and torch.equal(weights(model), weights(whole))
+
+
+def test_random_numbers_of_the_caller_are_left_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    trainer(network_of(3)).run()
+    assert torch.equal(torch.rand(2), expected)
+
+
+def network_of(seed):
+    """A network made without touching the caller's random numbers."""
+    state = torch.get_rng_state()
+    model = network()
+    torch.set_rng_state(state)
+    return model
+
+
+def test_the_rate_falls_along_a_cosine_and_gradients_are_clipped():
+    events = []
+    trainer(schedule="cosine", clip_norm=1e-3).run(events.append)
+    steps = [e for e in events if "gradient_norm" in e]
+    rates = [e["learning_rate"] for e in steps]
+    assert rates[0] == 0.05 and rates == sorted(rates, reverse=True)
+    assert rates[3] == pytest.approx(0.05 * (1 + math.cos(math.pi / 3)) / 2)
+    assert max(e["gradient_norm"] for e in steps) <= 1e-3 + 1e-9
+
+
+def test_a_loss_that_is_no_number_stops_at_once(tmp_path):
+    def bad(outputs, targets):
+        return squares(outputs, targets) * float("nan")
+
+    with pytest.raises(TrainingDiverged, match="lower learning rate"):
+        trainer(folder=tmp_path, loss=bad).run()
+    assert list(tmp_path.glob("step-*")) == []  # no checkpoint to continue from nowhere
+
+
+@pytest.mark.parametrize("optimizer", ["qng", "rotosolve", "lbfgs"])
+def test_optimizers_of_circuits_train_a_bare_layer(optimizer):
+    layer = QuantumLayer(angle_encoding(2), hardware_efficient(2, 1), dtype=torch.float64)
+    rows = samples().features[:, :2]
+    data = TensorSamples(rows, rows.cos().flip(1))
+    found = trainer(layer, data=data, validation=data, batch_size=22, optimizer=optimizer,
+                    loss=mean_output, learning_rate=0.2, epochs=2).run()  # fmt: skip
+    assert found.losses[1] < found.losses[0]
+
+
+def mean_output(outputs, targets):
+    """An expectation value, as Rotosolve needs it."""
+    return outputs.mean() + 0 * targets.sum()
+
+
+def test_what_cannot_be_trained_is_said():
+    with pytest.raises(InvalidValues, match="one quantum layer and nothing else"):
+        trainer(optimizer="qng").run()
+    with pytest.raises(InvalidValues, match="frozen"):
+        trainer(network().requires_grad_(False)).run()
+    with pytest.raises(InvalidValues, match="no samples"):
+        trainer(data=TensorSamples(torch.zeros(0, 3), torch.zeros(0, 1))).run()
+    with pytest.raises(InvalidValues, match="epochs must be at least 1"):
+        TrainingOptions(epochs=0)
+
+
+def test_data_may_lie_in_a_file(tmp_path):
+    data = samples()
+    stored = TrainingDataStore.create(tmp_path / "d.h5", data.features, data.targets).part()
+    memory, disk = network(), network()
+    assert trainer(memory).run().history == trainer(disk, data=stored).run().history
+    assert torch.equal(weights(memory), weights(disk))
+
+
+def test_two_workers_do_what_one_does_and_continue_where_they_stopped(tmp_path):
+    alone, shared = network(dropout=0.0), network(7, dropout=0.0)
+    expected = trainer(alone, epochs=1).run()
+    with pytest.raises(Cancelled):
+        trainer(network(dropout=0.0), tmp_path, epochs=1, workers=2).run(stop_after(2))
+    result = trainer(shared, tmp_path, epochs=1, workers=2).run()
+    assert result.resumed_from == 2 and result.losses == pytest.approx(expected.losses, rel=1e-12)
+    assert torch.allclose(weights(shared), weights(alone), atol=1e-12, rtol=0)
+
+
+class DiesInWorkers(torch.nn.Module):
+    """A module whose copy in another process fails."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 1).double()
+        self.is_copy = False
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.is_copy = True
+
+    def forward(self, rows):
+        if self.is_copy:
+            raise RuntimeError("out of memory, say")
+        return self.linear(rows)
+
+
+def test_a_worker_that_dies_is_noticed(capfd):
+    with pytest.raises(WorkerLost, match="gone"):
+        trainer(DiesInWorkers(), workers=2).run()
+    assert "out of memory, say" in capfd.readouterr().err
+
+
+def test_what_cannot_be_sent_to_workers_is_said():
+    with pytest.raises(InvalidValues, match="picklable"):
+        trainer(loss=lambda o, t: (o - t).square().mean(), workers=2).run()
+
+
+@pytest.mark.parametrize("encoder", [angle_encoding(2), iqp_encoding(2)])
+def test_layers_can_be_sent(encoder):
+    layer = QuantumLayer(encoder, hardware_efficient(2, 1))
+    rows = torch.rand(2, 2)
+    assert torch.equal(pickle.loads(pickle.dumps(layer))(rows), layer(rows))
+
+
+def test_a_frozen_trunk_stays_as_it_is():
+    trunk = torch.nn.Sequential(
+        torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2), torch.nn.Dropout(0.5)
+    ).double()
+    before = {name: value.clone() for name, value in trunk.state_dict().items()}
+    circuit = QuantumLayer(angle_encoding(2), hardware_efficient(2, 1), dtype=torch.float64)
+    head = torch.nn.Linear(2, 1).double()
+    model = torch.nn.Sequential(FrozenTrunk(trunk), circuit, head)
+    start = weights(model).clone()
+    trainer(model).run()
+    assert all(torch.equal(value, before[name]) for name, value in trunk.state_dict().items())
+    assert not torch.equal(weights(model), start)
+
+
+def test_embedding_the_samples_once_trains_the_same_head():
+    trunk = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh()).double()
+    data = samples()
+
+    def head():
+        return QuantumLayer(angle_encoding(2), hardware_efficient(2, 1), dtype=torch.float64)
+
+    def first_output(outputs, targets):
+        return (outputs[:, :1] - targets).square().mean()
+
+    slow, quick = torch.nn.Sequential(FrozenTrunk(trunk), head()), head()
+    expected = trainer(slow, loss=first_output).run()
+    seen = [embed(trunk, part) for part in (data, samples(6, 1))]
+    result = trainer(quick, loss=first_output, data=seen[0], validation=seen[1]).run()
+    assert result.losses == pytest.approx(expected.losses, rel=1e-9)
+
+
+def test_accuracy_counts_the_largest_output():
+    assert accuracy(torch.eye(4), torch.tensor([0, 1, 2, 0])) == 0.75
