@@ -15,7 +15,7 @@ from torch import Tensor
 from quantum.backends.base import Backend, Batch, Handle, Measured, Status, batch_of
 from quantum.backends.handles import HandleStore
 from quantum.backends.simulated import SimulatorBackend, exact_means
-from quantum.circuit import Circuit
+from quantum.circuit import Circuit, Number
 from quantum.errors import BackendError, Cancelled, DeadlinePassed, InvalidValues, JobFailed
 from quantum.observable import PauliSum
 
@@ -31,9 +31,9 @@ class Patience:
         trouble: transient failures in a row that are taken for hiccups.
     """
 
-    deadline_seconds: float = 600.0
-    first_seconds: float = 0.5
-    longest_seconds: float = 20.0
+    deadline_seconds: Number = 600.0
+    first_seconds: Number = 0.5
+    longest_seconds: Number = 20.0
     trouble: int = 5
 
 

@@ -1,0 +1,130 @@
+"""What was worked out once: compiled circuits by their structure, and results that cannot differ.
+
+A compiled circuit keeps its parameters: values are bound later, so one entry serves every step of
+a training. Entries are files; processes may share a folder. The least recently used go first.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from quantum.backends.base import Batch, Measured
+from quantum.circuit import Circuit
+
+_DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True)
+class FileCache:
+    """Bytes by key, in a folder that never holds more than it may.
+
+    Args:
+        max_entries, max_bytes: beyond either, the least recently used entries are removed.
+    """
+
+    folder: Path
+    max_entries: int = 512
+    max_bytes: int = 64 * 2**20
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes last stored under the key; None where there are none, or they are damaged."""
+        path = self._path(key)
+        try:
+            found = path.read_bytes()
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        digest, data = found[:_DIGEST_BYTES], found[_DIGEST_BYTES:]
+        if sha256(data).digest() != digest:
+            path.unlink(missing_ok=True)
+            return None
+        return data
+
+    def put(self, key: str, data: bytes) -> None:
+        """Stores the bytes, whole or not at all, and makes room."""
+        path = self._path(key)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{uuid4().hex}")
+        draft.write_bytes(sha256(data).digest() + data)
+        draft.replace(path)
+        self._make_room(keep=path)
+
+    def remember(self, key: str, work: Callable[[], bytes]) -> bytes:
+        """The stored bytes, or those of the work, which are stored."""
+        found = self.get(key)
+        if found is None:
+            found = work()
+            self.put(key, found)
+        return found
+
+    def clear(self) -> None:
+        for _, _, path in self._entries():
+            path.unlink(missing_ok=True)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._entries())
+
+    def _make_room(self, keep: Path) -> None:
+        entries = sorted(self._entries(), reverse=True)  # the most recently used first
+        total = 0
+        for position, (_, size, path) in enumerate(entries):
+            total += size
+            crowded = position >= self.max_entries or total > self.max_bytes
+            if crowded and path != keep:
+                path.unlink(missing_ok=True)  # another process may have been quicker
+
+    def _entries(self) -> Iterator[tuple[int, int, Path]]:
+        for path in self.folder.glob("*.entry"):
+            try:
+                state = path.stat()
+            except FileNotFoundError:
+                continue
+            yield state.st_mtime_ns, state.st_size, path
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{sha256(key.encode()).hexdigest()}.entry"
+
+
+def compiled_key(circuit: Circuit, *target: Any) -> str:
+    """Names the circuit's structure as compiled for a target: device, calibration, options."""
+    return json.dumps(["compiled", circuit.structure_hash, *target], default=str)
+
+
+@dataclass(frozen=True)
+class ResultCache:
+    """Results of batches that were run before, for whoever accepts the same shots twice.
+
+    Only batches with a seed, or without shots, are kept: everything else is meant to vary.
+    """
+
+    files: FileCache
+
+    def find(self, backend: str, batch: Batch) -> tuple[Measured, ...] | None:
+        """The results of the same circuits, values, shots, observables and seed on this backend."""
+        if not self.accepts(batch):
+            return None
+        found = self.files.get(self._key(backend, batch))
+        if found is None:
+            return None
+        return tuple(
+            Measured(one["counts"], tuple(one["means"]), tuple(one["errors"]))
+            for one in json.loads(found)
+        )
+
+    def store(self, backend: str, batch: Batch, measured: tuple[Measured, ...]) -> None:
+        """Keeps the results, where they may be kept."""
+        if self.accepts(batch):
+            text = json.dumps([asdict(one) for one in measured])
+            self.files.put(self._key(backend, batch), text.encode())
+
+    def accepts(self, batch: Batch) -> bool:
+        return batch.seed is not None or (batch.shots is None and bool(batch.observables))
+
+    def _key(self, backend: str, batch: Batch) -> str:
+        asked = batch.to_json() | {"tag": ""}
+        return json.dumps(["result", backend, asked], sort_keys=True)

@@ -1,0 +1,362 @@
+"""IBM Quantum through qiskit-ibm-runtime: its machines, and fake ones in local testing mode.
+
+A batch is one job of the Sampler (bit strings) or the Estimator (means): circuits are compiled for
+the device once per structure, parameter values travel beside them. Names that start with `fake_`
+run here, with that device's noise; IBM's options for machines have no effect there.
+"""
+
+import io
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import ceil
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from quantum.backends.base import (
+    Batch,
+    Capabilities,
+    Estimate,
+    Handle,
+    Measured,
+    Status,
+    seed_of,
+)
+from quantum.backends.cache import FileCache, compiled_key
+from quantum.backends.credentials import Credentials, need_packages
+from quantum.backends.ibm_circuits import counts_from_qiskit, to_qiskit, to_sparse_pauli
+from quantum.backends.line import Line
+from quantum.backends.simulated import check_size
+from quantum.circuit import Circuit
+from quantum.errors import BadAnswer, InvalidValues, JobFailed, NotConfigured
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+_STATUSES = {
+    "INITIALIZING": Status.QUEUED,
+    "QUEUED": Status.QUEUED,
+    "VALIDATING": Status.QUEUED,
+    "RUNNING": Status.RUNNING,
+    "DONE": Status.SUCCEEDED,
+    "ERROR": Status.FAILED,
+    "CANCELLED": Status.CANCELLED,
+}
+_SECONDS_PER_SHOT = 250e-6  # IBM's default delay between shots
+_OVERHEAD_SECONDS = 2.0  # IBM's rule of thumb per job
+
+
+@dataclass(frozen=True)
+class IBMOptions:
+    """How IBM runs a batch.
+
+    Args:
+        device: a name; empty for the least busy one that is large enough; `fake_…` runs here.
+        mode: `job`, or `batch` and `session`, which keep the machine for several jobs.
+        optimization_level: of Qiskit's compiler, 0 to 3.
+        decoupling: dynamical decoupling in idle times: a sequence such as `XY4`, or empty for none.
+        twirl_gates, twirl_measurement: random Paulis around gates, and before measurement.
+        resilience_level: the Estimator's: 0 none, 1 readout, 2 adds zero-noise extrapolation.
+        max_execution_seconds: IBM ends the job then; None takes twice the estimate.
+        usd_per_second: price of the machine; 0 on IBM's open plan.
+    """
+
+    device: str = ""
+    mode: str = "job"
+    optimization_level: int = 2
+    decoupling: str = ""
+    twirl_gates: bool = False
+    twirl_measurement: bool = False
+    resilience_level: int = 1
+    max_execution_seconds: int | None = None
+    usd_per_second: float = 1.6
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("job", "batch", "session"):
+            raise InvalidValues(f"IBM's modes are job, batch and session, not {self.mode!r}")
+        if self.decoupling not in ("", "XX", "XpXm", "XY4"):
+            raise InvalidValues(f"IBM decouples by XX, XpXm or XY4, not {self.decoupling!r}")
+        if not 0 <= self.optimization_level <= 3 or not 0 <= self.resilience_level <= 2:
+            raise InvalidValues("optimization_level is 0 to 3, resilience_level 0 to 2")
+
+    @property
+    def is_local(self) -> bool:
+        return self.device.startswith("fake_")
+
+
+@dataclass(frozen=True)
+class IBMBackend:
+    """IBM Quantum.
+
+    Args:
+        credentials: not needed for fake devices.
+        cache: of compiled circuits.
+    """
+
+    credentials: Credentials | None = None
+    options: IBMOptions = field(default_factory=IBMOptions)
+    cache: FileCache | None = None
+    line: Line = field(default_factory=lambda: Line("IBM Quantum", limit_seconds=120.0))
+    name: str = "ibm"
+    _here: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.credentials is not None:
+            self.line.secrets = (self.credentials.token, self.credentials.instance)
+        elif not self.options.is_local:
+            raise NotConfigured("IBM Quantum is not configured: set QISKIT_IBM_TOKEN")
+
+    @cached_property
+    def _service(self) -> Any:
+        need_packages("ibm")
+        from quantum.backends.ibm_service import connect
+
+        assert self.credentials is not None
+        return self.line.ask(lambda: connect(self.credentials))
+
+    @cached_property
+    def _fake(self) -> Any:
+        need_packages("ibm")
+        from quantum.backends.ibm_service import find_fake
+
+        return find_fake(self.options.device)
+
+    def _device(self, n_qubits: int = 1, name: str = "") -> Any:
+        if self.options.is_local:
+            return self._fake
+        chosen = name or self.options.device
+        key = chosen or f"least busy of {n_qubits}"
+        if key not in self._here:
+            self._here[key] = self.line.ask(
+                lambda: (
+                    self._service.backend(chosen)
+                    if chosen
+                    else self._service.least_busy(min_num_qubits=n_qubits, operational=True)
+                )
+            )
+        return self._here[key]
+
+    def capabilities(self) -> Capabilities:
+        device = self._device()
+        coupling = device.coupling_map
+        queue = 0 if self.options.is_local else self.line.ask(device.status).pending_jobs
+        return Capabilities(
+            device.num_qubits,
+            is_device=not self.options.is_local,
+            coupling=None if coupling is None else tuple(map(tuple, coupling.get_edges())),
+            max_shots=100_000,
+            default_shots=4096,
+            pays=not self.options.is_local and self.options.usd_per_second > 0,
+            queue_jobs=queue,
+            errors=_errors(device),
+        )
+
+    def estimate(self, batch: Batch) -> Estimate:
+        shots = batch.shots or 4096
+        seconds = _OVERHEAD_SECONDS + batch.n_runs * shots * _SECONDS_PER_SHOT
+        if self.options.is_local:
+            return Estimate(0.0, seconds, 0.0, note="a fake device, simulated here")
+        pending = self.line.ask(self._device(batch.n_qubits).status).pending_jobs
+        return Estimate(
+            None,
+            seconds,
+            seconds * self.options.usd_per_second,
+            note=f"IBM's rule of thumb; {pending} jobs wait before it",
+        )
+
+    def usage(self) -> dict[str, Any]:
+        """What IBM says of the account: seconds used and left in this period."""
+        return dict(self.line.ask(self._service.usage))
+
+    def submit(self, batch: Batch) -> Handle:
+        device = self._device(batch.n_qubits)
+        limits = Capabilities(device.num_qubits, max_shots=100_000)
+        check_size(batch, limits, f"IBM's {device.name}")
+        handle = Handle(self.name, batch)
+        if self.options.is_local:
+            self._here[batch.tag] = self._send_here(batch)
+            return handle.submitted(f"local-{batch.tag}", device=self.options.device)
+        known = self.line.ask(lambda: self._service.jobs(job_tags=[batch.tag], limit=1))
+        if known:
+            return handle.submitted(known[0].job_id(), device=device.name)
+        programs = [self.compile(circuit, device, batch) for circuit in batch.circuits]
+        job = self.line.once(lambda: self._send(programs, self._mode(device), batch))
+        return handle.submitted(job.job_id(), device=device.name)
+
+    def status(self, handle: Handle) -> Status:
+        job = self._job(handle)
+        told = self.line.ask(job.status) if handle.job_id not in self._here else Status.CANCELLED
+        return self._status_of(told)
+
+    def result(self, handle: Handle) -> tuple[Measured, ...]:
+        job = self._job(handle)
+        status = self.status(handle)
+        if status is not Status.SUCCEEDED:
+            said = getattr(job, "error_message", lambda: None)
+            reason = self.line.ask(said) if status is Status.FAILED else None
+            raise JobFailed(f"IBM's job {handle.job_id} has no result: {reason or status.value}")
+        # A local job's answer is waited for inside `result`; it is done.
+        found = self.line.ask(
+            job.result if self.options.is_local else lambda: job.result(timeout=1)
+        )
+        return _read(handle.batch, found)
+
+    def cancel(self, handle: Handle) -> None:
+        if self.status(handle).is_final:
+            return
+        job = self._job(handle)
+        if self.options.is_local:
+            job.cancel()
+            self._here[handle.job_id] = Status.CANCELLED  # a thread that runs cannot be stopped
+        else:
+            self.line.ask(job.cancel)
+
+    def close(self) -> None:
+        """Ends the batch or session, so that it costs no more."""
+        mode = self._here.pop("mode", None)
+        if mode is not None:
+            self.line.ask(mode.close)
+
+    def _mode(self, device: Any) -> Any:
+        if self.options.mode == "job":
+            return device
+        if "mode" not in self._here:
+            from quantum.backends.ibm_service import open_mode
+
+            self._here["mode"] = open_mode(self.options.mode, device)
+        return self._here["mode"]
+
+    def _job(self, handle: Handle) -> Any:
+        if not self.options.is_local:
+            if handle.job_id not in self._here:
+                found = self.line.ask(lambda: self._service.job(handle.job_id))
+                return found
+            return self._here[handle.job_id]
+        if handle.tag not in self._here:  # after a restart: local jobs die with their process
+            self._here[handle.tag] = self._send_here(handle.batch)
+        return self._here[handle.tag]
+
+    def _send_here(self, batch: Batch) -> Any:
+        programs = [self.compile(circuit, self._fake, batch) for circuit in batch.circuits]
+        return self.line.once(lambda: self._send(programs, self._fake, batch))
+
+    def _send(self, programs: "list[QuantumCircuit]", mode: Any, batch: Batch) -> Any:
+        from quantum.backends.ibm_service import run_primitive
+
+        pairs = zip(programs, batch.circuits, batch.values, strict=True)
+        pubs = [pub for pair in pairs for pub in _pubs(*pair, batch)]
+        return run_primitive(mode, pubs, self._settings(batch), batch)
+
+    def compile(self, circuit: Circuit, device: Any, batch: Batch) -> "QuantumCircuit":
+        """The circuit in the device's gates and on its qubits, its parameters still free."""
+        from qiskit import qpy
+        from qiskit.transpiler import generate_preset_pass_manager
+
+        measure = not batch.observables
+
+        def work() -> bytes:
+            manager = generate_preset_pass_manager(
+                optimization_level=self.options.optimization_level,
+                backend=device,
+                seed_transpiler=0,
+            )
+            stream = io.BytesIO()
+            qpy.dump(manager.run(to_qiskit(circuit, measure=measure)), stream)
+            return stream.getvalue()
+
+        if self.cache is None:
+            data = work()
+        else:
+            date = getattr(getattr(device, "properties", lambda: None)(), "last_update_date", "")
+            level = self.options.optimization_level
+            data = self.cache.remember(
+                compiled_key(circuit, self.name, device.name, date, level, measure), work
+            )
+        (program,) = qpy.load(io.BytesIO(data))
+        return program
+
+    def _settings(self, batch: Batch) -> dict[str, Any]:
+        """The options of the primitive that runs the batch."""
+        options = self.options
+        if options.is_local:
+            return {"simulator": {"seed_simulator": seed_of(batch.seed) % 2**31}}
+        limit = options.max_execution_seconds
+        estimate = _OVERHEAD_SECONDS + batch.n_runs * (batch.shots or 4096) * _SECONDS_PER_SHOT
+        settings: dict[str, Any] = {
+            "max_execution_time": limit or max(10, ceil(2 * estimate)),
+            "environment": {"job_tags": [batch.tag]},
+            "twirling": {
+                "enable_gates": options.twirl_gates,
+                "enable_measure": options.twirl_measurement,
+            },
+        }
+        if options.decoupling:
+            settings["dynamical_decoupling"] = {
+                "enable": True,
+                "sequence_type": options.decoupling,
+            }
+        if batch.observables:
+            settings["resilience_level"] = options.resilience_level
+        return settings
+
+    def _status_of(self, told: Any) -> Status:
+        if isinstance(told, Status):
+            return told
+        name = str(getattr(told, "name", told)).upper()
+        if name not in _STATUSES:
+            raise BadAnswer(f"IBM gives no status that is known: {name}")
+        return _STATUSES[name]
+
+
+def _pubs(program: "QuantumCircuit", circuit: Circuit, values: Any, batch: Batch) -> list[Any]:
+    """What a primitive takes for one circuit: all rows at once, or one by one without parameters."""
+    names = (*circuit.weights, *circuit.inputs)
+    head: tuple[Any, ...] = (program,)
+    if batch.observables:
+        operators = [
+            to_sparse_pauli(observable, circuit.n_qubits).apply_layout(program.layout)
+            for observable in batch.observables
+        ]
+        head = (program, operators)
+    if not names:
+        return [head] * len(values)
+    table = {names: values.numpy()}
+    if batch.observables:
+        table = {names: values.numpy()[:, None]}  # [row, 1] beside [observable]
+    return [(*head, table)]
+
+
+def _read(batch: Batch, found: Any) -> tuple[Measured, ...]:
+    """The rows of every circuit in what a primitive gave."""
+    measured: list[Measured] = []
+    results = iter(found)
+    for circuit, rows in zip(batch.circuits, batch.values, strict=True):
+        if circuit.weights or circuit.inputs:
+            data = next(results).data
+            measured += [_one(data, batch, (row,)) for row in range(len(rows))]
+        else:
+            measured += [_one(next(results).data, batch, ()) for _ in range(len(rows))]
+    return tuple(measured)
+
+
+def _one(data: Any, batch: Batch, index: tuple[int, ...]) -> Measured:
+    if not batch.observables:
+        return Measured(counts_from_qiskit(data.meas.get_counts(index or None)))
+    means, errors = (
+        tuple(float(v) for v in part[index].reshape(-1)) for part in (data.evs, data.stds)
+    )
+    return Measured(means=means, errors=errors)
+
+
+def _errors(device: Any) -> dict[str, float]:
+    """The median error of gates on two qubits and of readout, where the device tells."""
+    found: dict[str, list[float]] = {"two_qubit": [], "readout": []}
+    for name in device.target.operation_names:
+        for qubits, properties in (device.target[name] or {}).items():
+            error = getattr(properties, "error", None)
+            if qubits is None or error is None or error >= 1:
+                continue
+            if name == "measure":
+                found["readout"].append(error)
+            elif len(qubits) == 2:
+                found["two_qubit"].append(error)
+    return {name: float(median(values)) for name, values in found.items() if values}

@@ -1,0 +1,71 @@
+"""Where qiskit-ibm-runtime is touched: connecting, sending, and its transport with time limits."""
+
+from typing import Any
+
+from qiskit_ibm_runtime import (
+    Batch,
+    EstimatorV2,
+    QiskitRuntimeService,
+    SamplerV2,
+    Session,
+)
+from qiskit_ibm_runtime.api import client
+from qiskit_ibm_runtime.api.session import RetrySession
+from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
+
+from quantum.backends.base import Batch as OwnBatch
+from quantum.backends.credentials import Credentials
+from quantum.backends.line import send
+from quantum.errors import NotConfigured
+
+
+class _TimedSession(RetrySession):
+    """IBM's session with one try per request and an end to each: `Line` decides about more.
+
+    The vendor's own waits for an answer without limit, and for as long as `Retry-After` says.
+    """
+
+    def __init__(self, base_url: str, **options: Any) -> None:
+        super().__init__(base_url, retries_total=0, retries_connect=0, **options)
+
+    def request(self, method: str, url: str, bare: bool = False, **options: Any) -> Any:
+        return send(super().request, method, url, bare, **options)
+
+
+client.RetrySession = _TimedSession  # the vendor's client takes no other
+
+
+def connect(credentials: Credentials) -> Any:
+    """IBM's service for these credentials."""
+    options: dict[str, Any] = {}
+    if credentials.url:
+        options["url_resolver"] = lambda *_: credentials.url
+    return QiskitRuntimeService(
+        channel="ibm_quantum_platform",
+        token=credentials.token,
+        instance=credentials.instance or None,
+        **options,
+    )
+
+
+def find_fake(name: str) -> Any:
+    """The fake device; raises `NotConfigured` with the names there are."""
+    provider = FakeProviderForBackendV2()
+    names = {device.name: device for device in provider.backends()}
+    if name not in names:
+        some = ", ".join(sorted(names)[:8])
+        raise NotConfigured(f"there is no fake device {name!r}; some there are: {some}")
+    return names[name]
+
+
+def open_mode(kind: str, device: Any) -> Any:
+    """A batch or session on the device; it costs until it is closed."""
+    return {"batch": Batch, "session": Session}[kind](backend=device)
+
+
+def run_primitive(mode: Any, pubs: list[Any], settings: dict[str, Any], batch: OwnBatch) -> Any:
+    """The job of the Estimator where means are asked for, else of the Sampler."""
+    shots = batch.shots or 4096
+    if batch.observables:
+        return EstimatorV2(mode=mode, options=settings).run(pubs, precision=shots**-0.5)
+    return SamplerV2(mode=mode, options=settings).run(pubs, shots=shots)

@@ -1,0 +1,258 @@
+"""IonQ: its simulator, with or without the noise of a machine, and its machines.
+
+Two clients speak for us, cirq-ionq and qiskit-ionq; both are thin here and say the same. What
+neither client asks for (size, queue, price) is read from the REST API directly.
+IonQ answers with probabilities of basis states, whose qubit 0 is the least significant bit: the
+clients turn that round (`Circuit`'s qubit 0 is the most significant).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+from quantum.backends.base import (
+    Batch,
+    Capabilities,
+    Estimate,
+    Handle,
+    Measured,
+    Status,
+    seed_of,
+)
+from quantum.backends.credentials import Credentials, need_packages
+from quantum.backends.line import Line, send
+from quantum.backends.readings import combine_results, construct_circuits
+from quantum.backends.simulated import check_size
+from quantum.circuit import Circuit
+from quantum.decomposition import decompose
+from quantum.errors import BadAnswer, InvalidValues, JobFailed
+
+NOISE_MODELS = ("ideal", "aria-1", "aria-2", "forte-1", "forte-enterprise-1")
+_STATUSES = {
+    "submitted": Status.QUEUED,
+    "ready": Status.QUEUED,
+    "started": Status.RUNNING,
+    "running": Status.RUNNING,
+    "completed": Status.SUCCEEDED,
+    "failed": Status.FAILED,
+    "canceled": Status.CANCELLED,
+}
+_TWO_QUBIT_BASIS = ("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx", "ry",
+                    "rz", "p", "cx", "swap", "rxx", "ryy", "rzz")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class IonQOptions:
+    """How IonQ runs a batch.
+
+    Args:
+        target: `simulator`, or a machine such as `qpu.forte-1`.
+        noise_model: of the simulator, one of `NOISE_MODELS`.
+        native: compile to the machine's own gates here, instead of at IonQ.
+        debiasing: IonQ's error mitigation by symmetric copies of a circuit (machines only).
+        sharpen: combine the copies by vote instead of by mean.
+    """
+
+    target: str = "simulator"
+    noise_model: str = "ideal"
+    native: bool = False
+    debiasing: bool = False
+    sharpen: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.noise_model not in NOISE_MODELS:
+            known = ", ".join(NOISE_MODELS)
+            raise InvalidValues(f"IonQ's noise models are {known}, not {self.noise_model!r}")
+        if self.target != "simulator" and not self.target.startswith("qpu."):
+            raise InvalidValues(f"an IonQ target is 'simulator' or 'qpu.NAME', not {self.target!r}")
+
+    @property
+    def on_machine(self) -> bool:
+        return self.target != "simulator"
+
+    @property
+    def gate_pair(self) -> str:
+        """The native gate on two qubits: Forte has ZZ, Aria has MS."""
+        named = self.target if self.on_machine else self.noise_model
+        return "zz" if "forte" in named else "ms"
+
+
+@runtime_checkable
+class IonQClient(Protocol):
+    """One vendor's library; every method makes one round of requests."""
+
+    def create(self, circuits: list[Circuit], *, shots: int, tag: str, seed: int) -> str:
+        """Submits the circuits as one job named `tag`; gives its id."""
+
+    def counts(self, job: dict[str, Any], *, n_circuits: int) -> list[dict[str, int]]:
+        """Counts of a completed job, circuit by circuit, keyed by bits with qubit 0 first."""
+
+    def cancel(self, job_id: str) -> None:
+        """Asks for the job to be stopped."""
+
+
+@dataclass(frozen=True)
+class IonQBackend:
+    """IonQ through one of the two clients.
+
+    Args:
+        client: `cirq` or `qiskit`.
+    """
+
+    credentials: Credentials
+    client: str = "cirq"
+    options: IonQOptions = field(default_factory=IonQOptions)
+    line: Line = field(default_factory=lambda: Line("IonQ"))
+    name: str = "ionq"
+
+    def __post_init__(self) -> None:
+        if self.client not in ("cirq", "qiskit"):
+            raise InvalidValues(f"IonQ's clients are 'cirq' and 'qiskit', not {self.client!r}")
+        self.line.secrets = (self.credentials.token,)
+
+    @cached_property
+    def _client(self) -> IonQClient:
+        need_packages(self.client)
+        if self.client == "cirq":
+            from quantum.backends.ionq_cirq import CirqClient
+
+            return CirqClient(self.credentials, self.options)
+        from quantum.backends.ionq_qiskit import QiskitClient
+
+        return QiskitClient(self.credentials, self.options, n_qubits=self.capabilities().n_qubits)
+
+    @cached_property
+    def _target(self) -> dict[str, Any]:
+        return self._get(f"backends/{self.options.target}")
+
+    def capabilities(self) -> Capabilities:
+        target = self._target
+        if not isinstance(target.get("qubits"), int):
+            raise BadAnswer(f"IonQ does not say how many qubits {self.options.target} has")
+        return Capabilities(
+            target["qubits"],
+            is_device=self.options.on_machine,
+            max_runs=50,
+            max_shots=10_000 if self.options.on_machine else 1_000_000,
+            default_shots=1000,
+            pays=self.options.on_machine,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What IonQ says of the target now: status and average queue in seconds."""
+        found = self._get(f"backends/{self.options.target}")
+        return {"status": found.get("status"), "queue_seconds": found.get("average_queue_time")}
+
+    def estimate(self, batch: Batch) -> Estimate:
+        wanted = construct_circuits(batch)
+        if not self.options.on_machine:
+            queue = self._target.get("average_queue_time") or 0.0
+            return Estimate(float(queue), 1.0 + 0.1 * wanted.n_runs, 0.0, note="IonQ's simulator")
+        cost = seconds = queue = 0.0
+        for circuit, rows in zip(wanted.circuits, wanted.values, strict=True):
+            found = self._get("jobs/estimate", self._questions(circuit, batch))
+            cost += float(found["estimated_cost"]) * len(rows)
+            seconds += float(found["estimated_execution_time"]) * len(rows)
+            queue = max(queue, float(found["current_predicted_queue_time"]))
+        currency = str(found.get("cost_unit", "usd")).upper()
+        return Estimate(queue, seconds, cost, currency, note="IonQ's own estimate")
+
+    def submit(self, batch: Batch) -> Handle:
+        check_size(batch, self.capabilities(), f"IonQ's {self.options.target}")
+        job_id = self._find(batch.tag)
+        if not job_id:
+            wanted = construct_circuits(batch)
+            circuits = wanted.bound()
+            self._check_runs(len(circuits))
+            client = self._client  # imports the vendor's library: no part of the call
+            job_id = self.line.once(
+                lambda: client.create(
+                    circuits,
+                    shots=batch.shots or 1000,
+                    tag=batch.tag,
+                    seed=seed_of(batch.seed) % 2**31,
+                )
+            )
+        return Handle(self.name, batch, extra={"client": self.client}).submitted(
+            job_id, target=self.options.target
+        )
+
+    def status(self, handle: Handle) -> Status:
+        return self._status_of(self._get(f"jobs/{handle.job_id}"))
+
+    def result(self, handle: Handle) -> tuple[Measured, ...]:
+        job = self._get(f"jobs/{handle.job_id}")
+        if self._status_of(job) is not Status.SUCCEEDED:
+            failure = job.get("failure") or {}
+            reason = failure.get("error") or failure.get("message") or f"it is {job['status']}"
+            raise JobFailed(f"IonQ's job {handle.job_id} has no result: {reason}")
+        wanted = construct_circuits(handle.batch)
+        client = self._client
+        counts = self.line.ask(lambda: client.counts(job, n_circuits=wanted.n_runs))
+        if len(counts) != wanted.n_runs:
+            raise BadAnswer(f"IonQ sent {len(counts)} results for {wanted.n_runs} circuits")
+        return combine_results(handle.batch, [Measured(found) for found in counts])
+
+    def cancel(self, handle: Handle) -> None:
+        if not self.status(handle).is_final:  # IonQ would mark a completed job as cancelled
+            client = self._client
+            self.line.ask(lambda: client.cancel(handle.job_id))
+
+    def _find(self, tag: str) -> str:
+        """The id of the job named `tag`, among the newest; empty where there is none."""
+        found = self._get("jobs", {"limit": 200})
+        jobs = found.get("jobs")
+        if not isinstance(jobs, list):
+            raise BadAnswer("IonQ sent no list of jobs")
+        return next((str(job["id"]) for job in jobs if job.get("name") == tag), "")
+
+    def _check_runs(self, n_runs: int) -> None:
+        limit = self.capabilities().max_runs
+        if limit is not None and n_runs > limit:
+            raise InvalidValues(
+                f"one IonQ job holds {limit} circuits, this batch has {n_runs}: send fewer rows"
+            )
+
+    def _status_of(self, job: dict[str, Any]) -> Status:
+        try:
+            return _STATUSES[job["status"]]
+        except KeyError:
+            raise BadAnswer(f"IonQ gives no status that is known: {job.get('status')}") from None
+
+    def _questions(self, circuit: Circuit, batch: Batch) -> dict[str, Any]:
+        gates = decompose(circuit, _TWO_QUBIT_BASIS).instructions
+        pairs = sum(len(gate.qubits) > 1 for gate in gates)
+        return {
+            "type": "ionq.circuit.v1",
+            "backend": self.options.target,
+            "1q_gates": len(gates) - pairs,
+            "2q_gates": pairs,
+            "qubits": circuit.n_qubits,
+            "shots": batch.shots or 1000,
+            "error_mitigation": str(self.options.debiasing).lower(),
+        }
+
+    def _get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        found = self.line.ask(_reader(self.credentials, path, params))
+        if not isinstance(found, dict):
+            raise BadAnswer("IonQ sent something that is no answer")
+        return found
+
+
+def _reader(
+    credentials: Credentials, path: str, params: dict[str, Any] | None
+) -> Callable[[], Any]:
+    def read() -> Any:
+        import requests
+
+        answer = send(
+            requests.get,
+            f"{credentials.url}/{path}",
+            params=params,
+            headers={"Authorization": f"apiKey {credentials.token}"},
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    return read

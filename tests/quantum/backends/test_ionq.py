@@ -1,0 +1,312 @@
+"""Both clients of IonQ against a server that speaks IonQ's REST API, on good days and bad ones."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from quantum.backends.base import Handle, Status, batch_of
+from quantum.backends.credentials import Credentials
+from quantum.backends.handles import HandleStore
+from quantum.backends.ionq import IonQBackend, IonQOptions
+from quantum.backends.line import Breaker, Line
+from quantum.backends.run import Patience, expectations, hand_over, run
+from quantum.backends.simulated import mock
+from quantum.circuit import Circuit
+from quantum.errors import (
+    BackendError,
+    BadAnswer,
+    DeadlinePassed,
+    DoesNotFit,
+    InvalidValues,
+    JobFailed,
+    JobNotFound,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+)
+from quantum.observable import X, Y, Z
+from tests.contract.ionq import KEY, IonQServer
+from tests.contract.server import Fault
+from tests.quantum.random_circuits import random_circuit
+
+CIRCUIT = Circuit(3).ry("a", 0).cx(0, 1).rx("b", 2).rzz(0.4, 1, 2)
+VALUES = torch.tensor([[0.3, 0.5], [1.0, 2.0]], dtype=torch.float64)
+OBSERVABLES = (Z(0) @ Z(1), X(2) + 0.5 * Y(2))
+QUICK = Patience(deadline_seconds=20, first_seconds=0.01, longest_seconds=0.02)
+CLIENTS = ["cirq", "qiskit"]
+
+
+@pytest.fixture(scope="module")
+def _server():
+    with IonQServer().running() as server:
+        yield server
+
+
+@pytest.fixture
+def server(_server):
+    _server.reset()
+    return _server
+
+
+@pytest.fixture
+def connect(server):
+    def open_backend(client="cirq", *, key=KEY, limit_seconds=15.0, url="", **options):
+        line = Line("IonQ", limit_seconds=limit_seconds, sleep=lambda s: time.sleep(min(s, 0.01)))
+        credentials = Credentials(key, url or f"{server.url}/v0.4")
+        return IonQBackend(credentials, client, IonQOptions(**options), line)
+
+    return open_backend
+
+
+MACHINES = [
+    {},
+    {"native": True},
+    {"target": "qpu.forte-1"},
+    {"target": "qpu.forte-1", "native": True},
+    {"target": "qpu.aria-1", "native": True},
+]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("options", MACHINES)
+def test_means_are_those_of_our_simulator(connect, client, options):
+    found = expectations(
+        connect(client, **options), CIRCUIT, VALUES, OBSERVABLES, shots=8000, patience=QUICK
+    )
+    exact = expectations(mock(), CIRCUIT, VALUES, OBSERVABLES)
+    assert torch.allclose(found, exact, atol=0.06)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_gate_arrives(connect, client, seed):
+    circuit = random_circuit(seed, n_qubits=3, n_gates=25)
+    generator = torch.Generator().manual_seed(seed)
+    n_values = len(circuit.weights) + len(circuit.inputs)
+    values = torch.rand(1, n_values, dtype=torch.float64, generator=generator)
+    machine = connect(client, target="qpu.aria-1")  # the machine's answer is not drawn from
+    observables = (Z(0), Z(1) @ Z(2), X(1), Y(2))
+    found = expectations(machine, circuit, values, observables, shots=10_000, patience=QUICK)
+    assert torch.allclose(found, expectations(mock(), circuit, values, observables), atol=2e-3)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_one_batch_is_one_job_and_bits_are_in_our_order(connect, server, client):
+    circuits = [Circuit(3).x(0), Circuit(2).x(1)]
+    found = run(connect(client), batch_of(circuits, shots=20), patience=QUICK)
+    assert [m.counts for m in found] == [{"100": 20}, {"01": 20}]
+    (posted,) = server.requests("POST", "/v0.4/jobs")
+    assert len(posted.body["input"]["circuits"]) == 2
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_noise_mitigation_and_tag_reach_the_provider(connect, server, client):
+    run(
+        connect(client, noise_model="aria-1"),
+        batch_of(Circuit(1).x(0), shots=5, tag="mine"),
+        patience=QUICK,
+    )
+    options = {"target": "qpu.aria-1", "debiasing": True, "native": True}
+    run(connect(client, **options), batch_of(Circuit(2).cx(0, 1), shots=5), patience=QUICK)
+    noisy, debiased = (r.body for r in server.requests("POST", "/v0.4/jobs"))
+    assert noisy["noise"]["model"] == "aria-1" and noisy["name"] == "mine"
+    assert debiased["settings"]["error_mitigation"] == {"debiasing": True}
+    assert debiased["backend"] == "qpu.aria-1" and debiased["input"]["gateset"] == "native"
+    assert str(debiased["shots"]) == "5"
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_single_job_is_read_after_a_batch_and_a_batch_after_a_restart(connect, client):
+    backend = connect(client)
+    single = backend.submit(batch_of(Circuit(2).x(0), shots=4))
+    several = backend.submit(batch_of([Circuit(1).x(0), Circuit(1)], shots=4))
+    assert run_on(backend, single)[0].counts == {"10": 4}
+    again = Handle.from_json(several.to_json())
+    assert [m.counts for m in run_on(connect(client), again)] == [{"1": 4}, {"0": 4}]
+
+
+def run_on(backend, handle):
+    while not backend.status(handle).is_final:
+        pass
+    return backend.result(handle)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("kind", ["lost", "cut"])
+def test_a_submission_whose_answer_was_lost_is_not_sent_twice(
+    connect, server, tmp_path, client, kind
+):
+    store = HandleStore(tmp_path)
+    batch = batch_of(Circuit(1).x(0), shots=4, tag="once")
+    server.faults = [Fault("lost", "/jobs$", "POST")]
+    with pytest.raises(Unavailable):
+        hand_over(connect(client), batch, store=store)
+    assert store.find("once").job_id == ""
+    (found,) = run(connect(client), batch, store=store, patience=QUICK)
+    assert found.counts == {"1": 4}
+    assert len(server.requests("POST", "/v0.4/jobs")) == 1
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("kind", [429, 500, 503, 521, "cut", "garbage"])
+def test_questions_survive_a_bad_moment(connect, server, client, kind):
+    backend = connect(client)
+    handle = backend.submit(batch_of(Circuit(1).x(0), shots=3))
+    server.faults = [Fault(kind, "/jobs/.*", "GET"), Fault(kind, "/results/", "GET")]
+    assert run_on(backend, handle)[0].counts == {"1": 3}
+    assert server.faults == []
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        (400, BackendError),
+        (429, RateLimited),
+        (500, Unavailable),
+        (503, Unavailable),
+        ("cut", Unavailable),
+        ("garbage", BadAnswer),
+        ("empty", BadAnswer),
+    ],
+)
+def test_a_failed_submission_is_one_plain_error_and_one_request(
+    connect, server, client, kind, error
+):
+    server.faults = [Fault(kind, "/jobs$", "POST")]
+    with pytest.raises(error) as caught:
+        connect(client).submit(batch_of(Circuit(1), shots=3))
+    assert type(caught.value) is error
+    assert KEY not in str(caught.value)
+    assert len(server.requests("POST", "/v0.4/jobs")) == 1
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_wrong_credentials_are_said_so_and_never_shown(connect, client):
+    backend = connect(client, key="wrong-key-xyz")
+    with pytest.raises(Unauthorized, match="IonQ refuses the credentials") as caught:
+        backend.capabilities()
+    assert "wrong-key-xyz" not in str(caught.value) + repr(backend)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_server_that_stalls_costs_no_more_than_the_limit(connect, server, client):
+    backend = connect(client)
+    handle = backend.submit(batch_of(Circuit(1), shots=3))
+    backend.line.limit_seconds = 0.3
+    server.faults = [Fault("stall")]
+    start = time.monotonic()
+    with pytest.raises(Unavailable):
+        backend.status(handle)
+    server.faults = [Fault("stall", "/jobs$", "POST")]
+    with pytest.raises(Unavailable):
+        backend.submit(batch_of(Circuit(1), shots=3))
+    assert time.monotonic() - start < 1.5
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_pause_that_is_too_long_is_an_error_and_not_a_wait(connect, server, client):
+    backend = connect(client)
+    handle = backend.submit(batch_of(Circuit(1), shots=3))
+    server.faults = [Fault(429, "/jobs/", "GET", {"Retry-After": "3600"})]
+    start = time.monotonic()
+    with pytest.raises(RateLimited, match="3600 s") as caught:
+        backend.status(handle)
+    assert caught.value.retry_after_seconds == 3600 and time.monotonic() - start < 1
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_job_that_never_ends_ends_at_the_deadline_and_can_be_cancelled(
+    connect, server, tmp_path, client
+):
+    server.hold = True
+    backend, store = connect(client), HandleStore(tmp_path)
+    batch = batch_of(Circuit(1), shots=3, tag="slow")
+    with pytest.raises(DeadlinePassed):
+        run(backend, batch, store=store, patience=replace(QUICK, deadline_seconds=0.2))
+    handle = store.find("slow")
+    backend.cancel(handle)
+    assert backend.status(handle) is Status.CANCELLED
+    with pytest.raises(JobFailed):
+        run(backend, batch, store=store, patience=QUICK)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_failed_job_says_why_and_a_finished_one_is_not_cancelled(connect, server, client):
+    backend = connect(client)
+    server.fail_with = "the trap lost its ions"
+    with pytest.raises(JobFailed, match="lost its ions"):
+        run(backend, batch_of(Circuit(1), shots=3), patience=QUICK)
+    server.fail_with = ""
+    handle = backend.submit(batch_of(Circuit(1), shots=3))
+    run_on(backend, handle)
+    backend.cancel(handle)
+    assert backend.status(handle) is Status.SUCCEEDED
+    with pytest.raises(JobNotFound):
+        backend.status(handle.submitted("job-99"))
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_qubits_are_the_targets_and_never_a_guess(connect, client):
+    assert connect(client).capabilities().n_qubits == 29
+    assert connect(client, target="qpu.forte-1").capabilities().n_qubits == 36
+    with pytest.raises(DoesNotFit, match="29 qubits"):
+        connect(client).submit(batch_of(Circuit(30).h(29)))
+    offline = connect(client, url="http://127.0.0.1:9/v0.4", limit_seconds=1)
+    with pytest.raises(Unavailable):
+        offline.submit(batch_of(Circuit(2), shots=1))
+
+
+def test_price_and_queue_are_known_before_anything_is_sent(connect, server):
+    batch = batch_of(CIRCUIT, VALUES, shots=1000)
+    machine = connect(target="qpu.forte-1").estimate(batch)
+    assert machine.queue_seconds == 3600 and machine.currency == "USD"
+    assert machine.cost == pytest.approx(2 * 1000 * (2 * 0.0001 + 2 * 0.001))
+    simulator = connect().estimate(batch)
+    assert simulator.cost == 0 and simulator.queue_seconds == 120
+    assert server.requests("POST", ".*") == []
+
+
+def test_a_dead_provider_is_left_alone_for_a_while():
+    moment = [0.0]
+    breaker = Breaker(failures=2, pause_seconds=30, clock=lambda: moment[0])
+    line = Line("X", tries=1, breaker=breaker)
+    calls = []
+
+    def fail():
+        calls.append(1)
+        raise ConnectionError("refused")
+
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            line.ask(fail)
+    with pytest.raises(Unavailable, match="left alone for 30 s"):
+        line.ask(fail)
+    assert len(calls) == 2
+    moment[0] = 31
+    assert line.ask(lambda: 5) == 5
+    assert line.ask(lambda: 6) == 6
+
+
+@pytest.mark.parametrize(
+    "options", [{"target": "forte"}, {"noise_model": "loud"}, {"client": "pennylane"}]
+)
+def test_options_that_do_not_exist_are_refused(connect, options):
+    with pytest.raises(InvalidValues):
+        connect(**options)
+
+
+def test_more_circuits_than_a_job_holds_are_refused(connect):
+    values = torch.zeros(51, 1, dtype=torch.float64)
+    with pytest.raises(InvalidValues, match="50 circuits"):
+        connect().submit(batch_of(Circuit(1).ry("a", 0), values, shots=1))
+
+
+def test_a_stranger_s_probabilities_are_counted_as_they_come(connect):
+    machine = connect(target="qpu.forte-1")
+    (found,) = run(machine, batch_of(Circuit(2).h(0), shots=10), patience=QUICK)
+    assert found.counts == {"00": 5, "10": 5}
+    assert np.isclose(sum(found.counts.values()), 10)
