@@ -1,7 +1,7 @@
 """What to fold: every rule about input lives here, and nothing here needs torch or numpy.
 
 A job is built either from parts (`ProteinChain`, `Ligand`, `Bond`, `FoldInput`) or from text
-(`parse_sequences`, `FoldInput.from_fasta`, `FoldInput.from_json`, `read_input`). Whatever does not
+(`parse_sequences`, `FoldInput.from_fasta`, `FoldInput.from_json`, `read_inputs`). Whatever does not
 follow the rules raises `folding.errors.InvalidInput`, and only that.
 """
 
@@ -10,10 +10,11 @@ from folding.inputs.bond import AtomRef, Bond
 from folding.inputs.chain import DnaChain, ProteinChain, RnaChain, parse_sequences
 from folding.inputs.fasta import FastaRecord, parse_fasta
 from folding.inputs.ids import assign_chain_ids
-from folding.inputs.job import Chain, FoldInput, parse_json, read_input
+from folding.inputs.job import Chain, FoldInput
 from folding.inputs.ligand import Ligand
 from folding.inputs.modification import Modification
 from folding.inputs.options import FoldOptions
+from folding.inputs.reading import parse_json, read_input, read_inputs
 from folding.inputs.sequence import MAX_SEQUENCE_CHARACTERS, MIN_RESIDUES, clean_sequence
 from folding.inputs.template import Template
 
@@ -39,4 +40,5 @@ __all__ = [
     "parse_json",
     "parse_sequences",
     "read_input",
+    "read_inputs",
 ]

@@ -6,6 +6,7 @@ from itertools import islice
 
 from folding.errors import InvalidInput
 from folding.inputs.a3m import read_a3m
+from folding.inputs.bond import AtomRef, Bond
 from folding.inputs.components import Component, Components
 from folding.inputs.fasta import MAX_FASTA_CHARACTERS, FastaRecord, parse_fasta
 from folding.inputs.ids import (
@@ -164,6 +165,15 @@ class DnaChain:
 
 
 Polymer = ProteinChain | RnaChain | DnaChain
+
+
+def head_to_tail(chain: Polymer) -> list[Bond]:
+    """The bonds that would close each copy of a chain into a ring."""
+    tail, head = ("C", "N") if isinstance(chain, ProteinChain) else ("O3'", "P")
+    n_residues = len(chain.sequence)
+    if n_residues < MIN_CYCLIC:
+        return []
+    return [Bond(AtomRef(i, n_residues, tail), AtomRef(i, 1, head)) for i in chain.ids]
 
 
 def _check_polymer(chain: Polymer) -> None:

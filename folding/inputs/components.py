@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 from folding.errors import InvalidInput
 from folding.inputs.cif import Block, read_cif
 from folding.inputs.modification import clean_code
+from folding.inputs.molecule import Molecule
 from folding.inputs.text import check_characters, check_size, quoted
 
 MAX_USER_CCD_CHARACTERS = 2_000_000
@@ -95,7 +96,14 @@ def read_user_ccd(text: str) -> dict[str, UserComponent]:
 
 
 def _read_component(block: Block, *, field: str) -> UserComponent:
-    code = clean_code((block.column("_chem_comp.id") or (block.name,))[0], field=field)
+    written = (block.column("_chem_comp.id") or (block.name,))[0]
+    code = clean_code(written, field=field)
+    if code != written:
+        raise InvalidInput(
+            f"The code of a component must be in capitals: write {code} in place of "
+            f"{quoted(written)}, where it is used too.",
+            field=field,
+        )
     names = block.column("_chem_comp_atom.atom_id")
     elements = block.column("_chem_comp_atom.type_symbol")
     if not names or len(names) != len(elements):
@@ -135,3 +143,46 @@ def _check_bonds(block: Block, code: str, *, known: set[str], field: str) -> Non
                 "component does not have.",
                 field=field,
             )
+
+
+_ATOM_COLUMNS = (
+    "comp_id", "atom_id", "type_symbol", "charge", "pdbx_leaving_atom_flag", "pdbx_aromatic_flag",
+    "pdbx_model_Cartn_x_ideal", "pdbx_model_Cartn_y_ideal", "pdbx_model_Cartn_z_ideal",
+)  # fmt: skip
+_BOND_COLUMNS = ("comp_id", "atom_id_1", "atom_id_2", "value_order", "pdbx_aromatic_flag")
+
+
+def write_component(code: str, molecule: Molecule) -> str:
+    """CCD text that defines a molecule as a component, as AlphaFold 3 reads it in `userCCD`."""
+    names = molecule.names
+    aromatic = {end for b in molecule.bonds if b.order == "AROM" for end in (b.first, b.second)}
+    atoms = [
+        (
+            *(code, name, atom.element.upper(), str(atom.charge), "N", "NY"[index in aromatic]),
+            *(f"{axis:.4f}" for axis in atom.position),
+        )
+        for index, (name, atom) in enumerate(zip(names, molecule.atoms, strict=True))
+    ]
+    bonds = [
+        (code, names[bond.first], names[bond.second], bond.order, "NY"[bond.order == "AROM"])
+        for bond in molecule.bonds
+    ]
+    items = {
+        "id": code,
+        "name": f"'{code}'",
+        "type": "NON-POLYMER",
+        "formula": "?",
+        "mon_nstd_parent_comp_id": "?",
+        "pdbx_synonyms": "?",
+        "formula_weight": "?",
+    }
+    head = "".join(f"_chem_comp.{key} {value}\n" for key, value in items.items())
+    tables = _table("_chem_comp_atom", _ATOM_COLUMNS, atoms)
+    if bonds:
+        tables += _table("_chem_comp_bond", _BOND_COLUMNS, bonds)
+    return f"data_{code}\n#\n{head}#\n{tables}"
+
+
+def _table(category: str, columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
+    tags = "".join(f"{category}.{column}\n" for column in columns)
+    return f"loop_\n{tags}" + "".join(" ".join(row) + "\n" for row in rows) + "#\n"

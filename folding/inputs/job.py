@@ -8,17 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from folding.errors import InvalidInput
-from folding.inputs import alphafold3
 from folding.inputs.bond import MAX_BONDS, AtomRef, Bond
-from folding.inputs.chain import (
-    MIN_CYCLIC,
-    DnaChain,
-    Polymer,
-    ProteinChain,
-    RnaChain,
-    parse_sequences,
-)
+from folding.inputs.chain import DnaChain, ProteinChain, RnaChain, head_to_tail, parse_sequences
 from folding.inputs.components import Components
+from folding.inputs.dialects import alphafold3
+from folding.inputs.dialects.fields import JobFields
 from folding.inputs.fasta import parse_fasta
 from folding.inputs.ids import MAX_CHAINS, check_chain_ids
 from folding.inputs.ligand import Ligand
@@ -68,6 +62,7 @@ class FoldInput:
         object.__setattr__(self, "user_ccd", self.user_ccd or None)
         _check_chains(self.chains)
         _check_seeds(self.seeds)
+        self.components  # noqa: B018 - read first, so that its faults are not those of a chain
         self._close_rings()
         _check_bonds(self)
         if self.n_tokens < MIN_TOKENS:
@@ -167,7 +162,8 @@ class FoldInput:
 
     def to_json(self) -> dict[str, Any]:
         """The job as AlphaFold 3 JSON; `from_json` returns an equal job."""
-        return alphafold3.write(alphafold3.JobFields(self.name, self.seeds, self.chains))
+        parts = JobFields(self.name, self.seeds, self.chains, self.bonds, self.user_ccd)
+        return alphafold3.write(parts)
 
     @classmethod
     def from_json(cls, document: object) -> "FoldInput":
@@ -176,8 +172,7 @@ class FoldInput:
         Raises:
             InvalidInput: Not a job, or one that asks for what is not supported, by name.
         """
-        fields = alphafold3.read(document)
-        return cls(name=fields.name, chains=fields.chains, seeds=fields.seeds)
+        return cls(**alphafold3.read(document)._asdict())
 
     @classmethod
     def from_fasta(cls, text: str, *, name: str = "", seeds: tuple[int, ...] = (1,)) -> "FoldInput":
@@ -188,32 +183,6 @@ class FoldInput:
         """
         chains = parse_sequences(text)
         return cls(name=name.strip() or _name_from(text), chains=chains, seeds=seeds)
-
-
-def parse_json(text: str) -> FoldInput:
-    """The job in AlphaFold 3 JSON text.
-
-    Raises:
-        InvalidInput: Not JSON, or as `FoldInput.from_json`.
-    """
-    return FoldInput.from_json(alphafold3.load_json(text))
-
-
-def read_input(text: str, *, name: str = "", seeds: tuple[int, ...] = (1,)) -> FoldInput:
-    """The job in text of any dialect.
-
-    Text that begins with a bracket is JSON, any other is a sequence or FASTA.
-
-    Args:
-        name: Name for a job whose text has none.
-        seeds: Seeds for a job whose text has none.
-
-    Raises:
-        InvalidInput: As the reader of that dialect.
-    """
-    if text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
-        return parse_json(text)
-    return FoldInput.from_fasta(text, name=name, seeds=seeds)
 
 
 def _name_from(text: str) -> str:
@@ -238,15 +207,6 @@ def _clean_name(name: str) -> str:
 
 def _listed(words: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-
-
-def head_to_tail(chain: Polymer) -> list[Bond]:
-    """The bonds that would close each copy of a chain into a ring."""
-    tail, head = ("C", "N") if isinstance(chain, ProteinChain) else ("O3'", "P")
-    n_residues = len(chain.sequence)
-    if n_residues < MIN_CYCLIC:
-        return []
-    return [Bond(AtomRef(i, n_residues, tail), AtomRef(i, 1, head)) for i in chain.ids]
 
 
 def _check_bonds(job: FoldInput) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from folding.errors import InvalidInput
@@ -241,6 +241,7 @@ def _read_mol2(text: str) -> Molecule:
         elif line.strip() and not line.startswith("#"):
             rows.append(line.split())
     atoms: list[Atom] = []
+    kinds: list[str] = []
     numbers: dict[str, int] = {}
     for words in sections.get("ATOM", []):
         if len(words) < 6:
@@ -250,10 +251,27 @@ def _read_mol2(text: str) -> Molecule:
         atoms.append(
             Atom(_element(element.group() if element else words[5]), _position(words[2:5]))
         )
+        kinds.append(words[5])
     bonds = []
     for words in sections.get("BOND", []):
         if len(words) < 4:
             raise InvalidInput(f"{quoted(' '.join(words))} in the ligand file is not a bond.")
         first, second = (str(numbers.get(word, -1) + 1) for word in words[1:3])
         bonds.append(_bond(first, second, words[3], "type of a bond"))
-    return Molecule(tuple(atoms), tuple(bonds))
+    return Molecule(_charged(atoms, kinds, bonds), tuple(bonds))
+
+
+def _charged(
+    atoms: Sequence[Atom], kinds: Sequence[str], bonds: Sequence[MoleculeBond]
+) -> tuple[Atom, ...]:
+    """The atoms with the formal charges that MOL2 says by their types alone."""
+    orders: dict[int, list[str]] = {}
+    for bond in bonds:
+        for end in (bond.first, bond.second):
+            orders.setdefault(end, []).append(bond.order)
+    charges = {
+        index: 1 if kind == "N.4" else -1
+        for index, kind in enumerate(kinds)
+        if kind == "N.4" or (kind == "O.co2" and orders.get(index) == ["SING"])
+    }
+    return tuple(replace(atom, charge=charges.get(i, 0)) for i, atom in enumerate(atoms))

@@ -105,7 +105,9 @@ def test_every_field_of_a_form_can_be_told_apart():
 
 
 def test_a_job_keeps_its_meaning_through_a_row_of_a_database():
-    job = FoldInput("n", (ProteinChain(("A", "B"), TRP_CAGE, f">q\n{TRP_CAGE}\n", description="note"),), (5, 0))
+    job = FoldInput(
+        "n", (ProteinChain(("A", "B"), TRP_CAGE, f">q\n{TRP_CAGE}\n", description="note"),), (5, 0)
+    )
     row = json.loads(json.dumps(job.to_json()))
     assert FoldInput.from_json(row) == job
     options = FoldOptions(n_samples=3)
