@@ -1,0 +1,66 @@
+"""Depth, coverage and effective number of sequences."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from folding.data.depth import BANDS, alignment_depth, effective_sequences
+from folding.inputs import FoldInput, ProteinChain
+
+QUERY = "ACDEFGHIKL"
+
+
+def depth(*rows: str, paired: str | None = None):
+    msa = "".join(f">{i}\n{row}\n" for i, row in enumerate([QUERY, *rows])) if rows else None
+    chain = ProteinChain(("A", "B"), QUERY, msa=msa, paired_msa=paired)
+    return alignment_depth(FoldInput("job", (chain,)))[0]
+
+
+def test_without_an_alignment_the_depth_is_one():
+    found = depth()
+    assert (found.ids, found.n_residues, found.n_rows, found.n_paired) == (("A", "B"), 10, 1, 0)
+    assert found.n_effective == 1.0
+    assert found.coverage.tolist() == [[1] * 10, *[[0] * 10] * 4]
+
+
+def test_coverage_counts_rows_by_identity():
+    found = depth("ACDEF-----", "ACDEFGHIVV", "VVVVVVVVKL", "ACDEFYYYYY")
+    assert len(BANDS) == 5
+    expected = [
+        [2] * 5 + [1] * 5,  # the chain itself, and five of five
+        [1] * 10,  # eight of ten
+        [1] * 10,  # five of ten
+        [0] * 10,
+        [1] * 10,  # two of ten
+    ]
+    assert found.coverage.tolist() == expected
+    assert found.coverage.sum(axis=0).tolist() == [5] * 5 + [4] * 5
+
+
+def test_rows_alike_count_once():
+    near = ["ACDEFGHIKV", "ACDEFGHIVL"]
+    far = ["VVVVVVVVVV", "WWWWWWWWWW"]
+    assert depth(*near).n_effective == pytest.approx(1.0)
+    assert depth(*far).n_effective == pytest.approx(3.0)
+    assert depth(*near, *far).n_effective == pytest.approx(3.0)
+
+
+def test_paired_rows_count_too():
+    found = depth(paired=f">q\n{QUERY}\n>a key=1\nVVVVVVVVVV\n")
+    assert (found.n_rows, found.n_paired) == (2, 1)
+
+
+def test_a_sample_estimates_what_all_rows_give():
+    generator = np.random.default_rng(1)
+    families = generator.integers(0, 20, (40, 60))
+    rows = families[generator.integers(0, 40, 900)].astype(np.uint8)
+    exact = effective_sequences(rows, most=900)
+    assert exact == pytest.approx(40, rel=1e-6)
+    assert effective_sequences(rows, most=300) == pytest.approx(exact, rel=0.15)
+
+
+@given(st.integers(1, 12), st.integers(0, 5))
+def test_it_lies_between_one_and_the_number_of_rows(n_rows, seed):
+    rows = np.random.default_rng(seed).integers(0, 3, (n_rows, 8)).astype(np.uint8)
+    assert 1.0 - 1e-9 <= effective_sequences(rows) <= n_rows + 1e-9
