@@ -22,10 +22,17 @@ function renumber(form) {
   form.elements["chains-TOTAL_FORMS"].value = rows().length;
 }
 
-function addRow(form) {
+function addRow(form, kind = "protein") {
   list.append(template.content.cloneNode(true));
   renumber(form);
-  return rows().at(-1);
+  const row = rows().at(-1);
+  field(row, "kind").value = kind;
+  return row;
+}
+
+// The field that a row of this kind begins with.
+function first(row) {
+  return field(row, field(row, "kind").value === "ligand" ? "ligand" : "sequence");
 }
 
 function field(row, name) {
@@ -33,8 +40,10 @@ function field(row, name) {
 }
 
 function clear(row) {
-  for (const name of ["sequence", "ids", "msa"]) field(row, name).value = "";
+  for (const name of ["sequence", "ligand", "molecule", "ids", "modifications", "msa"]) field(row, name).value = "";
+  field(row, "kind").value = "protein";
   field(row, "copies").value = "1";
+  field(row, "cyclic").checked = false;
 }
 
 // The records of a FASTA text, each with its header.
@@ -62,16 +71,20 @@ export function fillExample(form, { name, sequence, copies }) {
   const [row] = rows();
   clear(row);
   form.elements.name.value = name;
+  form.elements.bonds.value = "";
+  form.elements.user_ccd.value = "";
   field(row, "sequence").value = sequence;
   field(row, "copies").value = copies;
   field(row, "sequence").focus();
 }
 
 export function startChains(form, changed) {
-  const add = document.getElementById("add-chain");
+  const add = document.getElementById("add-row");
   add.hidden = false;
-  add.addEventListener("click", () => {
-    field(addRow(form), "sequence").focus();
+  add.addEventListener("click", (event) => {
+    const { add: kind } = event.target.dataset;
+    if (!kind) return;
+    first(addRow(form, kind)).focus();
     changed();
   });
   list.addEventListener("click", (event) => {
@@ -81,7 +94,7 @@ export function startChains(form, changed) {
     const neighbour = row.previousElementSibling ?? row.nextElementSibling;
     row.remove();
     renumber(form);
-    field(neighbour, "sequence").focus();
+    first(neighbour).focus();
     changed();
   });
   list.addEventListener("paste", (event) => splitPaste(form, event, changed));

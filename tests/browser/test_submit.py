@@ -54,7 +54,7 @@ def test_chains_come_and_go_and_a_fasta_is_split(site, user):
     expect(page.locator("[data-chain]")).to_have_count(2)
     expect(area(page, 1)).to_have_value(">three\nGGGGGGGG")
     expect(page.locator("#check")).to_contain_text("Tokens18")
-    page.get_by_role("button", name="Add a chain").click()
+    page.get_by_role("button", name="Protein", exact=True).click()
     area(page, 2).fill("AAAA")
     expect(page.locator("#check")).to_contain_text("Tokens22")
 

@@ -9,7 +9,8 @@ from django.http import QueryDict
 from folding import cost
 from folding.inputs import FoldInput, FoldOptions, ProteinChain
 from webapp.examples import BY_SLUG, EXAMPLES
-from webapp.forms import SubmitForm, whole_numbers
+from webapp.form_fields import whole_numbers
+from webapp.forms import SubmitForm
 
 SEQUENCE = "MQIFVKTLTGKTITL"
 SMALL = cost.Machine(threads=2, speed=1.0, memory_bytes=2**30)
@@ -144,7 +145,7 @@ def test_a_compressed_upload_is_refused_in_words():
 
 
 def test_an_upload_beyond_the_limit_is_not_read(monkeypatch):
-    monkeypatch.setattr("webapp.forms.MAX_UPLOAD_BYTES", 10)
+    monkeypatch.setattr("webapp.form_fields.MAX_UPLOAD_BYTES", 10)
     upload = {"chains-0-msa_file": SimpleUploadedFile("a.a3m", b">query\n" + SEQUENCE.encode())}
     field, sentence = only_error(post({"sequence": SEQUENCE}, files=upload))
     assert field == "chains-0-msa"
@@ -215,7 +216,7 @@ def test_a_json_job_is_read_and_its_options_come_from_the_form():
         ("", "no JSON yet"),
         ("{", "not JSON"),
         ('{"proteins": []}', "not a folding job"),
-        ("[1, 2]", "list of jobs"),
+        ("[1, 2]", "job"),
         (
             '{"name": "n", "modelSeeds": [1], "dialect": "alphafold3", "version": 1,'
             ' "sequences": [{"protein": {"id": "A", "sequence": "MM"}}]}',
@@ -280,3 +281,96 @@ def test_sizes_of_examples_in_words():
 def test_whole_numbers():
     assert whole_numbers(" 1, 2;3 4\n") == (1, 2, 3, 4)
     assert whole_numbers("") == ()
+
+
+ATP_MG = ({"sequence": SEQUENCE}, {"kind": "ligand", "ligand": "atp"})
+
+
+def test_ligands_and_nucleic_acids_have_rows_of_their_own():
+    form = post(
+        *ATP_MG,
+        {"kind": "ligand", "ligand": "MG", "copies": "2"},
+        {"kind": "dna", "sequence": "acgtacgt"},
+        {"kind": "rna", "sequence": ">hairpin\nGGGAAACCC"},
+        {"kind": "ligand", "ligand_as": "smiles", "ligand": " CCO "},
+    )
+    assert form.errors == {}
+    protein, atp, ion, dna, rna, ethanol = form.fold_input.chains
+    assert (atp.ccd, ion.ccd, ion.ids) == (("ATP",), ("MG",), ("C", "D"))
+    assert (dna.sequence, rna.sequence, rna.description) == ("ACGTACGT", "GGGAAACCC", "hairpin")
+    assert ethanol.smiles == "CCO"
+    assert form.fold_input.n_tokens == len(SEQUENCE) + 31 + 2 + 8 + 9 + 3
+
+
+def test_a_glycan_is_several_codes_and_its_bonds():
+    sequence = "NGTSNGTS"
+    form = post(
+        {"sequence": sequence},
+        {"kind": "ligand", "ligand": "NAG NAG"},
+        bonds="A 1 ND2 – B 1 C1\nB/1/O4–B/2/C1",
+    )
+    assert form.errors == {}
+    assert [str(bond) for bond in form.fold_input.bonds] == ["A/1/ND2–B/1/C1", "B/1/O4–B/2/C1"]
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "says"),
+    [
+        ({"kind": "ligand", "ids": "B"}, "ligand", "Write what the ligand is"),
+        ({"kind": "ligand", "ligand": "QQQQQ9"}, "ligand", "QQQQQ9"),
+        ({"kind": "ligand", "ligand_as": "smiles", "ligand": "C1CC"}, "ligand", "C1CC"),
+        ({"kind": "ligand", "ligand_as": "file", "ids": "B"}, "molecule", "Read the molecule"),
+        ({"kind": "ligand", "ligand_as": "file", "molecule": "ATOM"}, "molecule", ""),
+        ({"kind": "dna", "sequence": "ACGU"}, "sequence", "U"),
+        ({"kind": "rna", "sequence": "ACGT"}, "sequence", "T"),
+        ({"sequence": SEQUENCE, "modifications": "SEP"}, "modifications", "SEP 5"),
+        ({"sequence": SEQUENCE, "modifications": "SEP 500"}, "modifications", "500"),
+        ({"sequence": "MQIF", "kind": "dna"}, "sequence", "M"),
+    ],
+)
+def test_bad_entities_are_explained_at_their_field(row, field, says):
+    form = post({"sequence": SEQUENCE}, row)
+    assert form.fold_input is None
+    ((name, sentences),) = form.errors.items()
+    assert name == f"chains-1-{field}"
+    assert says in sentences[0]
+
+
+@pytest.mark.parametrize(
+    ("bonds", "says"),
+    [
+        ("A 1 SG", "is not a bond"),
+        ("A 1 SG – B one C1", "is not a bond"),
+        ("A 1 CA – Z 1 PG", "names the chain"),
+        ("A 900 CA – B 1 PG", "residue 900"),
+        ("A 1 XX – B 1 PG", "XX"),
+    ],
+)
+def test_bad_bonds_are_explained(bonds, says):
+    field, sentence = only_error(post(*ATP_MG, bonds=bonds))
+    assert field == "bonds"
+    assert says in sentence
+
+
+def test_a_job_comes_back_into_its_rows():
+    rows = (
+        {"sequence": SEQUENCE, "modifications": "MSE 1, SEP 14", "copies": "2"},
+        {"kind": "ligand", "ligand": "ATP"},
+        {"kind": "rna", "sequence": "GGGAAACCC", "cyclic": "on"},
+    )
+    job = post(*rows, bonds="A 3 CA – C 1 PG").fold_input
+    again = SubmitForm.of_job(job, FoldOptions())
+    filled = [
+        {name: row[name].value() for name in row.fields if row[name].value()} for row in again.rows
+    ]
+    filled = [{k: ("on" if v is True else v) for k, v in row.items()} for row in filled]
+    bonds = again.job["bonds"].value()
+    assert post(*filled, bonds=bonds).fold_input == job
+
+
+def test_what_rows_cannot_say_comes_back_as_json():
+    paired = ProteinChain(("A",), SEQUENCE, paired_msa=f">q\n{SEQUENCE}\n")
+    job = FoldInput("paired", (paired,))
+    form = SubmitForm.of_job(job, FoldOptions())
+    assert form.job["mode"].value() == "json"
+    assert FoldInput.from_json(json.loads(form.job["json"].value())) == job

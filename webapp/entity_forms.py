@@ -1,0 +1,240 @@
+"""One row of the form of a new fold: a chain or a ligand, its copies, and what goes with it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from django import forms
+from django.forms import formset_factory
+
+from folding.errors import InvalidInput
+from folding.inputs import (
+    MAX_A3M_CHARACTERS,
+    Chain,
+    DnaChain,
+    Ligand,
+    Modification,
+    ProteinChain,
+    RnaChain,
+    assign_chain_ids,
+    parse_fasta,
+    parse_sequences,
+)
+from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
+
+MAX_ROWS = 100
+KINDS = (
+    ("protein", "Protein"),
+    ("dna", "DNA"),
+    ("rna", "RNA"),
+    ("ligand", "Ligand or ion"),
+)
+LIGAND_FORMS = (("ccd", "Code"), ("smiles", "SMILES"), ("file", "SDF or MOL2 file"))
+_MODIFICATION = re.compile(r"(\S+?)\s*[@ ]\s*(\d{1,6})")
+_TYPED = ("sequence", "ligand", "molecule", "msa", "ids", "modifications")
+# Where a row shows what the rules say about a part that has no field of that name.
+_SHOWN_AT = {"ccd": "ligand", "smiles": "ligand", "file": "molecule", "paired_msa": "msa"}
+
+
+def read_modifications(text: str) -> tuple[Modification, ...]:
+    """The modified residues of `SEP 5, MSE 12`.
+
+    Raises:
+        InvalidInput: Something else than a code and a position.
+    """
+    found = []
+    for part in filter(None, (part.strip() for part in re.split(r"[,;\n]", text))):
+        match = _MODIFICATION.fullmatch(part)
+        if not match:
+            raise InvalidInput(
+                f"“{part[:40]}” is not a modification. Write the code and the residue, such as "
+                "SEP 5, with commas between several.",
+                field="modifications",
+            )
+        try:
+            found.append(Modification(match[1], int(match[2])))
+        except InvalidInput as error:
+            raise InvalidInput(str(error), field="modifications") from error
+    return tuple(found)
+
+
+def write_modifications(modifications: tuple[Modification, ...]) -> str:
+    """Modified residues as `read_modifications` reads them."""
+    return ", ".join(f"{m.ccd} {m.position}" for m in modifications)
+
+
+class EntityForm(forms.Form):
+    """One row of the job: a chain or a ligand, how many copies, and what goes with it.
+
+    After `clean`, `entities` holds the row's chains, whose ids only count the copies as yet, and
+    `is_blank` says whether nothing at all was put into the row.
+    """
+
+    kind = forms.ChoiceField(choices=KINDS, initial="protein", required=False, label="Kind")
+    sequence = RawText(rows=4, label="Sequence or FASTA")
+    ligand_as = forms.ChoiceField(
+        choices=LIGAND_FORMS, initial="ccd", required=False, label="Given as"
+    )
+    ligand = RawText(
+        label="Code or SMILES",
+        help_text="Such as ATP or MG; several codes joined by spaces for a glycan: NAG NAG BMA.",
+    )
+    molecule = RawText(rows=5, label="Molecule (SDF or MOL2)", max_echo=MAX_A3M_CHARACTERS)
+    molecule_file = forms.FileField(required=False, label="SDF or MOL2 file", allow_empty_file=True)
+    copies = RawText(label="Copies", initial="1")
+    ids = RawText(label="Chain ids", help_text="Such as A, B. Empty: given in order.")
+    modifications = RawText(
+        label="Modified residues", help_text="Code and residue, such as SEP 5, MSE 12."
+    )
+    cyclic = forms.BooleanField(required=False, label="Cyclic: the ends are joined")
+    msa = RawText(rows=5, label="Alignment (A3M)", max_echo=MAX_A3M_CHARACTERS)
+    msa_file = forms.FileField(required=False, label="A3M file", allow_empty_file=True)
+
+    entities: tuple[Chain, ...] = ()
+    copy_count = 1
+    is_blank = True
+
+    def clean(self) -> dict[str, Any]:
+        take_upload(self, file="msa_file", text="msa")
+        take_upload(self, file="molecule_file", text="molecule")
+        self.is_blank = not any(self.text(name).strip() for name in _TYPED)
+        if not self.is_blank:
+            self.read()
+        return self.cleaned_data
+
+    def text(self, name: str) -> str:
+        return str(self.cleaned_data.get(name) or "")
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the folded-in part of the row holds anything."""
+        return any(self[name].value() or self[name].errors for name in ("modifications", "cyclic"))
+
+    @property
+    def kind_name(self) -> str:
+        return self.text("kind") or "protein"
+
+    @property
+    def main_field(self) -> str:
+        """The field that what concerns the whole row is said at."""
+        if self.kind_name != "ligand":
+            return "sequence"
+        return "molecule" if self.text("ligand_as") == "file" else "ligand"
+
+    @property
+    def chain_ids(self) -> tuple[str, ...]:
+        typed = self.text("ids").strip()
+        return tuple(re.split(r"[\s,;]+", typed)) if typed else ()
+
+    def complaints(self, *, at: str = "") -> Any:
+        """Goes on after what the rules refuse, with a complaint at the field that it is about."""
+        return complaints(self, at=at or self.main_field, shown_at=_SHOWN_AT)
+
+    def complain(self, error: InvalidInput) -> None:
+        """Puts what the rules refuse at the field that it is about."""
+        complain(self, error, at=self.main_field, shown_at=_SHOWN_AT)
+
+    def read(self) -> None:
+        """Asks the rules for the row's parts; what they refuse becomes errors of this row."""
+        with self.complaints():
+            self.entities = self._read_entities()
+        with self.complaints(at="copies"):
+            numbers = whole_numbers(self.text("copies")) or (1,)
+            self.copy_count = numbers[0] if len(numbers) == 1 else 0
+            assign_chain_ids([self.copy_count])
+        self._check_single()
+
+    def _read_entities(self) -> tuple[Chain, ...]:
+        if self.kind_name == "protein":
+            return parse_sequences(self.text("sequence"))
+        if self.kind_name == "ligand":
+            return (self._read_ligand(),)
+        kind = DnaChain if self.kind_name == "dna" else RnaChain
+        text = self.text("sequence")
+        if ">" not in text:
+            return (kind(("A",), text),)
+        records = parse_fasta(text)
+        return tuple(kind(("A",), r.sequence, description=r.header[:500]) for r in records)
+
+    def _read_ligand(self) -> Ligand:
+        given = self.text("ligand_as") or "ccd"
+        if given == "file":
+            if not self.text("molecule").strip():
+                raise InvalidInput("Read the molecule from a file, or paste it.", field="molecule")
+            return Ligand(("A",), file=self.text("molecule"))
+        typed = self.text("ligand").strip()
+        if not typed:
+            raise InvalidInput("Write what the ligand is, such as ATP.", field="ligand")
+        if given == "smiles":
+            return Ligand(("A",), smiles=typed)
+        return Ligand(("A",), ccd=tuple(re.split(r"[\s,;+]+", typed)))
+
+    def _check_single(self) -> None:
+        nouns = {"ids": "Ids", "msa": "An alignment", "modifications": "Modified residues"}
+        for name, noun in nouns.items():
+            if len(self.entities) > 1 and self.text(name).strip():
+                self.add_error(
+                    name,
+                    f"{noun} can go with one sequence only, but this row has {len(self.entities)}. "
+                    "Give each sequence a row of its own.",
+                )
+        if self.chain_ids and self.copy_count not in (1, len(self.chain_ids)):
+            self.add_error(
+                "ids",
+                f"Each copy needs an id of its own, but there are {len(self.chain_ids)} ids for "
+                f"{self.copy_count} copies. Correct either, or leave the ids empty.",
+            )
+
+    def chains(self, *, taken: set[str]) -> tuple[Chain, ...]:
+        """The row's chains with their ids; nothing where the rules refuse them."""
+        chains: tuple[Chain, ...] = ()
+        with self.complaints():
+            counts = [len(entity.ids) * self.copy_count for entity in self.entities]
+            named = [self.chain_ids] if self.chain_ids else assign_chain_ids(counts, taken=taken)
+            extras = self._extras()
+            chains = tuple(
+                replace(entity, ids=ids, **extras)
+                for entity, ids in zip(self.entities, named, strict=True)
+            )
+        return chains
+
+    def _extras(self) -> dict[str, Any]:
+        """What the row says beside sequence and ids."""
+        if self.kind_name == "ligand":
+            return {}
+        extras: dict[str, Any] = {
+            "modifications": read_modifications(self.text("modifications")),
+            "cyclic": bool(self.cleaned_data.get("cyclic")),
+        }
+        if self.kind_name != "dna" and self.text("msa").strip():
+            extras["msa"] = self.text("msa")
+        return extras
+
+
+def initial_of(chain: Chain) -> dict[str, Any]:
+    """What the row of this chain is filled with."""
+    row: dict[str, Any] = {"copies": str(len(chain.ids)), "ids": ", ".join(chain.ids)}
+    if isinstance(chain, Ligand):
+        given = "file" if chain.file else "smiles" if chain.smiles else "ccd"
+        ligand = chain.smiles or " ".join(chain.ccd)
+        return row | {
+            "kind": "ligand",
+            "ligand_as": given,
+            "ligand": ligand,
+            "molecule": chain.file or "",
+        }
+    kinds = {ProteinChain: "protein", DnaChain: "dna", RnaChain: "rna"}
+    return row | {
+        "kind": kinds[type(chain)],
+        "sequence": chain.sequence,
+        "modifications": write_modifications(chain.modifications),
+        "cyclic": chain.cyclic,
+        "msa": getattr(chain, "msa", None) or "",
+    }
+
+
+EntityFormSet = formset_factory(
+    EntityForm, extra=0, min_num=1, max_num=MAX_ROWS, absolute_max=MAX_ROWS
+)
