@@ -1,0 +1,284 @@
+"""Times the network beside Protenix 2.0.0: one cycle of the trunk and one denoising step.
+
+    make bench-peer
+    python -m benchmarks.peer_speed --models mini base --sizes 64 128 256 --threads 1
+
+Runs where `protenix==2.0.0` is installed (without its dependencies) beside what `folding` needs.
+Each program has a process of its own that keeps its model; both carry the same random weights, get
+the same tensors (no alignment, no templates) and take turns. Protenix goes its default way for
+inference: conditioning kept between steps, efficient fusion, its own piece sizes. A line gives
+medians of CPU and wall seconds, and the largest resident memory while the part ran.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+MODELS = {
+    "tiny": "protenix_tiny_default_v0.5.0",
+    "mini": "protenix_mini_default_v0.5.0",
+    "base": "protenix_base_default_v1.0.0",
+}
+PARTS = ("trunk", "context", "step")
+SEED = 7
+
+
+def configuration(model: str, n_blocks: int | None) -> Any:
+    """The dimensions, with fewer Pairformer blocks where asked for."""
+    from folding.weights.protenix import CONFIGS
+
+    config = CONFIGS[MODELS[model]]
+    return config if n_blocks is None else replace(config, n_pairformer_blocks=n_blocks)
+
+
+def inputs(n_tokens: int) -> Any:
+    """Made-up features of so many tokens, about eight atoms each, the query as its alignment."""
+    from tests.folding.model.cases import random_features, without_templates
+
+    return without_templates(random_features(SEED, n_tokens=n_tokens, n_rows=1))
+
+
+def write_weights(path: Path, config: Any) -> None:
+    """Random weights as the file that both programs read."""
+    from safetensors.torch import save_file
+
+    from tests.folding.model.cases import random_network
+
+    save_file(random_network(config, SEED).state_dict(), path)
+
+
+class Ours:
+    """Our network, built without storage over the mapped file, as the product does."""
+
+    def __init__(self, config: Any, weights: Path) -> None:
+        import torch
+        from safetensors import safe_open
+
+        from folding.model.alphafold3 import AlphaFold3
+
+        with torch.device("meta"):
+            self.model = AlphaFold3(config)
+        with safe_open(weights, framework="pt") as file:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        self.model.load_state_dict(state, strict=True, assign=True)
+        self.model.eval().requires_grad_(False)
+
+    def parts(self, n_tokens: int) -> dict[str, Callable[[], Any]]:
+        """What is timed, by name."""
+        import torch
+
+        features = inputs(n_tokens)
+        kept: dict[str, Any] = {}
+        x = torch.randn(1, len(features.ref_pos), 3)
+        t_hat = torch.tensor([4.0])
+
+        def context() -> None:
+            kept["context"] = self.model.diffusion.context(features, kept["trunk"])
+
+        def trunk() -> None:
+            kept["trunk"] = self.model.run_trunk(features, 1)
+
+        def step() -> None:
+            self.model.diffusion(x, t_hat, kept["context"])
+
+        return {"trunk": trunk, "context": context, "step": step}
+
+
+class Theirs:
+    """Protenix, on its default way."""
+
+    def __init__(self, config: Any, weights: Path) -> None:
+        from safetensors.torch import load_file
+
+        from benchmarks.peer_protenix import peer_model
+        from folding.weights.protenix import from_own
+
+        self.model: Any = peer_model(config)
+        self.model.load_state_dict(from_own(load_file(weights), config), strict=True)
+
+    def parts(self, n_tokens: int) -> dict[str, Callable[[], Any]]:
+        """What is timed, by name."""
+        import torch
+
+        from benchmarks.peer_protenix import peer_input, peer_module
+        from folding.data.templates import no_templates
+
+        features = inputs(n_tokens)
+        shown = replace(features, templates=no_templates((n_tokens,), torch.device("cpu")))
+        given = self.model.relative_position_encoding.generate_relp(peer_input(shown))
+        given = peer_module("protenix").update_input_feature_dict(given)
+        names = ("ref_pos", "ref_charge", "ref_mask", "ref_element", "ref_atom_name_chars")
+        chosen = {name: given[name] for name in (*names, "atom_to_token_idx")}
+        chosen |= {name: given[name] for name in ("d_lm", "v_lm", "pad_info")}
+        kept: dict[str, Any] = {}
+        x = torch.randn(1, len(given["ref_pos"]), 3)
+        module = self.model.diffusion_module
+
+        def trunk() -> None:
+            size = self.model._get_dynamic_chunk_size(n_tokens)
+            kept["trunk"] = self.model.get_pairformer_output(
+                given, N_cycle=1, inplace_safe=True, chunk_size=size
+            )
+
+        def context() -> None:
+            z = module.diffusion_conditioning.prepare_cache(given["relp"], kept["trunk"][2], False)
+            kept["pair_z"] = z
+            kept["p_lm"], kept["c_l"] = module.atom_attention_encoder.prepare_cache(
+                **chosen, r_l=True, z=z, inplace_safe=False
+            )
+
+        def step() -> None:
+            module(
+                x_noisy=x,
+                t_hat_noise_level=torch.tensor([4.0]),
+                input_feature_dict=given,
+                s_inputs=kept["trunk"][0],
+                s_trunk=kept["trunk"][1],
+                z_trunk=None,
+                pair_z=kept["pair_z"],
+                p_lm=kept["p_lm"],
+                c_l=kept["c_l"],
+                inplace_safe=True,
+                enable_efficient_fusion=True,
+            )
+
+        return {"trunk": trunk, "context": context, "step": step}
+
+
+def serve(side: str, model: str, n_blocks: int | None, weights: Path, dtype: str) -> None:
+    """One program's process: answers `<part> <tokens>` with seconds and bytes."""
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    config = configuration(model, n_blocks)
+    program = {"ours": Ours, "theirs": Theirs}[side](config, weights)
+    parts: dict[int, dict[str, Callable[[], Any]]] = {}
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    print("{}", file=answers, flush=True)
+    half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == "bfloat16")
+    with torch.no_grad(), half:
+        for line in sys.stdin:
+            part, size = line.split()
+            if int(size) not in parts:
+                parts = {int(size): program.parts(int(size))}
+            print(json.dumps(measured(parts[int(size)][part])), file=answers, flush=True)
+
+
+def measured(work: Callable[[], Any]) -> dict[str, float]:
+    """CPU and wall seconds of the work, and the largest resident memory meanwhile."""
+    Path("/proc/self/clear_refs").write_text("5")
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found is not None
+    return {"cpu": cpu, "wall": wall, "bytes": 1024 * int(found[1])}
+
+
+class Program:
+    """A process that times one program on request."""
+
+    def __init__(self, side: str, arguments: argparse.Namespace, model: str, weights: Path) -> None:
+        words = [side, model, str(arguments.blocks or 0), str(weights), arguments.dtype]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.peer_speed", "--serve", *words],
+            env={
+                **os.environ,
+                "LAYERNORM_TYPE": "torch",
+                "OMP_NUM_THREADS": str(arguments.threads),
+                "OMP_WAIT_POLICY": "passive",
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._answer()
+
+    def measure(self, part: str, n_tokens: int) -> dict[str, float]:
+        """What one run of the part takes."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{part} {n_tokens}\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, float]:
+        assert self.process.stdout is not None
+        answer: dict[str, float] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        """Ends the process."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def compare(model: str, arguments: argparse.Namespace, folder: Path) -> None:
+    """Prints one line for every size and part of a model."""
+    weights = folder / f"{model}.safetensors"
+    writer = [sys.executable, "-m", "benchmarks.peer_speed", "--write", model]
+    subprocess.run([*writer, str(arguments.blocks or 0), str(weights)], check=True)
+    programs = [Program(side, arguments, model, weights) for side in ("ours", "theirs")]
+    for n_tokens in arguments.sizes:
+        for part in PARTS:
+            runs: list[list[dict[str, float]]] = [[], []]
+            for _ in range(arguments.repeats + (part != "trunk")):
+                for program, found in zip(programs, runs, strict=True):
+                    found.append(program.measure(part, n_tokens))
+            print(line(f"{model} {n_tokens} {part}", runs), flush=True)
+    for program in programs:
+        program.close()
+    weights.unlink()
+
+
+def line(name: str, runs: list[list[dict[str, float]]]) -> str:
+    """Medians of both programs and their ratios."""
+    (ours, theirs) = (
+        {key: statistics.median(run[key] for run in some) for key in some[0]} for some in runs
+    )
+    return (
+        f"{name:<18} CPU s {ours['cpu']:8.3f} {theirs['cpu']:8.3f} "
+        f"{theirs['cpu'] / ours['cpu']:5.2f}x  wall s {ours['wall']:8.3f} {theirs['wall']:8.3f} "
+        f"{theirs['wall'] / ours['wall']:5.2f}x  MiB {ours['bytes'] / 2**20:6.0f} "
+        f"{theirs['bytes'] / 2**20:6.0f} {ours['bytes'] / theirs['bytes']:5.2f}"
+    )
+
+
+def main() -> None:
+    """Compares the models one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=["mini", "base"], choices=list(MODELS))
+    parser.add_argument("--sizes", nargs="+", type=int, default=[64, 128, 256])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--blocks", type=int, help="Pairformer blocks, where all take too long")
+    parser.add_argument("--serve", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--write", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        side, model, n_blocks, weights, dtype = arguments.serve
+        serve(side, model, int(n_blocks) or None, Path(weights), dtype)
+    elif arguments.write:
+        model, n_blocks, weights = arguments.write
+        write_weights(Path(weights), configuration(model, int(n_blocks) or None))
+    else:
+        print("part: ours, Protenix, ratio; medians, taken in turns", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            for model in arguments.models:
+                compare(model, arguments, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
