@@ -21,6 +21,7 @@ from folding.inputs import (
     assign_chain_ids,
     parse_fasta,
     parse_sequences,
+    read_alignment,
 )
 from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
 
@@ -33,9 +34,9 @@ KINDS = (
 )
 LIGAND_FORMS = (("ccd", "Code"), ("smiles", "SMILES"), ("file", "SDF or MOL2 file"))
 _MODIFICATION = re.compile(r"(\S+?)\s*[@ ]\s*(\d{1,6})")
-_TYPED = ("sequence", "ligand", "molecule", "msa", "ids", "modifications")
+_TYPED = ("sequence", "ligand", "molecule", "msa", "paired_msa", "ids", "modifications")
 # Where a row shows what the rules say about a part that has no field of that name.
-_SHOWN_AT = {"ccd": "ligand", "smiles": "ligand", "file": "molecule", "paired_msa": "msa"}
+_SHOWN_AT = {"ccd": "ligand", "smiles": "ligand", "file": "molecule"}
 
 
 def read_modifications(text: str) -> tuple[Modification, ...]:
@@ -89,8 +90,18 @@ class EntityForm(forms.Form):
         label="Modified residues", help_text="Code and residue, such as SEP 5, MSE 12."
     )
     cyclic = forms.BooleanField(required=False, label="Cyclic: the ends are joined")
-    msa = RawText(rows=5, label="Alignment (A3M)", max_echo=MAX_A3M_CHARACTERS)
-    msa_file = forms.FileField(required=False, label="A3M file", allow_empty_file=True)
+    msa = RawText(rows=5, label="Alignment", max_echo=MAX_A3M_CHARACTERS)
+    msa_file = forms.FileField(required=False, label="Alignment file", allow_empty_file=True)
+    paired_msa = RawText(
+        rows=3,
+        label="Paired alignment",
+        max_echo=MAX_A3M_CHARACTERS,
+        help_text="Rows that pair with those of other chains: by species in UniProt or UniRef "
+        "headers, or by the key of a CSV.",
+    )
+    paired_msa_file = forms.FileField(
+        required=False, label="Paired alignment file", allow_empty_file=True
+    )
 
     entities: tuple[Chain, ...] = ()
     copy_count = 1
@@ -98,6 +109,7 @@ class EntityForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         take_upload(self, file="msa_file", text="msa")
+        take_upload(self, file="paired_msa_file", text="paired_msa")
         take_upload(self, file="molecule_file", text="molecule")
         self.is_blank = not any(self.text(name).strip() for name in _TYPED)
         if not self.is_blank:
@@ -172,7 +184,12 @@ class EntityForm(forms.Form):
         return Ligand(("A",), ccd=tuple(re.split(r"[\s,;+]+", typed)))
 
     def _check_single(self) -> None:
-        nouns = {"ids": "Ids", "msa": "An alignment", "modifications": "Modified residues"}
+        nouns = {
+            "ids": "Ids",
+            "msa": "An alignment",
+            "paired_msa": "An alignment",
+            "modifications": "Modified residues",
+        }
         for name, noun in nouns.items():
             if len(self.entities) > 1 and self.text(name).strip():
                 self.add_error(
@@ -195,7 +212,7 @@ class EntityForm(forms.Form):
             named = [self.chain_ids] if self.chain_ids else assign_chain_ids(counts, taken=taken)
             extras = self._extras()
             chains = tuple(
-                replace(entity, ids=ids, **extras)
+                replace(entity, ids=ids, **extras, **self._alignments(entity))
                 for entity, ids in zip(self.entities, named, strict=True)
             )
         return chains
@@ -208,9 +225,28 @@ class EntityForm(forms.Form):
             "modifications": read_modifications(self.text("modifications")),
             "cyclic": bool(self.cleaned_data.get("cyclic")),
         }
-        if self.kind_name != "dna" and self.text("msa").strip():
-            extras["msa"] = self.text("msa")
         return extras
+
+    @property
+    def has_alignment(self) -> bool:
+        """Whether the part of the row about alignments holds anything."""
+        return any(self[name].value() or self[name].errors for name in ("msa", "paired_msa"))
+
+    def _alignments(self, entity: Chain) -> dict[str, Any]:
+        """The alignments of the row, in whatever dialect they came, as A3M."""
+        if isinstance(entity, Ligand | DnaChain):
+            return {}
+        found: dict[str, Any] = {}
+        for name in ("msa", "paired_msa") if isinstance(entity, ProteinChain) else ("msa",):
+            if self.text(name).strip():
+                texts = read_alignment(self.text(name), sequence=entity.sequence, field=name)
+                if name == "paired_msa":
+                    found["paired_msa"] = texts.paired_msa or texts.msa
+                else:
+                    found["msa"] = texts.msa
+                    if texts.paired_msa and isinstance(entity, ProteinChain):
+                        found["paired_msa"] = texts.paired_msa
+        return found
 
 
 def initial_of(chain: Chain) -> dict[str, Any]:
@@ -232,6 +268,7 @@ def initial_of(chain: Chain) -> dict[str, Any]:
         "modifications": write_modifications(chain.modifications),
         "cyclic": chain.cyclic,
         "msa": getattr(chain, "msa", None) or "",
+        "paired_msa": getattr(chain, "paired_msa", None) or "",
     }
 
 

@@ -146,7 +146,7 @@ def fits_rows(fold_input: FoldInput) -> bool:
     return not any(
         getattr(chain, part, None)
         for chain in fold_input.chains
-        for part in ("paired_msa", "templates")
+        for part in ("templates",)
     )
 
 

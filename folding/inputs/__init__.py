@@ -6,6 +6,7 @@ follow the rules raises `folding.errors.InvalidInput`, and only that.
 """
 
 from folding.inputs.a3m import MAX_A3M_CHARACTERS
+from folding.inputs.alignment import read_alignment
 from folding.inputs.bond import AtomRef, Bond
 from folding.inputs.chain import DnaChain, ProteinChain, RnaChain, parse_sequences
 from folding.inputs.fasta import FastaRecord, parse_fasta
@@ -39,6 +40,7 @@ __all__ = [
     "parse_fasta",
     "parse_json",
     "parse_sequences",
+    "read_alignment",
     "read_input",
     "read_inputs",
 ]

@@ -42,7 +42,7 @@ function show(errors, { all }) {
 }
 
 function sampled(text) {
-  if (text.length <= MSA_SAMPLE) return text;
+  if (text.length <= MSA_SAMPLE || !text.startsWith(">")) return text;
   return text.slice(0, text.lastIndexOf("\n>", MSA_SAMPLE));
 }
 
@@ -53,7 +53,7 @@ function draft() {
   for (const [name, value] of [...data]) {
     const other = isJson ? /^chains-\d/.test(name) : name === "json";
     if (value instanceof File || other) data.delete(name);
-    else if (name.endsWith("-msa")) data.set(name, sampled(value));
+    else if (name.endsWith("msa")) data.set(name, sampled(value));
   }
   return data;
 }

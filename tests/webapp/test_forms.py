@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
 
 from folding import cost
-from folding.inputs import FoldInput, FoldOptions, ProteinChain
+from folding.inputs import FoldInput, FoldOptions, ProteinChain, Template
 from webapp.examples import BY_SLUG, EXAMPLES
 from webapp.form_fields import whole_numbers
 from webapp.forms import SubmitForm
@@ -121,6 +121,23 @@ def test_an_alignment_of_another_sequence():
     field, sentence = only_error(form)
     assert field == "chains-0-msa"
     assert "first row" in sentence
+
+
+def test_alignments_come_in_every_dialect_and_both_kinds():
+    stockholm = f"# STOCKHOLM 1.0\nquery {SEQUENCE}\nother -{SEQUENCE[1:]}\n//\n"
+    a3m = f">query\n{SEQUENCE}\n>other\n-{SEQUENCE[1:]}\n"
+    csv = f"key,sequence\n,{SEQUENCE}\n9,-{SEQUENCE[1:]}\n,{SEQUENCE[:-1]}-\n"
+    (chain,) = post({"sequence": SEQUENCE, "msa": stockholm, "paired_msa": a3m}).fold_input.chains
+    assert (chain.msa, chain.paired_msa) == (a3m, a3m)
+    (chain,) = post({"sequence": SEQUENCE, "msa": csv}).fold_input.chains
+    assert chain.msa == f">query\n{SEQUENCE}\n>row_2\n{SEQUENCE[:-1]}-\n"
+    assert chain.paired_msa == f">query\n{SEQUENCE}\n>row_1 key=9\n-{SEQUENCE[1:]}\n"
+
+
+def test_a_bad_paired_alignment_is_said_at_its_field():
+    field, says = only_error(post({"sequence": SEQUENCE, "paired_msa": ">a\nACDE\n"}))
+    assert field == "chains-0-paired_msa"
+    assert "first row" in says
 
 
 def test_an_alignment_goes_with_one_sequence_only():
@@ -369,8 +386,9 @@ def test_a_job_comes_back_into_its_rows():
 
 
 def test_what_rows_cannot_say_comes_back_as_json():
-    paired = ProteinChain(("A",), SEQUENCE, paired_msa=f">q\n{SEQUENCE}\n")
-    job = FoldInput("paired", (paired,))
+    atoms = "data_x\nloop_\n_atom_site.id\n1\n"
+    chain = ProteinChain(("A",), SEQUENCE, templates=(Template(atoms, (0,), (0,)),))
+    job = FoldInput("templates", (chain,))
     form = SubmitForm.of_job(job, FoldOptions())
     assert form.job["mode"].value() == "json"
     assert FoldInput.from_json(json.loads(form.job["json"].value())) == job
