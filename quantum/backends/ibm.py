@@ -24,7 +24,7 @@ from quantum.backends.base import (
 from quantum.backends.cache import FileCache, compiled_key
 from quantum.backends.credentials import Credentials, need_packages
 from quantum.backends.ibm_circuits import counts_from_qiskit, to_qiskit, to_sparse_pauli
-from quantum.backends.line import Line
+from quantum.backends.line import Line, quiet_vendors
 from quantum.backends.simulated import check_size
 from quantum.circuit import Circuit
 from quantum.errors import BadAnswer, InvalidValues, JobFailed, NotConfigured
@@ -118,6 +118,7 @@ class IBMBackend:
         need_packages("ibm")
         from quantum.backends.ibm_service import find_fake
 
+        quiet_vendors()
         return find_fake(self.options.device)
 
     def _device(self, n_qubits: int = 1, name: str = "") -> Any:
@@ -183,32 +184,25 @@ class IBMBackend:
         return handle.submitted(job.job_id(), device=device.name)
 
     def status(self, handle: Handle) -> Status:
-        job = self._job(handle)
-        told = self.line.ask(job.status) if handle.job_id not in self._here else Status.CANCELLED
-        return self._status_of(told)
+        if handle.job_id in self._here:
+            return Status.CANCELLED
+        return self._status_of(self.line.ask(lambda: self._job(handle).status()))
 
     def result(self, handle: Handle) -> tuple[Measured, ...]:
-        job = self._job(handle)
         status = self.status(handle)
         if status is not Status.SUCCEEDED:
-            said = getattr(job, "error_message", lambda: None)
-            reason = self.line.ask(said) if status is Status.FAILED else None
-            raise JobFailed(f"IBM's job {handle.job_id} has no result: {reason or status.value}")
-        # A local job's answer is waited for inside `result`; it is done.
-        found = self.line.ask(
-            job.result if self.options.is_local else lambda: job.result(timeout=1)
-        )
-        return _read(handle.batch, found)
+            reason = status.value if status is not Status.FAILED else self._why(handle)
+            raise JobFailed(f"IBM's job {handle.job_id} has no result: {reason}")
+        options = {} if self.options.is_local else {"timeout": 1}  # it is done
+        # A job of the vendor's keeps the answer that it got, garbage too: each try asks a new one.
+        return self.line.ask(lambda: _read(handle.batch, self._job(handle).result(**options)))
 
     def cancel(self, handle: Handle) -> None:
         if self.status(handle).is_final:
             return
-        job = self._job(handle)
+        self.line.ask(lambda: self._job(handle).cancel())
         if self.options.is_local:
-            job.cancel()
             self._here[handle.job_id] = Status.CANCELLED  # a thread that runs cannot be stopped
-        else:
-            self.line.ask(job.cancel)
 
     def close(self) -> None:
         """Ends the batch or session, so that it costs no more."""
@@ -226,14 +220,17 @@ class IBMBackend:
         return self._here["mode"]
 
     def _job(self, handle: Handle) -> Any:
+        """The vendor's job, asked for anew; to be called on the line."""
         if not self.options.is_local:
-            if handle.job_id not in self._here:
-                found = self.line.ask(lambda: self._service.job(handle.job_id))
-                return found
-            return self._here[handle.job_id]
+            return self._service.job(handle.job_id)
         if handle.tag not in self._here:  # after a restart: local jobs die with their process
             self._here[handle.tag] = self._send_here(handle.batch)
         return self._here[handle.tag]
+
+    def _why(self, handle: Handle) -> str:
+        """What the provider says about a failure."""
+        told = self.line.ask(lambda: getattr(self._job(handle), "error_message", str)())
+        return str(told or "it failed")
 
     def _send_here(self, batch: Batch) -> Any:
         programs = [self.compile(circuit, self._fake, batch) for circuit in batch.circuits]
@@ -308,7 +305,7 @@ class IBMBackend:
 
 
 def _pubs(program: "QuantumCircuit", circuit: Circuit, values: Any, batch: Batch) -> list[Any]:
-    """What a primitive takes for one circuit: all rows at once, or one by one without parameters."""
+    """What a primitive takes for one circuit: all rows at once; without parameters one by one."""
     names = (*circuit.weights, *circuit.inputs)
     head: tuple[Any, ...] = (program,)
     if batch.observables:

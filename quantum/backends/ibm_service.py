@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ibm_cloud_sdk_core import ApiException
 from qiskit_ibm_runtime import (
     Batch,
     EstimatorV2,
@@ -10,13 +11,14 @@ from qiskit_ibm_runtime import (
     Session,
 )
 from qiskit_ibm_runtime.api import client
+from qiskit_ibm_runtime.api.auth import CloudAuth
 from qiskit_ibm_runtime.api.session import RetrySession
 from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
 
 from quantum.backends.base import Batch as OwnBatch
 from quantum.backends.credentials import Credentials
-from quantum.backends.line import send
-from quantum.errors import NotConfigured
+from quantum.backends.line import CONNECT_SECONDS, send
+from quantum.errors import NotConfigured, Unauthorized
 
 
 class _TimedSession(RetrySession):
@@ -36,7 +38,8 @@ client.RetrySession = _TimedSession  # the vendor's client takes no other
 
 
 def connect(credentials: Credentials) -> Any:
-    """IBM's service for these credentials."""
+    """IBM's service for these credentials; raises `Unauthorized` where IBM does not know them."""
+    _check_token(credentials)
     options: dict[str, Any] = {}
     if credentials.url:
         options["url_resolver"] = lambda *_: credentials.url
@@ -46,6 +49,20 @@ def connect(credentials: Credentials) -> Any:
         instance=credentials.instance or None,
         **options,
     )
+
+
+def _check_token(credentials: Credentials) -> None:
+    """Asks for an access token once: after a refusal, the vendor's client would wait a minute."""
+    manager = CloudAuth(credentials.token, credentials.instance).tm
+    manager.http_config = {"timeout": CONNECT_SECONDS}
+    try:
+        manager.request_token()
+    except ApiException as error:
+        if error.status_code in (400, 401, 403):
+            raise Unauthorized(
+                "IBM Quantum refuses the credentials: check QISKIT_IBM_TOKEN in the environment"
+            ) from None
+        raise
 
 
 def find_fake(name: str) -> Any:

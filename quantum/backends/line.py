@@ -29,7 +29,8 @@ from quantum.errors import (
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
-_VENDORS = r"(qiskit|qiskit_ionq|qiskit_ibm_runtime|cirq_ionq|ibm_cloud_sdk_core)(\.|$)"
+# Vendors' warnings, also those that are charged to the lines of ours that call them.
+_VENDORS = r"(qiskit|cirq_ionq|ibm_|quantum\.backends\.(ibm|ionq))"
 _T = TypeVar("_T")
 _END: ContextVar[float] = ContextVar("when the call in progress must be over", default=float("inf"))
 
@@ -109,7 +110,7 @@ class Line:
     def once(self, act: Callable[[], _T], *, end: float | None = None) -> _T:
         """The result of one call that must not be repeated here."""
         self.breaker.check(self.provider)
-        warnings.filterwarnings("ignore", module=_VENDORS)
+        quiet_vendors()
         token = _END.set(time.monotonic() + self.limit_seconds if end is None else end)
         try:
             answer = act()
@@ -129,6 +130,11 @@ class Line:
         for secret in filter(None, self.secrets):
             found.args = tuple(str(arg).replace(secret, "…") for arg in found.args)
         return found
+
+
+def quiet_vendors() -> None:
+    """Keeps vendors' warnings (deprecations, options without effect) from our users."""
+    warnings.filterwarnings("ignore", module=_VENDORS)
 
 
 def send(request: Callable[..., _T], *args: Any, **options: Any) -> _T:
@@ -225,10 +231,13 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _find_status(error: Exception) -> tuple[int | None, Any]:
-    for link in chain(error):
+    """The HTTP status behind the exception, and the answer's headers where they are known."""
+    links = list(chain(error))
+    for link in links:
         response = getattr(link, "response", None)
         if getattr(response, "status_code", None) is not None:
             return int(response.status_code), response.headers
+    for link in links:
         status = getattr(link, "status_code", None)
         if isinstance(status, int) and status > 0:
             return status, getattr(link, "headers", None) or {}
