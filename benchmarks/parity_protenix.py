@@ -11,17 +11,16 @@ what both sides are given.
 
 import argparse
 import contextlib
-import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.parity import report, write_golden
 from benchmarks.peer_protenix import Peer, peer_module, peer_templates
 from folding.data.templates import no_templates
 from folding.model.alphafold3 import AlphaFold3
@@ -40,9 +39,9 @@ from tests.folding.model.parts import (
     sample_noise,
 )
 
-TOLERANCE = 1e-4
 SEED = 7
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "protenix"
+SOURCE = "protenix 2.0.0 (Apache-2.0), float32, CPU"
 
 
 class PeerParts:
@@ -181,43 +180,6 @@ def both(
     return our_parts(ours, features, SEED), theirs
 
 
-def difference(a: Tensor, b: Tensor) -> float:
-    """The largest difference, relative to the largest number."""
-    return float((a - b).abs().max() / b.abs().max())
-
-
-def report(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> bool:
-    """Prints a table; says whether every part agrees."""
-    assert ours.keys() == theirs.keys()
-    print(f"{'part':<40} {'largest':>10} {'relative difference':>20}")
-    agreed = True
-    for name, a in ours.items():
-        b = theirs[name]
-        assert a.shape == b.shape, (name, a.shape, b.shape)
-        relative = difference(a, b)
-        agreed &= relative <= TOLERANCE
-        mark = "" if relative <= TOLERANCE else "  differs"
-        print(f"{name:<40} {float(b.abs().max()):>10.4g} {relative:>20.1e}{mark}")
-    return agreed
-
-
-def write_golden(theirs: Mapping[str, Tensor], job: Mapping[str, int]) -> None:
-    """Protenix's results as a file for the tests, with what they came from beside it."""
-    GOLDEN.mkdir(parents=True, exist_ok=True)
-    arrays = {name: tensor.numpy() for name, tensor in theirs.items()}
-    np.savez_compressed(GOLDEN / "reduced.npz", **arrays)
-    origin = {
-        "source": "protenix 2.0.0 (Apache-2.0), float32, CPU",
-        "torch": torch.__version__,
-        "command": "python -m benchmarks.parity_protenix --golden",
-        "seed": SEED,
-        "job": dict(job),
-        "config": asdict(REDUCED),
-        "relative_tolerance": 2e-5,
-    }
-    (GOLDEN / "reduced.json").write_text(json.dumps(origin, indent=2) + "\n")
-
-
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -234,7 +196,10 @@ def main() -> None:
     ours, theirs = both(config, job)
     agreed = report(ours, theirs)
     if arguments.golden and agreed:
-        write_golden(theirs, job)
+        command = "python -m benchmarks.parity_protenix --golden"
+        write_golden(
+            GOLDEN, theirs, source=SOURCE, command=command, seed=SEED, job=job, config=config
+        )
     sys.exit(0 if agreed else 1)
 
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from folding.errors import WeightsError
 from folding.model.config import SMALL, ModelConfig
-from folding.weights import protenix
-from folding.weights.configs import PROTENIX
+from folding.weights import openfold3, protenix
+from folding.weights.configs import OPENFOLD3, PROTENIX
 from folding.weights.own import check, skeleton
 
 ToOwn = Callable[[Mapping[str, Tensor], ModelConfig], dict[str, Tensor]]
@@ -88,6 +88,12 @@ def _all() -> Iterator[Dialect]:
         ("relative_position_encoding.linear_no_bias", "linear_no_bias_sinit"),
         PROTENIX,
         protenix.to_own,
+    )
+    yield Dialect(
+        "OpenFold3",
+        ("input_embedder.linear_relpos", "aux_heads.pairformer_embedding"),
+        OPENFOLD3,
+        openfold3.to_own,
     )
     yield Dialect(
         "Foldstream",

@@ -6,32 +6,28 @@ the first axis. Every tensor on either side belongs to exactly one row.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cache
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from folding.errors import WeightsError
-from folding.model.alphafold3 import AlphaFold3
 from folding.model.config import ModelConfig
 from folding.model.heads import BIN_WIDTH, FIRST_BIN, N_DISTANCE_BINS
 from folding.weights.configs import PROTENIX
+from folding.weights.names import (
+    Row,
+    Table,
+    compare_names,
+    compare_shapes,
+    elements_moved,
+    joined,
+    rows,
+    under,
+)
 
 CONFIGS: dict[str, ModelConfig] = PROTENIX
 """What the published checkpoints are made of, by Protenix's name of the checkpoint."""
 
-
-class Row(NamedTuple):
-    """One of our tensors, and theirs that stand one after the other along its first axis."""
-
-    ours: str
-    theirs: tuple[str, ...]
-
-
-Table = Mapping[str, str | tuple[str, ...]]
-"""Names inside a module: ours to theirs. A name without its last part stands for a linear map or a
-LayerNorm without offset; ``+`` before it says that there is an offset (bias) too."""
 
 _TRANSITION: Table = {
     "+layer_norm": "layernorm1",
@@ -172,13 +168,13 @@ _OUTER: Table = {
 def name_table(config: ModelConfig) -> list[Row]:
     """The rows of a network of these dimensions."""
     return [
-        *_rows(_OUTER),
-        *_under("input_embedder", "input_embedder", _input_embedder(config)),
+        *rows(_OUTER),
+        *under("input_embedder", "input_embedder", _input_embedder(config)),
         *_msa_module(config),
         *_template_embedder(config),
         *_pairformer("pairformer", "pairformer_stack", config.n_pairformer_blocks),
-        *_under("diffusion", "diffusion_module", _diffusion(config)),
-        *_under("confidence", "confidence_head", _confidence(config)),
+        *under("diffusion", "diffusion_module", _diffusion(config)),
+        *under("confidence", "confidence_head", _confidence(config)),
     ]
 
 
@@ -191,10 +187,10 @@ def to_own(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     state = _without_constants(state)
     table = name_table(config)
-    _compare_names(state, {name for row in table for name in row.theirs})
-    own = {row.ours: _joined([state[name] for name in row.theirs]) for row in table}
-    _compare_shapes(own, config, table)
-    return own | _elements_moved(own, config, by=1)
+    compare_names(state, {name for row in table for name in row.theirs})
+    own = {row.ours: joined([state[name] for name in row.theirs]) for row in table}
+    compare_shapes(own, config, table)
+    return own | elements_moved(own, config, by=1)
 
 
 def from_own(own: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
@@ -204,9 +200,9 @@ def from_own(own: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor
         WeightsError: A tensor is missing, left over, or of another shape.
     """
     table = name_table(config)
-    _compare_names(own, {row.ours for row in table})
-    _compare_shapes(own, config, table)
-    own = {**own, **_elements_moved(own, config, by=-1)}
+    compare_names(own, {row.ours for row in table})
+    compare_shapes(own, config, table)
+    own = {**own, **elements_moved(own, config, by=-1)}
     theirs = {
         name: tensor
         for row in table
@@ -215,77 +211,63 @@ def from_own(own: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor
     return theirs | _constants()
 
 
-def _rows(table: Table) -> Iterator[Row]:
-    """The tensors of a table, ``.weight`` and where marked ``.bias``."""
-    for ours, theirs in table.items():
-        name, names = ours.removeprefix("+"), (theirs,) if isinstance(theirs, str) else theirs
-        for kind in ("weight", "bias")[: 1 + ours.startswith("+")]:
-            yield Row(f"{name}.{kind}", tuple(f"{part}.{kind}" for part in names))
-
-
-def _under(ours: str, theirs: str, rows: Iterator[Row] | Table) -> Iterator[Row]:
-    """The rows of a module that sits at these two places."""
-    for row in _rows(rows) if isinstance(rows, Mapping) else rows:
-        yield Row(f"{ours}.{row.ours}", tuple(f"{theirs}.{name}" for name in row.theirs))
-
-
 def _pair_stack() -> Iterator[Row]:
-    yield from _under("multiply_outgoing", "tri_mul_out", _TRIANGLE_MULTIPLICATION)
-    yield from _under("multiply_incoming", "tri_mul_in", _TRIANGLE_MULTIPLICATION)
-    yield from _under("attend_starting", "tri_att_start", _TRIANGLE_ATTENTION)
-    yield from _under("attend_ending", "tri_att_end", _TRIANGLE_ATTENTION)
-    yield from _under("transition", "pair_transition", _TRANSITION)
+    yield from under("multiply_outgoing", "tri_mul_out", _TRIANGLE_MULTIPLICATION)
+    yield from under("multiply_incoming", "tri_mul_in", _TRIANGLE_MULTIPLICATION)
+    yield from under("attend_starting", "tri_att_start", _TRIANGLE_ATTENTION)
+    yield from under("attend_ending", "tri_att_end", _TRIANGLE_ATTENTION)
+    yield from under("transition", "pair_transition", _TRANSITION)
 
 
 def _pairformer(ours: str, theirs: str, n_blocks: int) -> Iterator[Row]:
     for n in range(n_blocks):
         block, peer = f"{ours}.blocks.{n}", f"{theirs}.blocks.{n}"
-        yield from _under(f"{block}.pair_stack", peer, _pair_stack())
-        yield from _under(f"{block}.attention", f"{peer}.attention_pair_bias", _SINGLE_ATTENTION)
-        yield from _under(f"{block}.transition", f"{peer}.single_transition", _TRANSITION)
+        yield from under(f"{block}.pair_stack", peer, _pair_stack())
+        yield from under(f"{block}.attention", f"{peer}.attention_pair_bias", _SINGLE_ATTENTION)
+        yield from under(f"{block}.transition", f"{peer}.single_transition", _TRANSITION)
 
 
 def _msa_module(config: ModelConfig) -> Iterator[Row]:
     for n in range(config.n_msa_blocks):
         block = peer = f"msa_module.blocks.{n}"
-        yield from _under(
+        yield from under(
             f"{block}.outer_product_mean", f"{peer}.outer_product_mean_msa", _OUTER_PRODUCT_MEAN
         )
-        yield from _under(f"{block}.pair_stack", f"{peer}.pair_stack", _pair_stack())
+        yield from under(f"{block}.pair_stack", f"{peer}.pair_stack", _pair_stack())
         if n + 1 < config.n_msa_blocks:
             averaging = f"{peer}.msa_stack.msa_pair_weighted_averaging"
-            yield from _under(f"{block}.averaging", averaging, _AVERAGING)
-            yield from _under(f"{block}.transition", f"{peer}.msa_stack.transition_m", _TRANSITION)
+            yield from under(f"{block}.averaging", averaging, _AVERAGING)
+            yield from under(f"{block}.transition", f"{peer}.msa_stack.transition_m", _TRANSITION)
 
 
 def _template_embedder(config: ModelConfig) -> Iterator[Row]:
     if not config.c_template:
         return
-    yield from _under("template_embedder", "template_embedder", _TEMPLATE_EMBEDDER)
+    yield from under("template_embedder", "template_embedder", _TEMPLATE_EMBEDDER)
     for n in range(config.n_template_blocks):
         peer = f"template_embedder.pairformer_stack.blocks.{n}"
-        yield from _under(f"template_embedder.blocks.{n}", peer, _pair_stack())
+        yield from under(f"template_embedder.blocks.{n}", peer, _pair_stack())
 
 
 def _transformer(ours: str, theirs: str, n_blocks: int, *, cross: bool) -> Iterator[Row]:
     for n in range(n_blocks):
         attention, peer = f"{ours}.blocks.{n}.attention", f"{theirs}.blocks.{n}"
         transition = f"{ours}.blocks.{n}.transition"
-        yield from _under(attention, f"{peer}.attention_pair_bias", _CONDITIONED_ATTENTION)
-        yield from _under(
+        yield from under(attention, f"{peer}.attention_pair_bias", _CONDITIONED_ATTENTION)
+        yield from under(
             f"{attention}.norm_queries",
             f"{peer}.attention_pair_bias.layernorm_a",
             _ADAPTIVE_LAYER_NORM,
         )
         if cross:
-            yield from _under(
+            yield from under(
                 f"{attention}.norm_keys",
                 f"{peer}.attention_pair_bias.layernorm_kv",
                 _ADAPTIVE_LAYER_NORM,
             )
         peer = f"{peer}.conditioned_transition_block"
-        yield from _under(transition, peer, _CONDITIONED_TRANSITION)
-        yield from _under(f"{transition}.norm", f"{peer}.adaln", _ADAPTIVE_LAYER_NORM)
+        yield from under(transition, peer, _CONDITIONED_TRANSITION)
+        yield from under(f"{transition}.norm", f"{peer}.adaln", _ADAPTIVE_LAYER_NORM)
 
 
 def _atom_transformer(n_blocks: int) -> Iterator[Row]:
@@ -295,59 +277,45 @@ def _atom_transformer(n_blocks: int) -> Iterator[Row]:
 
 def _input_embedder(config: ModelConfig) -> Iterator[Row]:
     peer = "atom_attention_encoder"
-    yield from _under("atom_encoder", peer, _ATOM_ENCODER)
-    yield from _under("atom_encoder", peer, _atom_transformer(config.n_input_blocks))
+    yield from under("atom_encoder", peer, _ATOM_ENCODER)
+    yield from under("atom_encoder", peer, _atom_transformer(config.n_input_blocks))
 
 
 def _diffusion(config: ModelConfig) -> Iterator[Row]:
-    yield from _rows(_DIFFUSION)
-    yield from _under("conditioning", "diffusion_conditioning", _conditioning())
-    yield from _under("atom_encoder", "atom_attention_encoder", _encoder(config))
+    yield from rows(_DIFFUSION)
+    yield from under("conditioning", "diffusion_conditioning", _conditioning())
+    yield from under("atom_encoder", "atom_attention_encoder", _encoder(config))
     yield from _transformer(
         "transformer", "diffusion_transformer", config.n_token_blocks, cross=False
     )
-    yield from _under("atom_decoder", "atom_attention_decoder", _decoder(config))
+    yield from under("atom_decoder", "atom_attention_decoder", _decoder(config))
 
 
 def _conditioning() -> Iterator[Row]:
-    yield from _rows(_DIFFUSION_CONDITIONING)
+    yield from rows(_DIFFUSION_CONDITIONING)
     yield Row("fourier.weight", ("fourier_embedding.w",))
     yield Row("fourier.bias", ("fourier_embedding.b",))
     for n in range(2):
-        yield from _under(f"transitions_z.{n}", f"transition_z{n + 1}", _TRANSITION)
-        yield from _under(f"transitions_s.{n}", f"transition_s{n + 1}", _TRANSITION)
+        yield from under(f"transitions_z.{n}", f"transition_z{n + 1}", _TRANSITION)
+        yield from under(f"transitions_s.{n}", f"transition_s{n + 1}", _TRANSITION)
 
 
 def _encoder(config: ModelConfig) -> Iterator[Row]:
-    yield from _rows(_ATOM_ENCODER)
-    yield from _rows(_ATOM_ENCODER_TRUNK)
+    yield from rows(_ATOM_ENCODER)
+    yield from rows(_ATOM_ENCODER_TRUNK)
     yield from _atom_transformer(config.n_encoder_blocks)
 
 
 def _decoder(config: ModelConfig) -> Iterator[Row]:
-    yield from _rows(_ATOM_DECODER)
+    yield from rows(_ATOM_DECODER)
     yield from _atom_transformer(config.n_decoder_blocks)
 
 
 def _confidence(config: ModelConfig) -> Iterator[Row]:
-    yield from _rows(_CONFIDENCE)
+    yield from rows(_CONFIDENCE)
     yield Row("plddt_weight", ("plddt_weight",))
     yield Row("resolved_weight", ("resolved_weight",))
     yield from _pairformer("pairformer", "pairformer_stack", config.n_confidence_blocks)
-
-
-def _elements_moved(
-    own: Mapping[str, Tensor], config: ModelConfig, *, by: int
-) -> dict[str, Tensor]:
-    """The maps that read element classes, with these moved: ours is the atomic number, theirs one
-    less. The last class, which no atom has, takes the free place.
-    """
-    names = [name for name in own if name.endswith("reference.linear_features.weight")]
-    moved = {}
-    for name in names:
-        mask, elements, chars = own[name].split([1, config.n_elements, 256], dim=1)
-        moved[name] = torch.cat([mask, elements.roll(by, dims=1), chars], dim=1)
-    return moved
 
 
 def _constants() -> dict[str, Tensor]:
@@ -365,38 +333,3 @@ def _without_constants(state: dict[str, Tensor]) -> dict[str, Tensor]:
         if state[name].shape != value.shape or not torch.allclose(state[name].cpu(), value):
             raise WeightsError(f"{name} has other values than the network is built on.")
     return {name: tensor for name, tensor in state.items() if name not in _constants()}
-
-
-def _joined(parts: list[Tensor]) -> Tensor:
-    """The parts one after the other; a lone one is not copied."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-def _compare_names(state: Mapping[str, Tensor], expected: set[str]) -> None:
-    for problem, names in (
-        ("lack", expected - state.keys()),
-        ("hold tensors that the network has no place for:", state.keys() - expected),
-    ):
-        if names:
-            shown = ", ".join(sorted(names)[:5])
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            raise WeightsError(f"The weights {problem} {shown}{more}.")
-
-
-def _compare_shapes(own: Mapping[str, Tensor], config: ModelConfig, table: list[Row]) -> None:
-    expected = _shapes(config)
-    for row in table:
-        shape, wanted = own[row.ours].shape, expected[row.ours]
-        if shape != wanted:
-            names = " + ".join(row.theirs)
-            raise WeightsError(
-                f"{row.ours} ({names}) has shape {list(shape)}; the network needs {list(wanted)}."
-            )
-
-
-@cache
-def _shapes(config: ModelConfig) -> dict[str, torch.Size]:
-    """The shape of every tensor of ours."""
-    with torch.device("meta"):
-        model = AlphaFold3(config)
-    return {name: tensor.shape for name, tensor in model.state_dict().items()}

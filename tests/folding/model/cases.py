@@ -3,6 +3,7 @@
 NumPy draws them, so that two programs, or two versions of one, can be filled alike.
 """
 
+import re
 import zlib
 from dataclasses import fields, replace
 from functools import cache
@@ -14,7 +15,7 @@ from torch import Tensor
 from folding.data.features import ATOM_MULTIPLE, Features
 from folding.data.templates import N_TEMPLATES, NO_BIN, TemplateFeatures
 from folding.model.alphafold3 import AlphaFold3
-from folding.model.config import ModelConfig, SamplerConfig
+from folding.model.config import AF3_CODE, ModelConfig, SamplerConfig
 
 REDUCED = ModelConfig(
     c_s=32,
@@ -36,17 +37,38 @@ REDUCED = ModelConfig(
 )
 """Every part of the network, as narrow as Protenix's code allows."""
 
+REDUCED_OPENFOLD3 = replace(
+    REDUCED,
+    c_template_triangle=16,
+    c_template_head=4,
+    n_elements=119,
+    n_atom_slots=23,
+    sampler=SamplerConfig(n_steps=5, ends_at_zero=False),
+    variant=AF3_CODE,
+)
+"""The same, as OpenFold3 0.5 builds it."""
+
 
 @cache
-def random_network(config: ModelConfig, seed: int) -> AlphaFold3:
-    """A network in which no weight, gate or offset is zero; tests share it and leave it alone."""
+def random_network(config: ModelConfig, seed: int, *, tied: bool = False) -> AlphaFold3:
+    """A network in which no weight, gate or offset is zero; tests share it and leave it alone.
+
+    Args:
+        tied: The blocks of a transformer share the LayerNorm of their pairs, as in AF3's code.
+    """
     with torch.device("meta"):
         model = AlphaFold3(config)
     state = {
-        name: random_tensor(name, tensor.shape, seed) for name, tensor in model.state_dict().items()
+        name: random_tensor(tied_name(name) if tied else name, tensor.shape, seed)
+        for name, tensor in model.state_dict().items()
     }
     model.load_state_dict(state, assign=True)
     return model.eval().requires_grad_(False)
+
+
+def tied_name(name: str) -> str:
+    """The name of the first block's LayerNorm of the pairs for all blocks of a transformer."""
+    return re.sub(r"(transformer\.blocks)\.\d+(\.attention\.layer_norm_z)", r"\1.0\2", name)
 
 
 def random_tensor(name: str, shape: torch.Size, seed: int) -> Tensor:
@@ -113,6 +135,27 @@ def random_templates(rng: np.random.Generator, n_tokens: int) -> TemplateFeature
         "frame_mask": frame_mask,
     }
     return TemplateFeatures(**{name: torch.from_numpy(x) for name, x in arrays.items()})
+
+
+def templates_by_token(features: Features, seed: int) -> Features:
+    """The job with templates that know tokens, and pairs where they know both tokens."""
+    rng = np.random.default_rng([seed, 3])
+    there = torch.arange(N_TEMPLATES).unsqueeze(-1) < 2
+    masks = []
+    for _ in range(2):
+        tokens = torch.from_numpy(rng.random((N_TEMPLATES, features.n_tokens)) < 0.8) & there
+        masks.append(tokens.unsqueeze(-1) & tokens.unsqueeze(-2))
+    distance_mask, frame_mask = masks
+    known = random_templates(rng, features.n_tokens)
+    vector = torch.where(frame_mask.unsqueeze(-1), known.unit_vector, 0.0)
+    changed = replace(
+        known,
+        distance_bin=known.distance_bin.where(distance_mask, NO_BIN),
+        unit_vector=vector,
+        distance_mask=distance_mask,
+        frame_mask=frame_mask,
+    )
+    return replace(features, templates=changed)
 
 
 def random_coordinates(seed: int, n_samples: int, n_atoms: int) -> Tensor:

@@ -1,54 +1,41 @@
-"""Every part of the network against what Protenix 2.0.0 computes from the same weights and inputs.
+"""Every part of the network against what other programs compute from the same weights and inputs.
 
-`python -m benchmarks.parity_protenix --golden` writes the reference; `reduced.json` says how.
+`python -m benchmarks.parity_protenix --golden` and `python -m benchmarks.parity_openfold3 --golden`
+write the references; the `reduced.json` beside each says how.
 """
 
-import json
-from dataclasses import asdict
-from functools import cache
-from pathlib import Path
-
-import numpy as np
 import pytest
-from torch import Tensor
 
-from tests.folding.model.cases import REDUCED, n_real_atoms, random_features, random_network
-from tests.folding.model.parts import our_parts
+from tests.folding.model.cases import REDUCED, REDUCED_OPENFOLD3, n_real_atoms
+from tests.folding.model.golden import Golden
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "protenix"
-ORIGIN = json.loads((GOLDEN / "reduced.json").read_text())
-
-
-@cache
-def reference() -> dict[str, np.ndarray]:
-    with np.load(GOLDEN / "reduced.npz") as file:
-        return dict(file)
+PROTENIX = Golden("protenix", REDUCED, by_token=False)
+OPENFOLD3 = Golden("openfold3", REDUCED_OPENFOLD3, by_token=True)
+BOTH = pytest.mark.parametrize("golden", [PROTENIX, OPENFOLD3], ids=lambda golden: golden.name)
 
 
-@cache
-def ours() -> dict[str, Tensor]:
-    seed = ORIGIN["seed"]
-    return our_parts(random_network(REDUCED, seed), random_features(seed, **ORIGIN["job"]), seed)
+@BOTH
+def test_the_reference_was_made_with_this_configuration(golden):
+    assert golden.same_configuration
 
 
-def test_the_reference_was_made_with_this_configuration():
-    assert ORIGIN["config"] == json.loads(json.dumps(asdict(REDUCED)))
+@BOTH
+def test_the_reference_job_is_long_enough_for_the_atom_windows_to_matter(golden):
+    n_atoms = n_real_atoms(golden.features)
+    assert n_atoms > golden.config.n_keys
+    assert n_atoms % golden.config.n_queries, "padding is part of the comparison"
 
 
-def test_the_reference_job_is_long_enough_for_the_atom_windows_to_matter():
-    n_atoms = n_real_atoms(random_features(ORIGIN["seed"], **ORIGIN["job"]))
-    assert n_atoms > REDUCED.n_keys
-    assert n_atoms % REDUCED.n_queries, "padding is part of the comparison"
+def test_the_references_have_every_part():
+    assert PROTENIX.ours.keys() == PROTENIX.theirs.keys()
+    assert OPENFOLD3.ours.keys() - {"contact probabilities"} == OPENFOLD3.theirs.keys()
 
 
-def test_the_reference_has_every_part():
-    assert ours().keys() == reference().keys()
-
-
-@pytest.mark.parametrize("part", sorted(reference()))
+@pytest.mark.parametrize("part", sorted(PROTENIX.theirs))
 def test_a_part_agrees_with_protenix(part):
-    theirs, result = reference()[part], ours()[part].numpy()
-    assert result.shape == theirs.shape
-    scale = np.abs(theirs).max()
-    assert scale > 0.1, "a part that is nearly zero proves nothing"
-    np.testing.assert_allclose(result, theirs, rtol=0, atol=ORIGIN["relative_tolerance"] * scale)
+    PROTENIX.check(part)
+
+
+@pytest.mark.parametrize("part", sorted(OPENFOLD3.theirs))
+def test_a_part_agrees_with_openfold3(part):
+    OPENFOLD3.check(part)
