@@ -10,6 +10,7 @@ from folding.inputs.alignment import read_alignment
 from folding.inputs.bond import AtomRef, Bond
 from folding.inputs.chain import DnaChain, ProteinChain, RnaChain, parse_sequences
 from folding.inputs.fasta import FastaRecord, parse_fasta
+from folding.inputs.files import files_beside
 from folding.inputs.ids import assign_chain_ids
 from folding.inputs.job import Chain, FoldInput
 from folding.inputs.ligand import Ligand
@@ -37,6 +38,7 @@ __all__ = [
     "Template",
     "assign_chain_ids",
     "clean_sequence",
+    "files_beside",
     "parse_fasta",
     "parse_json",
     "parse_sequences",

@@ -1,0 +1,143 @@
+"""Protenix's JSON: any ligand, and bonds that count entities and copies."""
+
+import json
+from typing import Any
+
+import pytest
+
+from folding.errors import InvalidInput
+from folding.inputs import AtomRef, Bond, FoldInput, Ligand, ProteinChain, read_input
+from folding.inputs.reading import dialect_of
+from tests.folding.inputs.examples import data
+
+SEQUENCE = "GCAKFNGLCY"
+
+
+def protein(**changes: Any) -> dict[str, Any]:
+    return {"proteinChain": {"sequence": SEQUENCE, "count": 1, **changes}}
+
+
+def ligand(name: str, count: int = 1) -> dict[str, Any]:
+    return {"ligand": {"ligand": name, "count": count}}
+
+
+def job(*entities: dict[str, Any], **changes: Any) -> str:
+    base = {"name": "job", "sequences": list(entities), "covalent_bonds": []}
+    return json.dumps([{**base, **changes}])
+
+
+def bond(one: tuple[Any, ...], other: tuple[Any, ...]) -> dict[str, Any]:
+    keys = ("entity", "position", "atom", "copy")
+    return {
+        **{f"{key}1": value for key, value in zip(keys, one, strict=False)},
+        **{f"{key}2": value for key, value in zip(keys, other, strict=False)},
+    }
+
+
+def test_entities_copies_and_bonds_are_read():
+    found = read_input(data("covalent_protenix.json"))
+    assert found.chains == (
+        ProteinChain(("A", "B"), SEQUENCE, cyclic=True),
+        Ligand(("C", "D"), ccd=("NAG", "NAG")),
+        Ligand(("E",), smiles="CC(C)Cc1ccc(cc1)C(C)C(=O)O"),
+        Ligand(("F",), ccd=("ZN",)),
+    )
+    assert found.seeds == (101,)
+    # Without copies, each copy of the one is bonded to that of the other; the ring became cyclic.
+    assert found.bonds == (
+        Bond(AtomRef("A", 6, "ND2"), AtomRef("C", 1, "C1")),
+        Bond(AtomRef("B", 6, "ND2"), AtomRef("D", 1, "C1")),
+        Bond(AtomRef("C", 1, "O4"), AtomRef("C", 2, "C1")),
+        Bond(AtomRef("D", 1, "O4"), AtomRef("D", 2, "C1")),
+    )
+    assert FoldInput.from_json(found.to_json()) == found
+
+
+def test_a_job_that_is_not_in_a_list_is_read_too():
+    (document,) = json.loads(data("covalent_protenix.json"))
+    assert read_input(json.dumps(document)) == read_input(data("covalent_protenix.json"))
+
+
+FILES = {
+    "x/atp.sdf": data("alaninate.sdf"),
+    "msas/non_pairing.a3m": f">q\n{SEQUENCE}\n>n\n{SEQUENCE}\n",
+    "msas/pairing.a3m": f">q\n{SEQUENCE}\n",
+}
+
+
+def test_ligands_and_alignments_come_from_files():
+    text = job(
+        protein(msa={"precomputed_msa_dir": "msas/", "pairing_db": "uniref100"}),
+        protein(pairedMsaPath="msas/pairing.a3m", id=["Q"]),
+        ligand("FILE_x/atp.sdf"),
+        covalent_bonds=[bond((1, 2, "SG"), (3, 1, 0)), bond((1, 9, "SG"), ("3", "1", "C3"))],
+    )
+    found = read_input(text, files=FILES.__getitem__)
+    first, second, molecule = found.chains
+    assert (first.msa, first.paired_msa) == tuple(list(FILES.values())[1:])
+    assert second == ProteinChain(("Q",), SEQUENCE, paired_msa=FILES["msas/pairing.a3m"])
+    assert molecule == Ligand(("B",), file=FILES["x/atp.sdf"])
+    assert found.bonds == (
+        Bond(AtomRef("A", 2, "SG"), AtomRef("B", 1, "C1")),
+        Bond(AtomRef("A", 9, "SG"), AtomRef("B", 1, "C3")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "dialect"),
+    [
+        ({"name": "n", "sequences": [protein()], "covalent_bonds": []}, "protenix"),
+        ({"name": "n", "sequences": [ligand("CCO")]}, "protenix"),
+        ({"name": "n", "sequences": [ligand("CCD_NAG_BMA")]}, "protenix"),
+        ({"name": "n", "sequences": [protein(id=["A"])]}, "protenix"),
+        ({"name": "n", "sequences": [protein()]}, "alphafoldserver"),
+        ({"name": "n", "sequences": [ligand("CCD_NAG")]}, "alphafoldserver"),
+        ({"dialect": "alphafoldserver", "sequences": [protein(id="A")]}, "alphafoldserver"),
+        ({"name": "n", "sequences": [{"ligand": {"ccdCodes": ["ATP"]}}]}, "alphafold3"),
+        ({"dialect": "alphafold3", "sequences": [protein()]}, "alphafold3"),
+        ({"sequences": "x"}, "alphafold3"),
+        (None, "alphafold3"),
+    ],
+)
+def test_the_dialects_are_told_apart(document, dialect):
+    assert dialect_of(document) == dialect
+
+
+def bonded(*bonds: dict[str, Any]) -> str:
+    return job(protein(count=2), ligand("CCD_NAG", 3), ligand("CCO"), covalent_bonds=list(bonds))
+
+
+CASES = {
+    "constraint": (job(protein(), constraint={"pocket": {}}), "", "“constraint” asks for contacts"),
+    "epitopes": (job(protein(), epitopes=[1]), "", "“epitopes” asks for an epitope"),
+    "templates": (job(protein(templatesPath="x")), "", "“templatesPath” asks for templates"),
+    "glycans": (job(protein(glycans=[{}])), "", "“glycans” asks for glycans by name"),
+    "unknown key": (job(protein(), name2=1), "", "“name2” is not part of the protenix dialect"),
+    "no name": (job(protein(), name=None), "name", "“name” must be text"),
+    "PDB": (job(ligand("FILE_a.pdb")), "chains.0.file", "PDB files hold no bond orders"),
+    "file": (job(ligand("FILE_a.sdf")), "chains.0.file", "cannot be read from here"),
+    "MSA": (job(protein(unpairedMsaPath="x")), "chains.0.msa", "cannot be read from here"),
+    "MSA folder": (
+        job(protein(msa={"precomputed_msa_dir": "x"})),
+        "chains.0.msa",
+        "cannot be read from here",
+    ),
+    "MSA key": (job(protein(msa={"dir": "x"})), "chains.0.msa", "“dir” is not part of"),
+    "SMILES": (job(protein(), ligand("C1CC")), "chains.1.smiles", "cannot be read as SMILES"),
+    "ids": (job(protein(id=["A", "B"])), "chains.0.ids", "there are 2 ids for 1 copies"),
+    "bond entity": (bonded(bond((4, 1, "N"), (2, 1, "C1"))), "bonds.0", "from 1 to 3, not “4”"),
+    "bond copy": (bonded(bond((1, 1, "N", 3), (2, 1, "C1", 1))), "bonds.0", "from 1 to 2, not “3”"),
+    "bond copies": (bonded(bond((1, 1, "N"), (2, 1, "C1"))), "bonds.0", "there are 2 and 3 copies"),
+    "bond index": (bonded(bond((1, 1, 0, 1), (2, 1, "C1", 1))), "bonds.0", "ligands from files"),
+    "bond SMILES": (bonded(bond((1, 1, "N", 1), (3, 1, "C1", 1))), "bonds.0", "have no names"),
+    "bond key": (bonded({"entity1": 1}), "bonds.0", "“position” of a bond must be"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_cannot_be_done_is_refused_by_name(case):
+    text, place, said = CASES[case]
+    with pytest.raises(InvalidInput) as caught:
+        read_input(text)
+    assert said in str(caught.value)
+    assert caught.value.field.startswith(place)
