@@ -4,12 +4,13 @@ import gzip
 import lzma
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from folding.errors import InvalidInput
 from folding.inputs.text import quoted
 
 MAX_FILE_BYTES = 50_000_000
-_OPEN = {".gz": gzip.open, ".xz": lzma.open}
+_OPEN: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
 _PACKED = {".zst", ".zstd", ".bz2", ".zip"}
 
 
