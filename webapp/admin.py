@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 
-from webapp.models import Job, Prediction
+from webapp.models import Job, Prediction, WeightsDownload
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -25,7 +25,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 class JobAdmin(ReadOnlyAdmin):
     """Who asked for what, where it stands, and which worker has it."""
 
-    list_display = ["name", "owner", "status", "stage", "percent", "attempt", "worker"]
+    list_display = ["name", "owner", "model", "status", "stage", "percent", "attempt", "worker"]
     list_filter = ["status"]
     search_fields = ["name", "id", "owner__username"]
     date_hierarchy = "created_at"
@@ -37,3 +37,11 @@ class PredictionAdmin(ReadOnlyAdmin):
 
     list_display = ["job", "seed", "sample", "rank", "ranking_score", "mean_plddt", "ptm"]
     list_select_related = ["job"]
+
+
+@admin.register(WeightsDownload)
+class WeightsDownloadAdmin(ReadOnlyAdmin):
+    """Who asked for which weights, and how far they are."""
+
+    list_display = ["name", "requested_by", "status", "stage", "attempt", "worker"]
+    list_filter = ["status"]

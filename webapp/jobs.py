@@ -50,6 +50,7 @@ def submit(
         name=fold_input.name,
         fold_input=fold_input.to_json(),
         options=asdict(options),
+        model=options.model,
         n_tokens=fold_input.n_tokens,
         estimate_seconds=estimate.seconds,
         estimate_bytes=estimate.bytes,

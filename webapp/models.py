@@ -1,4 +1,7 @@
-"""The rows: a Job is one person's request and its fate, a Prediction is one sample of its answer.
+"""The rows: jobs, their predictions, and downloads of weights.
+
+A Job is one person's request and its fate, a Prediction is one sample of its answer, and a
+WeightsDownload is a model's way onto this machine.
 
 The row is the truth, events are hints. Nobody assigns `status` and saves: `webapp/jobs.py` moves it
 by compare-and-set, fenced by `attempt`, so that a worker that was given up can never overwrite its
@@ -81,6 +84,8 @@ class Job(models.Model):
     """`FoldInput.to_json()`."""
     options = models.JSONField(default=dict)
     """The fields of `FoldOptions`."""
+    model = models.CharField(max_length=64, default="small")
+    """Name of the weights, as in the options: for lists, filters, and jobs to come."""
     n_tokens = models.PositiveIntegerField()
     estimate_seconds = models.FloatField(null=True, blank=True)
     estimate_bytes = models.BigIntegerField(null=True, blank=True)
@@ -143,3 +148,43 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"seed {self.seed} sample {self.sample}"
+
+
+class WeightsDownload(models.Model):
+    """One model's way onto this machine. A model has one row, whoever asks for it how often."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="weights_downloads",
+    )
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    stage = models.CharField(max_length=12, blank=True)
+    """`downloading`, `checking` or `converting`, while it runs."""
+    done_bytes = models.BigIntegerField(default=0)
+    total_bytes = models.BigIntegerField(default=0)
+
+    attempt = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=200, blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    enqueued_at = models.DateTimeField(null=True, blank=True)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in FINISHED
+
+    @property
+    def percent(self) -> float:
+        return 100.0 * self.done_bytes / self.total_bytes if self.total_bytes else 0.0

@@ -7,16 +7,18 @@ Pure: no Django, no broker, no clock but the one it is given. Behaviour comes in
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from folding import cost, progress
+from folding.errors import WeightsError
 from folding.inputs import FoldInput, FoldOptions, ProteinChain
 from folding.outputs import write_outputs
 from folding.prediction import Prediction
+from folding.weights.store import Facts, Store, not_here
 from webapp.live.events import ContactMap, Event, Frame, Level, LogLine, Progress, SampleReady
 from webapp.live.frames import coordinate_bytes, probability_bytes
 from webapp.meter import Meter
@@ -78,15 +80,101 @@ def fold_with(model: AlphaFold3, fold_input: FoldInput, options: FoldOptions) ->
     return lambda hear: fold(fold_input, model=model, options=options, report=hear)
 
 
-def load_model(name: str) -> AlphaFold3:
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory: its network, its weights' checksum, and the bytes that they fill."""
+
+    network: AlphaFold3
+    sha256: str
+    bytes: int
+
+
+def load_model(name: str, store: Store) -> Loaded:
     """The model with its trained weights.
 
     Raises:
-        FoldingError: no such weights here.
+        WeightsError: its weights are not here, or damaged.
     """
     from folding.weights import own
 
-    return own.load(name)
+    model = store.model(name)
+    if not store.is_here(name):
+        raise WeightsError(not_here(name))
+    network = own.load_file(store.path(name), model.config)
+    return Loaded(network, store.sha256(name), store.size(name))
+
+
+class Models:
+    """The models that this process keeps in memory: as many of the last ones as a budget allows.
+
+    Args:
+        budget_bytes: A fifth of this machine's memory by default. The last model is always kept.
+    """
+
+    def __init__(self, store: Store, *, budget_bytes: int | None = None) -> None:
+        self._store = store
+        self._budget = budget_bytes if budget_bytes is not None else cost.usable_memory() // 5
+        self._loaded: dict[str, Loaded] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those in memory, the last one used at the end."""
+        return tuple(self._loaded)
+
+    def get(self, name: str) -> Loaded:
+        """The model, from memory or from its file; one that was replaced is loaded anew.
+
+        Raises:
+            WeightsError: its weights are not here, or damaged.
+        """
+        kept = self._loaded.pop(name, None)
+        if kept is None or not self._is_current(name, kept):
+            if self._store.is_here(name):
+                self._make_room(self._store.size(name))
+            kept = load_model(name, self._store)
+            rehearse(kept.network)
+        self._loaded[name] = kept
+        return kept
+
+    def _is_current(self, name: str, kept: Loaded) -> bool:
+        """Whether the file is still the one that was loaded; what ships stays as it is."""
+        here = self._store.is_here(name)
+        return here and (self._store.model(name).ships or kept.sha256 == self._store.sha256(name))
+
+    def _make_room(self, n_bytes: int) -> None:
+        """Lets go of those that were not used for longest until the next one fits."""
+        while self._loaded and n_bytes + sum(m.bytes for m in self._loaded.values()) > self._budget:
+            del self._loaded[next(iter(self._loaded))]
+
+
+def fetch_weights(
+    name: str,
+    store: Store,
+    *,
+    mirrors: Sequence[str],
+    report: Callable[[Any, int, int], None],
+) -> None:
+    """Downloads a model of the catalogue and makes it loadable.
+
+    Raises:
+        FoldingError: it did not come, or is not what it should be; or `report` said so.
+    """
+    from folding.weights.fetch import pull
+
+    pull(name, store, mirrors=mirrors, report=report)
+
+
+def import_weights(
+    path: Path, store: Store, *, name: str | None, report: Callable[[Any, int, int], None]
+) -> Facts:
+    """Makes a checkpoint that somebody has loadable, under its own name or this one.
+
+    Raises:
+        FoldingError: it is no checkpoint that fits a network, or the name is taken.
+    """
+    from folding.weights.fetch import import_file
+
+    return import_file(path, store, name=name, report=report)
 
 
 def rehearse(model: AlphaFold3) -> None:
@@ -97,17 +185,15 @@ def rehearse(model: AlphaFold3) -> None:
 
 
 def saver(
-    folder: Path, fold_input: FoldInput, options: FoldOptions
+    folder: Path, fold_input: FoldInput, options: FoldOptions, *, weights_sha256: str
 ) -> Callable[[Predictions], None]:
     """A `save` that writes the artifacts of this fold into a folder that exists."""
 
     def save(predictions: Predictions) -> None:
-        from folding.weights.own import OwnWeights
-
         manifest = {
             "options": asdict(options),
             "seeds": list(fold_input.seeds),
-            "weights_sha256": OwnWeights(options.model).hash,
+            "weights_sha256": weights_sha256,
         }
         write_outputs(
             folder,

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import path, re_path
 
-from webapp.live.consumers import DashboardConsumer, JobConsumer
+from webapp.live.consumers import DashboardConsumer, JobConsumer, ModelsConsumer
 
 
 async def nobody_here(scope: Any, receive: Any, send: Any) -> Any:
@@ -16,5 +16,6 @@ async def nobody_here(scope: Any, receive: Any, send: Any) -> Any:
 websocket_urlpatterns: list[Any] = [
     path("ws/jobs/<uuid:job_id>/", JobConsumer.as_asgi()),  # type: ignore[arg-type]
     path("ws/dashboard/", DashboardConsumer.as_asgi()),  # type: ignore[arg-type]
+    path("ws/models/", ModelsConsumer.as_asgi()),  # type: ignore[arg-type]
     re_path(r"", nobody_here),
 ]

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import redis
@@ -98,6 +98,7 @@ def serve(options: argparse.Namespace, *, data_dir: Path) -> int:
         # After the first page: torch takes a core for a second or two while it is loaded.
         if "worker" in options.roles and not supervisor.is_ending:
             supervisor.add(_worker())
+            supervisor.add(_fetcher())
         supervisor.watch(every(SWEEP_SECONDS, _sweep))
         say("Stopping.")
     finally:
@@ -172,17 +173,33 @@ def _worker() -> Program:
         "--loglevel": env_text("LOG_LEVEL", "warning").upper(),
         "--hostname": f"fold-{os.getpid()}@%h",
     }
+    return _celery(
+        "worker",
+        options,
+        OMP_WAIT_POLICY="passive",
+        OMP_NUM_THREADS=env_text("OMP_NUM_THREADS", str(usable_cores())),
+    )
+
+
+def _fetcher() -> Program:
+    """Downloads weights beside the folds; its child ends after each and gives its memory back."""
+    queue = env_text("FOLDSTREAM_QUEUE", "fold")
+    options = {
+        "--pool": "prefork",
+        "--concurrency": "1",
+        "--max-tasks-per-child": "1",
+        "--queues": f"{queue}-weights",
+        "--loglevel": env_text("LOG_LEVEL", "warning").upper(),
+        "--hostname": f"weights-{os.getpid()}@%h",
+    }
+    return _celery("fetcher", options, OMP_WAIT_POLICY="passive", OMP_NUM_THREADS="1")
+
+
+def _celery(role: str, options: Mapping[str, str], **environment: str) -> Program:
     words = (word for pair in options.items() for word in pair)
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-    return Program(
-        "worker",
-        (sys.executable, "-m", "celery", "-A", "webapp.celery", "worker", *words, *quiet),
-        environment={
-            "OMP_WAIT_POLICY": "passive",
-            "OMP_NUM_THREADS": env_text("OMP_NUM_THREADS", str(usable_cores())),
-        },
-        quiet=True,
-    )
+    command = (sys.executable, "-m", "celery", "-A", "webapp.celery", "worker", *words, *quiet)
+    return Program(role, command, environment=environment, quiet=True)
 
 
 def _submit_example() -> None:

@@ -14,6 +14,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # Where everything that must outlive a restart is kept: database, broker log, artifacts.
 DATA_DIR = env_folder("FOLDSTREAM_DATA", BASE_DIR / "var")
 
+# Weights that were downloaded or imported; mirrors hold the published files under their names.
+WEIGHTS_DIR = Path(env_text("FOLDSTREAM_WEIGHTS", str(DATA_DIR / "weights"))).expanduser().resolve()
+WEIGHTS_MIRRORS = env_list("FOLDSTREAM_WEIGHTS_MIRRORS")
+
 DEBUG = env_bool("DEBUG", False)
 SECRET_KEY = env_secret("SECRET_KEY", file=DATA_DIR / "secret_key")
 
@@ -171,6 +175,8 @@ REDIS_URL = env_text("REDIS_URL") or broker.embedded_url(DATA_DIR)
 CELERY_BROKER_URL = broker.celery_url(REDIS_URL)
 # Dragonfly in cluster mode wants its queues in braces: FOLDSTREAM_QUEUE={fold}
 CELERY_TASK_DEFAULT_QUEUE = env_text("FOLDSTREAM_QUEUE", "fold")
+# Downloads of weights must not wait for folds, nor folds for them.
+WEIGHTS_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-weights"
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True

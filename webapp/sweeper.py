@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import socket
 from datetime import timedelta
+from typing import Any
 
 import psutil
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from webapp import jobs, queue, storage
-from webapp.models import Job, Status
+from webapp import downloads, jobs, queue, storage
+from webapp.models import Job, Status, WeightsDownload
 
 PATIENCE = timedelta(seconds=5)
 RESEND_AFTER = timedelta(seconds=60)
@@ -22,6 +24,7 @@ RESEND_AFTER = timedelta(seconds=60)
 def sweep() -> None:
     """Requeues jobs of dead workers, sends lost tasks again, removes files of nobody."""
     give_back_lost_jobs()
+    give_back_lost_downloads()
     send_lost_tasks()
     remove_orphans()
 
@@ -35,12 +38,25 @@ def give_back_lost_jobs() -> None:
             jobs.give_back(job, crashed=True)
 
 
+def give_back_lost_downloads() -> None:
+    """Does the same for downloads of weights."""
+    now = timezone.now()
+    for row in downloads.running():
+        has_expired = row.lease_until is not None and row.lease_until < now
+        if has_expired or _died_here(row.worker):
+            downloads.give_back(row, crashed=True)
+
+
 def send_lost_tasks() -> None:
-    """Sends the tasks of queued jobs again while the broker holds none, once a minute each."""
-    waiting = _overdue()
+    """Sends the tasks of queued rows again while the broker holds none, once a minute each."""
+    waiting = _overdue(Job.objects.all())
     if waiting.exists() and queue.waiting() == 0:
         for job_id in waiting.values_list("pk", flat=True):
             queue.send(job_id)
+    fetches = _overdue(WeightsDownload.objects.all())
+    if fetches.exists() and queue.waiting(settings.WEIGHTS_QUEUE) == 0:
+        for name in fetches.values_list("pk", flat=True):
+            queue.send_fetch(name)
 
 
 def remove_orphans() -> None:
@@ -52,11 +68,11 @@ def remove_orphans() -> None:
     )
 
 
-def _overdue() -> QuerySet[Job]:
+def _overdue(rows: QuerySet[Any]) -> QuerySet[Any]:
     now = timezone.now()
     never_sent = Q(enqueued_at=None, created_at__lt=now - PATIENCE)
     sent_long_ago = Q(enqueued_at__lt=now - RESEND_AFTER)
-    queued = Job.objects.filter(status=Status.QUEUED)
+    queued = rows.filter(status=Status.QUEUED)
     return queued.filter(never_sent | sent_long_ago).order_by("created_at")
 
 

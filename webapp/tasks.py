@@ -12,25 +12,32 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
-from celery.signals import worker_process_init, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    worker_init,
+    worker_process_init,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
+from django.conf import settings
 
 from folding.errors import Cancelled, FoldingError
 from folding.inputs import FoldInput, FoldOptions
-from webapp import jobs, lease, storage
+from webapp import downloads, jobs, lease, storage
 from webapp.caretaker import Caretaker
 from webapp.celery import app
 from webapp.jobs import NotYours
 from webapp.live import publisher
 from webapp.live.events import Event, Progress
 from webapp.models import Job, Prediction
-from webapp.queue import FOLD_TASK
+from webapp.queue import FETCH_TASK, FOLD_TASK
 
 if TYPE_CHECKING:
-    from folding.model.alphafold3 import AlphaFold3
-    from webapp.pipeline import Outcome
+    from webapp.pipeline import Loaded, Models, Outcome
 
 logger = logging.getLogger(__name__)
 LAST_WORDS_SECONDS = 3.0
+FETCHER = "weights-"
 OUT_OF_MEMORY = (
     "The fold needs more memory than this machine has: try fewer residues or fewer samples."
 )
@@ -81,14 +88,15 @@ def compute(job: Job, held: lease.Lease) -> Outcome:
     from webapp import pipeline
 
     fold_input, options = FoldInput.from_json(job.fold_input), FoldOptions(**job.options)
-    if _model.cache_info().currsize == 0:
-        jobs.say(job, "info", "Loading the model into memory.")
+    if options.model not in models().names:
+        jobs.say(job, "info", f"Loading the model {options.model} into memory.")
+    loaded = model(options.model)
     folder = storage.draft(job.pk, attempt=job.attempt)
     return pipeline.run(
         fold_input,
         options,
-        fold=pipeline.fold_with(model(options.model), fold_input, options),
-        save=pipeline.saver(folder, fold_input, options),
+        fold=pipeline.fold_with(loaded.network, fold_input, options),
+        save=pipeline.saver(folder, fold_input, options, weights_sha256=loaded.sha256),
         report=functools.partial(tell, job, held),
     )
 
@@ -141,6 +149,8 @@ _caretakers: list[Caretaker] = []
 @worker_ready.connect
 def begin_to_care(sender: Any, **signal: Any) -> None:
     """The worker has started: looks after its child, the queue and the machine panel."""
+    if is_fetcher(sender.hostname):
+        return
     _caretakers.append(Caretaker(sender.hostname))
     _caretakers[-1].begin()
 
@@ -157,33 +167,74 @@ def leave_in_order(**signal: Any) -> None:
     """The worker's child has stopped: whatever it was folding goes back into the queue."""
     while _caretakers:
         _caretakers.pop().end()
+    if is_fetcher(_node[-1] if _node else ""):
+        downloads.give_back_all(_node[-1])
+        publisher.flush(timeout_seconds=LAST_WORDS_SECONDS)
 
 
-# The model in memory ----------------------------------------------------------------------------
+# The models in memory ---------------------------------------------------------------------------
 
 _loading = threading.Lock()
 
 
-def model(name: str) -> AlphaFold3:
-    """The model with its trained weights, loaded once per process."""
+def model(name: str) -> Loaded:
+    """The model with its trained weights, kept in memory for the next job.
+
+    Raises:
+        FoldingError: its weights are not here, or damaged.
+    """
     with _loading:
-        return _model(name)
+        return models().get(name)
 
 
-@functools.lru_cache(maxsize=1)
-def _model(name: str) -> AlphaFold3:
+@functools.cache
+def models() -> Models:
+    """The models of this process."""
     from webapp import pipeline
 
-    loaded = pipeline.load_model(name)
-    pipeline.rehearse(loaded)
-    return loaded
+    return pipeline.Models(downloads.store())
+
+
+@worker_init.connect
+def remember_node(sender: Any, **signal: Any) -> None:
+    """What kind of worker this is, for the children that it will fork."""
+    _node.append(sender.hostname)
+
+
+_node: list[str] = []
 
 
 @worker_process_init.connect
 def warm_up(**signal: Any) -> None:
-    """Loads torch and the model while the child waits for its first job."""
-    threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+    """Loads torch and the model while the child of a worker that folds waits for its first job."""
+    if not is_fetcher(_node[-1] if _node else ""):
+        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
 
 
 def _warm_up() -> None:
     model(FoldOptions().model)
+
+
+# Weights ----------------------------------------------------------------------------------------
+
+
+def is_fetcher(node: str) -> bool:
+    """Whether a worker of this name fetches weights instead of folding."""
+    return node.startswith(FETCHER)
+
+
+@app.task(name=FETCH_TASK, bind=True)
+def fetch(task: Task[Any, Any], name: str) -> None:
+    """Downloads and converts the weights of this name, if that still waits to be started."""
+    from webapp import pipeline
+
+    row = downloads.start(name, worker=worker_name(task.request.hostname or FETCHER))
+    if row is not None:
+        mirrors = settings.WEIGHTS_MIRRORS
+        downloads.work_on(
+            row,
+            lambda report: pipeline.fetch_weights(
+                name, downloads.store(), mirrors=mirrors, report=report
+            ),
+        )
+        publisher.flush(timeout_seconds=LAST_WORDS_SECONDS)

@@ -26,7 +26,11 @@ urlpatterns = [
     path(f"{_JOB}archive.zip", results.archive, name="job_archive"),
     path(_SAMPLE, results.sample, name="job_sample"),
     path(f"{_SAMPLE}<str:kind>", results.frames, name="job_frames"),
-    path("models/<slug:name>/", models.card, name="model_card"),
+    path("models/", models.shelves, name="models"),
+    path("models/<str:name>/", models.card, name="model_card"),
+    path("models/<str:name>/download/", models.download, name="model_download"),
+    path("models/<str:name>/cancel/", models.cancel, name="model_cancel"),
+    path("models/<str:name>/remove/", models.remove, name="model_remove"),
     path("start/", accounts.start, name="start"),
     path("healthz/", health.health, name="health"),
     # The local user is the only one without a password, and stays so.

@@ -51,7 +51,10 @@ function askFirst(event) {
   event.stopImmediatePropagation();
   dialog.querySelector("#confirm-title").textContent = words.confirm;
   dialog.querySelector("#confirm-text").textContent = words.confirmText ?? "";
-  dialog.querySelector("#confirm-yes").textContent = words.confirmYes ?? "Yes";
+  dialog.querySelector("#confirm-no").textContent = words.confirmNo ?? "Keep it";
+  const yes = dialog.querySelector("#confirm-yes");
+  yes.textContent = words.confirmYes ?? "Yes";
+  yes.className = `button ${words.confirmKind ?? "danger"}`;
   dialog.returnValue = "";
   dialog.addEventListener("close", () => sendAnswered(form, submitter, dialog), { once: true });
   dialog.showModal();

@@ -228,7 +228,7 @@ def test_a_failure_to_save_is_passed_on():
 
 def test_the_saver_writes_the_artifacts(tmp_path):
     given = making.fold_input(name="My protein")
-    pipeline.saver(tmp_path, given, OPTIONS)((making.prediction(),))
+    pipeline.saver(tmp_path, given, OPTIONS, weights_sha256="0" * 64)((making.prediction(),))
     names = {path.name for path in tmp_path.iterdir()}
     assert {f"{given.slug}_seed-1_sample-0_model.cif", "ranking_scores.csv"} <= names
     manifest = json.loads((tmp_path / "manifest.json").read_text())

@@ -25,7 +25,8 @@ def folds(monkeypatch):
     """Replaces the fold by a function of `hear`; the rest of the way is the product's."""
 
     def use(fold):
-        monkeypatch.setattr(tasks, "model", lambda name: None)
+        loaded = pipeline.Loaded(network=None, sha256="0" * 64, bytes=0)
+        monkeypatch.setattr(tasks, "model", lambda name: loaded)
         monkeypatch.setattr(pipeline, "fold_with", lambda *_: fold)
 
     return use
@@ -206,4 +207,4 @@ def test_unknown_weights_fail_in_words(user):
     options = {**vars(making.FoldOptions(n_samples=1)), "model": "huge"}
     tasks.fold.apply(args=[str(making.job(user, options=options).pk)], throw=True)
     assert row().status == "failed"
-    assert "no weights 'huge'" in row().error
+    assert "no model called huge here" in row().error

@@ -1,4 +1,4 @@
-"""The two sockets: a job's page, and a dashboard.
+"""The three sockets: a job's page, a dashboard, and the models.
 
 A consumer checks whose page it is, shows the row, and then pumps its mailbox into the socket, at
 most ten times a second. What the page may see is asked of the same queryset as over HTTP. The
@@ -120,6 +120,35 @@ class DashboardConsumer(AsyncWebsocketConsumer):
             return shown
         waiting = database_sync_to_async(page.queued, thread_sensitive=False)
         return [*shown, *await waiting()]
+
+
+class ModelsConsumer(AsyncWebsocketConsumer):
+    """The models and their downloads, for everybody who has signed in."""
+
+    talk: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        user: Any = self.scope["user"]
+        await self.accept()
+        if user.is_authenticated:
+            self.talk = _started(self, self._live())
+        else:
+            await _refuse(self)
+
+    async def disconnect(self, code: int) -> None:
+        if self.talk is not None:
+            await hub.cancel(self.talk)
+
+    async def _live(self) -> None:
+        mailbox = Mailbox()
+        async with _listening(streams.WEIGHTS, dashboard.WeightsPage(), mailbox) as feed:
+            await _catch_up(self, feed, mailbox, since="$")
+            await _send(self, [*await feed.state(""), dashboard.READY])
+            pace = Pace()
+            while True:
+                messages, _ = await _next(self, mailbox)
+                await _send(self, messages)
+                await pace.rest()
 
 
 class Pace:

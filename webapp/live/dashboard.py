@@ -1,4 +1,4 @@
-"""What hints mean to a dashboard: the rows of its owner's jobs, and the machine panel.
+"""What hints mean to pages about many things: jobs, the machine panel, models.
 
 A dashboard needs no look back: it is shown the rows as they are when it connects. Its messages
 therefore carry no id, and a newer one about the same thing replaces an older one.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from webapp import monitor
+from webapp import monitor, shelf
 from webapp.live import fragments
 from webapp.live.messages import Entry, Message, packed, text
 from webapp.models import Job, Status
@@ -19,6 +19,8 @@ from webapp.models import Job, Status
 NEWEST = 50
 READING = "reading"
 QUEUE = "queue"
+READY = Message(id="", kind="ready", events=(text({"kind": "ready"}),))
+"""Says that the page is current from now on, where there is nothing else to say."""
 
 
 class UserPage:
@@ -60,6 +62,26 @@ class MachinePage:
         panel = packed([fragments.machine(monitor.snapshot())])
         events = (text({"kind": "machine"}),)
         return [Message(id="", kind="machine", slot="machine", fragments=panel, events=events)]
+
+
+class WeightsPage:
+    """The models, and how far their downloads are."""
+
+    def build(self, entries: Sequence[Entry]) -> list[Message]:
+        """The models that the hints name, each once, as they are now."""
+        hints = (json.loads(fields[b"data"]) for _, fields in entries if b"data" in fields)
+        names = dict.fromkeys(hint["name"] for hint in hints)
+        return [self._message(name) for name in names if shelf.known(name)]
+
+    def snapshot(self, since: str) -> list[Message]:
+        """All models whose download was ever asked for."""
+        return [self._message(name) for name in shelf.asked_for()]
+
+    def _message(self, name: str) -> Message:
+        parts = packed([fragments.model(shelf.item(name))])
+        events = (text({"kind": "weights", "name": name}),)
+        slot = f"weights-{name}"
+        return Message(id="", kind="weights", slot=slot, fragments=parts, events=events)
 
 
 def _row(job: Job, change: str) -> Message:

@@ -114,5 +114,11 @@ def machine(readings: Any) -> Fragment:
     return Fragment("machine", render_to_string("jobs/list/machine.html", {"machine": readings}))
 
 
+def model(item: Any) -> Fragment:
+    """A model's card on the Models page."""
+    html = render_to_string("models/item.html", {"item": item})
+    return Fragment(item.element, html)
+
+
 def _html(name: str, **context: Any) -> str:
     return render_to_string(f"jobs/live/{name}.html", context)

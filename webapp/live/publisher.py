@@ -265,6 +265,19 @@ def reading_taken() -> None:
     _machine_hint("reading")
 
 
+def weights_changed(name: str) -> None:
+    """Tells all Models pages to look at this model again."""
+    publish_item(
+        Item(
+            stream=streams.WEIGHTS,
+            fields={"kind": "weights", "data": json.dumps({"name": name})},
+            slot=name,
+            max_entries=streams.MAX_HINTS,
+            lifetime_seconds=streams.HINT_LIFETIME_SECONDS,
+        )
+    )
+
+
 def _machine_hint(kind: str) -> None:
     publish_item(
         Item(

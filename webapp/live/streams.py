@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 MACHINE = "machine"
+WEIGHTS = "weights"
 TIMEOUT_SECONDS = 2.0
 MAX_ENTRIES = 10_000
 JOB_LIFETIME_SECONDS = 7 * 24 * 3600

@@ -9,8 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from folding.errors import InvalidInput
+from folding.errors import InvalidInput, WeightsError
 from folding.inputs import FoldInput, FoldOptions, read_input
+from webapp import downloads
 from webapp.live.events import Event, LogLine, Progress
 
 BAR = "{desc:<32} {percentage:3.0f}% |{bar}| {elapsed}"
@@ -25,21 +26,19 @@ class Command(BaseCommand):
         parser.add_argument("input", type=Path, help="FASTA, a bare sequence, or AlphaFold 3 JSON")
         parser.add_argument("--out", type=Path, help="folder for the results (default: the name)")
         parser.add_argument("--seeds", type=seed_list, help="comma-separated, for example 1,2,3")
-        parser.add_argument("--samples", type=int, default=FoldOptions.n_samples)
-        parser.add_argument("--recycles", type=int, default=FoldOptions.n_recycles)
-        parser.add_argument("--steps", type=int, default=FoldOptions.n_steps)
-        parser.add_argument("--model", default=FoldOptions.model, help="name of the weights")
+        own = "default: the model's own"
+        parser.add_argument("--samples", type=int, help=own)
+        parser.add_argument("--recycles", type=int, help=own)
+        parser.add_argument("--steps", type=int, help=own)
+        parser.add_argument(
+            "--model", default=FoldOptions.model, help="see: manage.py weights list"
+        )
 
     def handle(self, *args: Any, **words: Any) -> None:
         try:
             fold_input = self._read(words["input"], seeds=words["seeds"])
-            options = FoldOptions(
-                n_samples=words["samples"],
-                n_recycles=words["recycles"],
-                n_steps=words["steps"],
-                model=words["model"],
-            )
-        except InvalidInput as error:
+            options = _options(words)
+        except (InvalidInput, WeightsError) as error:
             raise CommandError(str(error)) from None
         folder = words["out"] or Path(fold_input.slug)
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,18 +57,37 @@ class Command(BaseCommand):
     def _fold(self, fold_input: FoldInput, options: FoldOptions, *, folder: Path) -> None:
         from webapp import pipeline
 
-        model = pipeline.load_model(options.model)
+        try:
+            loaded = pipeline.load_model(options.model, downloads.store())
+        except WeightsError as error:
+            raise CommandError(str(error)) from None
         with tqdm(total=100.0, bar_format=BAR) as bar:
             outcome = pipeline.run(
                 fold_input,
                 options,
-                fold=pipeline.fold_with(model, fold_input, options),
-                save=pipeline.saver(folder, fold_input, options),
+                fold=pipeline.fold_with(loaded.network, fold_input, options),
+                save=pipeline.saver(folder, fold_input, options, weights_sha256=loaded.sha256),
                 report=Narration(bar),
             )
             bar.update(100.0 - bar.n)
         self.stdout.write(table(outcome.predictions))
         self.stdout.write(f"{len(list(folder.iterdir()))} files in {folder}")
+
+
+def _options(words: dict[str, Any]) -> FoldOptions:
+    """What was asked for, and the model's own defaults for the rest.
+
+    Raises:
+        InvalidInput: a number out of its range.
+        WeightsError: no such model.
+    """
+    model = downloads.store().model(words["model"])
+    given = {"n_samples": "samples", "n_recycles": "recycles", "n_steps": "steps"}
+    numbers = {
+        option: getattr(model, option) if words[word] is None else words[word]
+        for option, word in given.items()
+    }
+    return FoldOptions(model=model.name, **numbers)
 
 
 class Narration:

@@ -33,13 +33,13 @@ class Command(BaseCommand):
 def fold_villin() -> Prediction:
     """The best of a few samples by the model that ships."""
     from folding.inputs import FoldInput, FoldOptions, ProteinChain
-    from webapp import pipeline
+    from webapp import downloads, pipeline
 
     chain = ProteinChain(("A",), BY_SLUG["villin"].sequence)
     given = FoldInput(BY_SLUG["villin"].name, (chain,), seeds=SEEDS)
     options = FoldOptions(n_steps=N_STEPS)
-    model = pipeline.load_model(options.model)
-    return pipeline.fold_with(model, given, options)(lambda event: None)[0]
+    loaded = pipeline.load_model(options.model, downloads.store())
+    return pipeline.fold_with(loaded.network, given, options)(lambda event: None)[0]
 
 
 def recording(prediction: Prediction) -> dict[str, Any]:
