@@ -38,6 +38,10 @@ class Cancelled(FoldingError):
     """The job was cancelled."""
 
 
+class Paused(FoldingError):
+    """The job was paused; what is done is kept."""
+
+
 class WeightsError(FoldingError, ValueError):
     """The weights do not fit the network."""
 

@@ -1,6 +1,7 @@
 """From what to fold to predictions: the whole story on one screen."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -8,23 +9,50 @@ from jaxtyping import Float32
 from torch import Tensor
 from torch.nn import functional
 
+from folding.checkpoint import (
+    Checkpoint,
+    NoCheckpoint,
+    SampleState,
+    TrunkState,
+    find_sample,
+    find_trunk,
+    keep_sample,
+    keep_trunk,
+)
 from folding.chemistry.residues import SYMBOLS, standard_residues
 from folding.confidence import Confidence, HeadLogits, assess
 from folding.data.features import Features, featurize
 from folding.data.msa import msa_features
 from folding.data.tokens import Tokens, tokenize
+from folding.errors import Paused
 from folding.inputs import FoldInput, FoldOptions
 from folding.model.alphafold3 import AlphaFold3
 from folding.model.diffusion import DiffusionContext, Trunk
 from folding.prediction import Prediction
-from folding.progress import RecycleDone, Report, SampleDone, StageStarted, StepDone
+from folding.progress import (
+    BlockDone,
+    Event,
+    Note,
+    RecycleDone,
+    Report,
+    SampleDone,
+    StageStarted,
+    StepDone,
+)
 from folding.sampler import Step, sample
 from folding.structure.geometry import superposition
 from folding.structure.structure import Structure
 
+NOTHING = NoCheckpoint()
+
 
 def fold(
-    fold_input: FoldInput, *, model: AlphaFold3, options: FoldOptions, report: Report
+    fold_input: FoldInput,
+    *,
+    model: AlphaFold3,
+    options: FoldOptions,
+    report: Report,
+    checkpoint: Checkpoint = NOTHING,
 ) -> tuple[Prediction, ...]:
     """All samples of all seeds, the highest ranking score first.
 
@@ -32,19 +60,26 @@ def fold(
     whatever other seeds or samples are drawn with them.
 
     Args:
-        report: hears of every stage, recycle, step and sample; what it raises ends the fold.
+        report: hears of every stage, block, recycle, step and sample; what it raises ends the
+            fold.
+        checkpoint: keeps what is done, and gives what was done before: a fold that was
+            interrupted goes on there, to the same coordinates.
 
     Raises:
         InvalidInput: an alignment does not belong to its chain.
-        Cancelled: ``report`` said so.
+        Cancelled, Paused: ``report`` said so.
     """
     with torch.inference_mode():
-        predictions = list(_predictions(fold_input, model, options, report))
+        predictions = list(_predictions(fold_input, model, options, report, checkpoint))
     return tuple(sorted(predictions, key=lambda p: p.ranking_score, reverse=True))
 
 
 def _predictions(
-    fold_input: FoldInput, model: AlphaFold3, options: FoldOptions, report: Report
+    fold_input: FoldInput,
+    model: AlphaFold3,
+    options: FoldOptions,
+    report: Report,
+    checkpoint: Checkpoint,
 ) -> Iterator[Prediction]:
     """Predictions in the order in which they are drawn."""
     report(StageStarted("msa"))
@@ -55,6 +90,7 @@ def _predictions(
         features = featurize(tokens, msa, np.random.default_rng(seed))
         device = next(model.parameters()).device
         job = Fold(model, options, tokens, features.to(device), seed=seed)
+        job.checkpoint = checkpoint
         yield from job.run(report)
 
 
@@ -73,6 +109,7 @@ class Fold:
         self.model, self.options = model, options
         self.tokens, self.features, self.seed = tokens, features, seed
         self.n_atoms = len(tokens.atom_to_token)
+        self.checkpoint: Checkpoint = NOTHING
 
     def run(self, report: Report) -> Iterator[Prediction]:
         """The samples of this seed, each reported as soon as its confidence is known."""
@@ -92,11 +129,38 @@ class Fold:
     def trunk(self, report: Report) -> Trunk:
         """The trunk after all cycles, with the contacts that each one sees."""
         n_cycles = self.options.n_recycles + 1
+        kept = find_trunk(self.checkpoint, self.seed)
+        n_done = kept.n_cycles if kept else 0
         initial, trunk = self.model.start(self.features)
-        for cycle in range(1, n_cycles + 1):
-            trunk = self.model.cycle(self.features, initial, trunk)
-            report(RecycleDone(self.seed, cycle, n_cycles, self.contacts(trunk)))
+        trunk = trunk if kept is None else Trunk(*(x.to(trunk.z.device) for x in kept.trunk))
+        if n_done:
+            report(Note("info", f"Going on after cycle {n_done} of {n_cycles}."))
+            report(RecycleDone(self.seed, n_done, n_cycles, self.contacts(trunk)))
+        for cycle in range(n_done + 1, n_cycles + 1):
+            heard = self.blocks(cycle, report)
+            trunk = self.model.cycle(self.features, initial, trunk, heard)
+            state = TrunkState(cycle, trunk)
+            keep_trunk(self.checkpoint, self.seed, state, now=cycle == n_cycles)
+            self.reported(
+                RecycleDone(self.seed, cycle, n_cycles, self.contacts(trunk)),
+                report,
+                lambda state=state: keep_trunk(self.checkpoint, self.seed, state, now=True),
+            )
         return trunk
+
+    def blocks(self, cycle: int, report: Report) -> Callable[[], None]:
+        """What the model calls after each block of a cycle."""
+        numbers = itertools.count(1)
+        n_cycles, n_blocks = self.options.n_recycles + 1, self.model.n_trunk_blocks
+        return lambda: report(BlockDone(self.seed, cycle, n_cycles, next(numbers), n_blocks))
+
+    def reported(self, event: Event, report: Report, keep: Callable[[], None]) -> None:
+        """Reports, and keeps what is done if that pauses the fold."""
+        try:
+            report(event)
+        except Paused:
+            keep()
+            raise
 
     def contacts(self, trunk: Trunk) -> Float32[np.ndarray, "token token"]:
         """Contact probabilities from the distogram."""
@@ -106,10 +170,23 @@ class Fold:
         self, index: int, context: DiffusionContext, report: Report
     ) -> tuple[Tensor, Float32[np.ndarray, "step token 3"]]:
         """Coordinates [atom, 3] of one sample, and the path that its tokens took."""
-        frames: list[np.ndarray] = []
-        for step in self.steps(index, context):
+        kept = find_sample(self.checkpoint, self.seed, index)
+        frames = list(kept.trajectory.numpy()) if kept else []
+        x = kept.x.to(self.features.ref_pos.device) if kept else None
+        for step, generator in self.steps(index, context, kept):
+            x = step.x
             frames.append(self.frame(step, frames))
-            report(
+            is_last = step.index == self.options.n_steps
+
+            def keep(
+                *, now: bool, step: Step = step, generator: torch.Generator = generator
+            ) -> None:
+                path = torch.from_numpy(np.stack(frames))
+                state = SampleState(step.index, step.x, generator.get_state(), path)
+                keep_sample(self.checkpoint, self.seed, index, state, now=now)
+
+            keep(now=is_last)
+            self.reported(
                 StepDone(
                     seed=self.seed,
                     sample=index,
@@ -118,28 +195,39 @@ class Fold:
                     n_steps=self.options.n_steps,
                     noise_level=step.noise_level,
                     coordinates=frames[-1],
-                )
+                ),
+                report,
+                lambda: keep(now=True),
             )
-        return step.x[0], np.stack(frames)
+        assert x is not None
+        return x[0], np.stack(frames)
 
-    def steps(self, index: int, context: DiffusionContext) -> Iterator[Step]:
+    def steps(
+        self, index: int, context: DiffusionContext, kept: SampleState | None
+    ) -> Iterator[tuple[Step, torch.Generator]]:
         """The reverse diffusion of one sample, with a generator of its own."""
         device = self.features.ref_pos.device
         state = np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)
         generator = torch.Generator(device).manual_seed(int(state[0] >> np.uint64(1)))
+        start = None
+        if kept is not None:
+            generator.set_state(kept.generator)
+            start = kept.n_steps, kept.x.to(device)
         padding = (0, 0, 0, len(self.features.ref_pos) - self.n_atoms)
 
         def denoise(x: Tensor, t_hat: Tensor) -> Tensor:
             x = self.model.diffusion(functional.pad(x, padding), t_hat, context)
             return x[:, : self.n_atoms]
 
-        return sample(
+        steps = sample(
             denoise,
             self.model.config.sampler,
             n_steps=self.options.n_steps,
             shape=(1, self.n_atoms, 3),
             generator=generator,
+            start=start,
         )
+        return ((step, generator) for step in steps)
 
     def frame(self, step: Step, before: list[np.ndarray]) -> Float32[np.ndarray, "token 3"]:
         """Centred positions of the centre atoms, laid on the frame before.

@@ -1,6 +1,6 @@
 """What a fold says while it runs: `fold(..., report)` calls `report` with one of these.
 
-`report` may raise `folding.errors.Cancelled`, which ends the fold there.
+`report` may raise `folding.errors.Cancelled` or `Paused`, which ends the fold there.
 """
 
 from collections.abc import Callable
@@ -20,6 +20,23 @@ class StageStarted:
     """A stage begins; with several seeds or samples a stage can come again."""
 
     stage: Stage
+
+
+@dataclass(frozen=True)
+class BlockDone:
+    """The trunk has passed one more block of a cycle.
+
+    Args:
+        cycle: The cycle that is under way, counts from 1.
+        block: Counts from 1.
+        n_blocks: Blocks of one cycle.
+    """
+
+    seed: int
+    cycle: int
+    n_cycles: int
+    block: int
+    n_blocks: int
 
 
 @dataclass(frozen=True)
@@ -73,7 +90,7 @@ class Note:
     message: str
 
 
-Event = StageStarted | RecycleDone | StepDone | SampleDone | Note
+Event = StageStarted | BlockDone | RecycleDone | StepDone | SampleDone | Note
 Report = Callable[[Event], None]
 
 

@@ -48,17 +48,22 @@ def sample(
     n_steps: int,
     shape: tuple[int, ...],
     generator: torch.Generator,
+    start: tuple[int, Tensor] | None = None,
 ) -> Iterator[Step]:
     """Draws structures, giving the state after every step.
 
     Args:
         shape: (sample, atom, 3), without padding, which would shift the centre.
         generator: gives all noise, rotations and translations; one seed in, same bits out.
+        start: steps that are done and the coordinates after them, to go on from; the generator
+            is then as those steps left it.
     """
     device = generator.device
     levels = noise_schedule(config, n_steps).tolist()
-    x = levels[0] * torch.randn(shape, generator=generator, device=device)
-    for index, (last, level) in enumerate(pairwise(levels), start=1):
+    if start is None:
+        start = 0, levels[0] * torch.randn(shape, generator=generator, device=device)
+    n_done, x = start
+    for index, (last, level) in enumerate(pairwise(levels[n_done:]), start=n_done + 1):
         x = augmented(x, generator)
         gamma = config.gamma_0 if level > config.gamma_min else 0.0
         t_hat = last * (1 + gamma)

@@ -8,11 +8,21 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from folding.progress import Event, Note, RecycleDone, SampleDone, StageStarted, StepDone, silent
+from folding.progress import (
+    BlockDone,
+    Event,
+    Note,
+    RecycleDone,
+    SampleDone,
+    StageStarted,
+    StepDone,
+    silent,
+)
 from tests.folding.examples import prediction
 
 EVENTS = {
     StageStarted: StageStarted("trunk"),
+    BlockDone: BlockDone(1, 1, 4, 2, 52),
     RecycleDone: RecycleDone(1, 1, 4, np.zeros((3, 3), dtype=np.float32)),
     StepDone: StepDone(1, 0, 5, 2, 20, 12.5, np.zeros((3, 3), dtype=np.float32)),
     SampleDone: SampleDone(prediction()),
