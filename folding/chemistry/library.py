@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-_LAYOUT = 1
+_LAYOUT = 2
 """Counts up when what is written here changes."""
 
 _HYDROGEN = frozenset({"H", "D"})
@@ -112,8 +112,8 @@ def _rows() -> Iterator[tuple[str, str, str, str, bytes]]:
     atom_rows, bond_rows = _spans(atoms), _spans(bonds)
     atom_table, bond_table = _columns(atoms, _ATOM_TAGS), _columns(bonds, _BOND_TAGS)
     columns = (components[tag].as_array().tolist() for tag in ("id", "name", "type"))
-    parents = components["mon_nstd_parent_comp_id"].as_array().tolist()
-    for code, name, kind, parent in zip(*columns, parents, strict=True):
+    letters = components["one_letter_code"].as_array().tolist()
+    for code, name, kind, letter in zip(*columns, letters, strict=True):
         of_atoms, of_bonds = (slice(*rows.get(code, (0, 0))) for rows in (atom_rows, bond_rows))
         chemistry = _chemistry(
             {key: column[of_atoms].tolist() for key, column in atom_table.items()},
@@ -121,7 +121,7 @@ def _rows() -> Iterator[tuple[str, str, str, str, bytes]]:
         )
         names = chemistry["names"]
         if names:
-            chemistry["parent"] = parent if parent not in ("", "?", ".") else ""
+            chemistry["letter"] = letter if len(letter) == 1 and letter.isalpha() else ""
             packed = zlib.compress(json.dumps(chemistry, separators=(",", ":")).encode())
             yield code, name, kind.upper(), " ".join(names), packed
 

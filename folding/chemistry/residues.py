@@ -24,6 +24,13 @@ CODES = (
 )
 """Three-letter codes in the same order."""
 
+RNA_CODES = ("A", "G", "C", "U", "N")
+DNA_CODES = ("DA", "DG", "DC", "DT", "DN")
+"""Nucleotides in the order of their classes, the unknown one last."""
+
+CLASSES = {code: number for number, code in enumerate((*CODES, *RNA_CODES, *DNA_CODES))}
+"""The class of every standard residue by its code."""
+
 GAP_CLASS = 31
 """The class of a gap in an alignment; 21-30 are nucleotides."""
 
@@ -68,6 +75,35 @@ def standard_residues() -> tuple[Residue, ...]:
         )
         for restype, (code, letter) in enumerate(zip(CODES, LETTERS, strict=True))
     )
+
+
+def representative_name(code: str) -> str:
+    """The atom that stands for a standard residue in distances (AF3 SI section 4.4).
+
+    C4 of a purine, C2 of a pyrimidine; C1' where the base is unknown, as Protenix has it.
+    """
+    if code in CODES:
+        return "CA" if code == "GLY" else "CB"
+    return {"A": "C4", "G": "C4", "N": "C1'"}.get(code[-1], "C2")
+
+
+def frame_names(code: str) -> tuple[str, str, str]:
+    """The atoms of a standard residue's frame (AF3 SI section 4.3.2)."""
+    return ("N", "CA", "C") if code in CODES else ("C1'", "C3'", "C4'")
+
+
+def derived_class(kind: str, letter: str) -> int:
+    """The class of a residue that is not standard: of the one it derives from, or unknown.
+
+    Args:
+        kind: `protein`, `rna`, `dna` or `ligand`.
+        letter: Of the standard residue, or nothing.
+    """
+    if kind == "rna":
+        return CLASSES[letter if letter in RNA_CODES else "N"]
+    if kind == "dna":
+        return CLASSES["D" + letter if "D" + letter in DNA_CODES else "DN"]
+    return LETTERS.index(letter if kind == "protein" and letter in LETTERS and letter else "X")
 
 
 def residue_classes(sequence: str) -> Int64[np.ndarray, " residue"]:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from folding.data.templates import TemplateFeatures
-from folding.data.tokens import Tokens, atom_table
+from folding.data.tokens import Tokens
 
 ATOM_MULTIPLE = 32
 """Atoms are padded to a multiple of the query window of atom attention."""
@@ -51,6 +51,8 @@ class Features:
     atom_slot: Int[Tensor, "*batch atom"]
     atom_mask: Bool[Tensor, "*batch atom"]
     templates: TemplateFeatures | None = None
+    ring_length: Int[Tensor, "*batch token"] | None = None
+    """Residues of the ring that a token's chain is, 0 for chains with ends; None without rings."""
 
     @property
     def n_tokens(self) -> int:
@@ -79,14 +81,13 @@ def featurize(tokens: Tokens, msa: dict[str, Tensor], generator: np.random.Gener
     Args:
         msa: what ``folding.data.msa`` gives: ``msa``, ``has_deletion``, ``deletion_value``,
             ``profile`` and ``deletion_mean``.
-        generator: turns every reference conformer at random, as AF3 SI section 2.8 does.
-
-    Departure: the conformer is the dictionary's ideal one, not a fresh RDKit embedding.
+        generator: turns and moves every reference conformer at random (AF3 SI section 2.8).
     """
-    n_tokens, n_atoms = tokens.n_tokens, len(tokens.atom_to_token)
-    padding = -n_atoms % ATOM_MULTIPLE
-    first = np.searchsorted(tokens.atom_to_token, np.arange(n_tokens))
-    representative = first + atom_table().representative[tokens.restype]
+    n_tokens = tokens.n_tokens
+    padding = -tokens.n_atoms % ATOM_MULTIPLE
+    bonds = torch.zeros(n_tokens, n_tokens)
+    first, second = torch.from_numpy(tokens.bonds).unbind(-1)
+    bonds[first, second] = bonds[second, first] = 1.0
     return Features(
         restype=torch.from_numpy(tokens.restype),
         residue_index=torch.from_numpy(tokens.residue_index),
@@ -94,10 +95,11 @@ def featurize(tokens: Tokens, msa: dict[str, Tensor], generator: np.random.Gener
         asym_id=torch.from_numpy(tokens.asym_id),
         entity_id=torch.from_numpy(tokens.entity_id),
         sym_id=torch.from_numpy(tokens.sym_id),
-        token_bonds=torch.zeros(n_tokens, n_tokens),
+        ring_length=torch.from_numpy(tokens.ring_length) if tokens.ring_length.any() else None,
+        token_bonds=bonds,
         token_mask=None,
-        representative_atom=torch.from_numpy(representative),
-        frame_atoms=torch.from_numpy(first[:, None] + np.array(FRAME_SLOTS)),
+        representative_atom=torch.from_numpy(tokens.representative_atom),
+        frame_atoms=torch.from_numpy(tokens.frame_atoms),
         msa_mask=None,
         **msa,
         **{
@@ -109,20 +111,21 @@ def featurize(tokens: Tokens, msa: dict[str, Tensor], generator: np.random.Gener
 
 def atom_features(tokens: Tokens, generator: np.random.Generator) -> dict[str, np.ndarray]:
     """The per-atom features, unpadded."""
-    table = atom_table()
-    classes = tokens.restype[tokens.atom_to_token]
-    slots = tokens.atom_slot
-    rotations = random_rotations(tokens.n_tokens, generator)[tokens.atom_to_token]
-    position = np.einsum("aij,aj->ai", rotations, table.position[classes, slots])
+    n_residues = int(tokens.residue[-1]) + 1
+    rotations = random_rotations(n_residues, generator)[tokens.residue]
+    position = tokens.position
+    if tokens.style.shift:
+        shift = generator.uniform(-1, 1, (n_residues, 3)) * tokens.style.shift
+        position = position + shift[tokens.residue]
     return {
-        "ref_pos": position.astype(np.float32),
-        "ref_charge": table.charge[classes, slots],
-        "ref_element": table.element[classes, slots],
-        "ref_atom_name_chars": table.name_chars[classes, slots].astype(np.int64),
-        "ref_space_uid": tokens.atom_to_token,
+        "ref_pos": np.einsum("aij,aj->ai", rotations, position).astype(np.float32),
+        "ref_charge": tokens.charge,
+        "ref_element": tokens.element,
+        "ref_atom_name_chars": tokens.name_chars,
+        "ref_space_uid": tokens.residue,
         "atom_to_token": tokens.atom_to_token,
         "atom_slot": tokens.atom_slot,
-        "atom_mask": np.ones(len(slots), bool),
+        "atom_mask": np.ones(tokens.n_atoms, bool),
     }
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from folding.data.style import PUBLISHED, ReferenceStyle
+
 
 @dataclass(frozen=True)
 class SamplerConfig:
@@ -107,6 +109,7 @@ class ModelConfig:
     n_msa_rows: int = 16_384
     sampler: SamplerConfig = SamplerConfig()
     variant: Variant = Variant()
+    reference: ReferenceStyle = PUBLISHED
 
     @property
     def n_classes(self) -> int:
@@ -150,5 +153,6 @@ SMALL = ModelConfig(
     n_cycles=4,
     n_msa_rows=1024,
     sampler=SamplerConfig(gamma_0=0.0, step_scale=1.15, n_steps=20),
+    reference=ReferenceStyle(),
 )
 """The small model that ships with the code: every part of the network, narrower and shallower."""

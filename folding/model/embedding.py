@@ -80,7 +80,7 @@ def relative_positions(features: Features) -> tuple[Tensor, Tensor, Tensor, Tens
     each [*batch, token, token]."""
     same_chain = same(features.asym_id)
     same_entity = same(features.entity_id)
-    residue = offset(features.residue_index, R_MAX, same_chain)
+    residue = offset(features.residue_index, R_MAX, same_chain, features.ring_length)
     token = offset(features.token_index, R_MAX, same_chain & same(features.residue_index))
     return residue, token, same_entity, offset(features.sym_id, S_MAX, same_entity)
 
@@ -104,7 +104,21 @@ def same(x: Int[Tensor, "*batch token"]) -> Tensor:
     return x.unsqueeze(-1) == x.unsqueeze(-2)
 
 
-def offset(x: Int[Tensor, "*batch token"], limit: int, where: Tensor) -> Tensor:
-    """Clipped difference as a class in [0, 2 limit], or 2 limit + 1 where it has no meaning."""
-    difference = (x.unsqueeze(-1) - x.unsqueeze(-2) + limit).clamp(0, 2 * limit)
+def offset(
+    x: Int[Tensor, "*batch token"],
+    limit: int,
+    where: Tensor,
+    ring_length: Int[Tensor, "*batch token"] | None = None,
+) -> Tensor:
+    """Clipped difference as a class in [0, 2 limit], or 2 limit + 1 where it has no meaning.
+
+    In a ring of n residues the difference counts along the shorter way round, signed, as in
+    AfCycDesign (Rettie et al. 2025, https://doi.org/10.1038/s41467-025-59940-7).
+    """
+    difference = x.unsqueeze(-1) - x.unsqueeze(-2)
+    if ring_length is not None:
+        n = ring_length.unsqueeze(-1).expand(difference.shape)
+        around = (difference + n // 2) % n.clamp(min=1) - n // 2
+        difference = torch.where(n > 0, around, difference)
+    difference = (difference + limit).clamp(0, 2 * limit)
     return torch.where(where, difference, 2 * limit + 1)
