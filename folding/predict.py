@@ -19,8 +19,8 @@ from folding.checkpoint import (
     keep_sample,
     keep_trunk,
 )
-from folding.chemistry.residues import SYMBOLS, standard_residues
 from folding.confidence import Confidence, HeadLogits, assess
+from folding.data.building import build_composition, build_structure
 from folding.data.features import Features, featurize
 from folding.data.msa import msa_features
 from folding.data.tokens import Tokens, tokenize
@@ -83,10 +83,12 @@ def _predictions(
 ) -> Iterator[Prediction]:
     """Predictions in the order in which they are drawn."""
     report(StageStarted("msa"))
-    msa = msa_features(fold_input, max_rows=model.config.n_msa_rows)
+    tokens = tokenize(fold_input, model.config.reference)
+    for note in tokens.notes:
+        report(Note("warning", note))
+    msa = msa_features(fold_input, tokens, max_rows=model.config.n_msa_rows)
     for seed in fold_input.seeds:
         report(StageStarted("features"))
-        tokens = tokenize(fold_input)
         features = featurize(tokens, msa, np.random.default_rng(seed))
         device = next(model.parameters()).device
         job = Fold(model, options, tokens, features.to(device), seed=seed)
@@ -108,7 +110,8 @@ class Fold:
     ) -> None:
         self.model, self.options = model, options
         self.tokens, self.features, self.seed = tokens, features, seed
-        self.n_atoms = len(tokens.atom_to_token)
+        self.n_atoms = tokens.n_atoms
+        self.composition = build_composition(tokens)
         self.checkpoint: Checkpoint = NOTHING
 
     def run(self, report: Report) -> Iterator[Prediction]:
@@ -122,7 +125,9 @@ class Fold:
             coordinates, trajectory = self.draw(index, context, report)
             report(StageStarted("confidence"))
             structure, confidence = self.judge(coordinates, trunk)
-            prediction = Prediction(self.seed, index, structure, confidence, trajectory, distogram)
+            prediction = Prediction(
+                self.seed, index, structure, confidence, trajectory, distogram, self.composition
+            )
             report(SampleDone(prediction))
             yield prediction
 
@@ -234,7 +239,7 @@ class Fold:
 
         Every step turns the noise at random (algorithm 19); without this the picture would tumble.
         """
-        points = _numpy(step.denoised[0, self.features.frame_atoms[:, 1]])
+        points = _numpy(step.denoised[0, self.tokens.centre_atom])
         points = points - points.mean(0)
         if not before:
             return points
@@ -254,29 +259,9 @@ class Fold:
             ),
             structure,
             contact_probs=self.contacts(trunk),
+            frame_mask=self.tokens.has_frame,
         )
         return structure, confidence
-
-
-def build_structure(tokens: Tokens, coordinates: Float32[np.ndarray, "atom 3"]) -> Structure:
-    """The atoms of a job at ``coordinates``, centred."""
-    of_atom = tokens.atom_to_token
-    chain_of_token = np.array(tokens.chain_ids)[tokens.asym_id - 1]
-    residues = standard_residues()
-    classes = tokens.restype[of_atom]
-    slots = tokens.atom_slot
-    elements = [residues[c].elements[s] for c, s in zip(classes, slots, strict=True)]
-    return Structure(
-        coordinates=coordinates - coordinates.mean(0),
-        element=np.array([SYMBOLS[int(number)] for number in elements]),
-        atom_name=np.array(tokens.atom_names),
-        residue_name=np.array([residues[c].code for c in classes]),
-        residue_number=tokens.residue_index[of_atom],
-        chain_id=chain_of_token[of_atom],
-        entity_id=tokens.entity_id[of_atom],
-        token_index=of_atom,
-        token_chain_id=chain_of_token,
-    )
 
 
 def _numpy(x: Tensor) -> Float32[np.ndarray, "..."]:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float16, Float32
 
 from folding.confidence import Confidence
+from folding.structure.composition import Composition
 from folding.structure.structure import Structure
 
 
@@ -21,6 +22,7 @@ class Prediction:
         trajectory: The denoised estimate of each token's centre atom (CA) after each step, Å.
         distogram: Probabilities of 64 bins of distance, 2 to 22 Å, for each token pair; samples
             of a seed share one array.
+        composition: What the chains are made of; None for proteins alone.
     """
 
     seed: int
@@ -29,6 +31,7 @@ class Prediction:
     confidence: Confidence
     trajectory: Float32[np.ndarray, "step token 3"]
     distogram: Float16[np.ndarray, "token token distance_bin"] | None = None
+    composition: Composition | None = None
 
     @property
     def ranking_score(self) -> float:
