@@ -18,6 +18,8 @@ class StageWork:
     guess_seconds: float
     n_done: int = 0
     seconds: float = 0.0
+    part: float = 0.0
+    """How much of the next unit is done, 0 to 1."""
 
     @property
     def unit_seconds(self) -> float:
@@ -25,11 +27,11 @@ class StageWork:
 
     @property
     def done_seconds(self) -> float:
-        return self.seconds if self.n_done else 0.0
+        return (self.seconds if self.n_done else 0.0) + self.part * self.unit_seconds
 
     @property
     def left_seconds(self) -> float:
-        return max(self.n_units - self.n_done, 0) * self.unit_seconds
+        return max(self.n_units - self.n_done - self.part, 0) * self.unit_seconds
 
 
 class Meter:
@@ -56,8 +58,18 @@ class Meter:
         """One unit of the stage is done: it took the time since the last unit or mark."""
         work = self._stages[stage]
         work.n_done += 1
+        work.part = 0.0
         work.seconds += self._clock() - self._mark
         self.mark()
+
+    def partly(self, stage: str, part: float) -> None:
+        """So much of the next unit of the stage is done, 0 to 1."""
+        work = self._stages[stage]
+        work.part = part
+        if not work.n_done and part:
+            # The first unit knows best how long it takes, once enough of it is done.
+            elapsed = self._clock() - self._mark
+            work.guess_seconds += part * (elapsed / part - work.guess_seconds)
 
     @property
     def percent(self) -> float:

@@ -6,6 +6,7 @@ Pure: no Django, no broker, no clock but the one it is given. Behaviour comes in
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from folding import cost, progress
-from folding.errors import WeightsError
+from folding.errors import InvalidInput, WeightsError
 from folding.inputs import FoldInput, FoldOptions, ProteinChain
 from folding.outputs import write_outputs
 from folding.prediction import Prediction
@@ -73,11 +74,29 @@ def run(
     return Outcome(predictions=predictions, stage_seconds=narrator.end())
 
 
-def fold_with(model: AlphaFold3, fold_input: FoldInput, options: FoldOptions) -> Fold:
-    """A `fold` by this model."""
+def fold_with(
+    model: AlphaFold3,
+    fold_input: FoldInput,
+    options: FoldOptions,
+    state: Path | None = None,
+    weights_sha256: str = "",
+) -> Fold:
+    """A `fold` by this model.
+
+    Args:
+        state: Folder in which the fold keeps what is done, to go on from there another time.
+        weights_sha256: Says which weights the state belongs to.
+    """
+    from folding.checkpoint import FolderCheckpoint, NoCheckpoint, fingerprint
     from folding.predict import fold
 
-    return lambda hear: fold(fold_input, model=model, options=options, report=hear)
+    checkpoint: FolderCheckpoint | NoCheckpoint = NoCheckpoint()
+    if state is not None:
+        key = fingerprint(fold_input, options, weights_sha256=weights_sha256)
+        checkpoint = FolderCheckpoint(state, key)
+    return lambda hear: fold(
+        fold_input, model=model, options=options, report=hear, checkpoint=checkpoint
+    )
 
 
 @dataclass(frozen=True)
@@ -179,6 +198,10 @@ def import_weights(
 
 def rehearse(model: AlphaFold3) -> None:
     """Folds a few residues for nobody, so that the first job finds everything loaded."""
+    # What the features read comes with plotting in tow: better now than in the first fold.
+    import biotite.structure
+
+    del biotite
     few = FoldInput(name="Rehearsal", chains=(ProteinChain(ids=("A",), sequence="GGGG"),))
     options = FoldOptions(n_samples=1, n_recycles=0, n_steps=1)
     fold_with(model, few, options)(progress.silent)
@@ -190,10 +213,11 @@ def saver(
     """A `save` that writes the artifacts of this fold into a folder that exists."""
 
     def save(predictions: Predictions) -> None:
+        from folding.manifest import coordinates_sha256, describe
+
         manifest = {
-            "options": asdict(options),
-            "seeds": list(fold_input.seeds),
-            "weights_sha256": weights_sha256,
+            **describe(fold_input, options, weights_sha256=weights_sha256),
+            "coordinates_sha256": coordinates_sha256(predictions),
         }
         write_outputs(
             folder,
@@ -204,6 +228,78 @@ def saver(
         )
 
     return save
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A fold done again: what came, what was not as then, and what did not come out the same."""
+
+    predictions: Predictions
+    differences: list[str]
+    changed: list[str]
+
+
+def replay(
+    path: Path,
+    load: Callable[[str], Loaded],
+    *,
+    begin: Callable[[list[str]], None],
+    report: progress.Report = progress.silent,
+) -> Replay:
+    """Folds again what a manifest describes, from the input that lies beside it.
+
+    Args:
+        path: A `manifest.json` in the folder of a job's results.
+        begin: Hears, before anything is folded, what differs from then.
+
+    Raises:
+        InvalidInput: it is no manifest, or the input is not beside it.
+    """
+    import torch
+
+    from folding.manifest import changed, coordinates_sha256, describe, differences
+
+    manifest = read_manifest(path)
+    fold_input = _input_beside(path, manifest)
+    options = FoldOptions(**manifest["options"])
+    torch.set_num_threads(manifest.get("threads", torch.get_num_threads()))
+    loaded = load(options.model)
+    now = describe(fold_input, options, weights_sha256=loaded.sha256)
+    found = differences(manifest, now)
+    begin(found)
+    predictions = fold_with(loaded.network, fold_input, options)(report)
+    digests = coordinates_sha256(predictions)
+    return Replay(predictions, found, changed(manifest["coordinates_sha256"], digests))
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a job.
+
+    Raises:
+        InvalidInput: it cannot be read, or says too little to fold again.
+    """
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise InvalidInput(f"{path} cannot be read as a manifest: {error}") from None
+    needed = {"options", "seeds", "weights_sha256", "coordinates_sha256", "files"}
+    if not isinstance(manifest, dict) or not needed <= manifest.keys():
+        raise InvalidInput(
+            f"{path} does not say all that it takes to fold again. Choose the manifest.json of a "
+            "finished job, from this version on."
+        )
+    return manifest
+
+
+def _input_beside(path: Path, manifest: dict[str, Any]) -> FoldInput:
+    names = [name for name in manifest["files"] if name.endswith("_data.json")]
+    try:
+        document = json.loads((path.parent / names[0]).read_text(encoding="utf-8"))
+    except (IndexError, OSError, ValueError):
+        raise InvalidInput(
+            f"The input of the job is not beside {path}: keep the files of a result together."
+        ) from None
+    return replace(FoldInput.from_json(document), seeds=tuple(manifest["seeds"]))
 
 
 class Narrator:
@@ -237,6 +333,8 @@ class Narrator:
         match event:
             case progress.StageStarted():
                 self.enter(self._shown(event.stage))
+            case progress.BlockDone():
+                self._block(event)
             case progress.RecycleDone():
                 self._recycle(event)
             case progress.StepDone():
@@ -262,6 +360,12 @@ class Narrator:
         seconds = self._meter.stage_seconds
         self._say(f"Done in {_duration(sum(seconds.values()))}.")
         return seconds
+
+    def _block(self, event: progress.BlockDone) -> None:
+        self._meter.partly("trunk", event.block / event.n_blocks)
+        where = self._of_seed(event.seed)
+        cycle = f"cycle {event.cycle} of {event.n_cycles}"
+        self._progress(f"{where}{cycle}, block {event.block} of {event.n_blocks}", always=False)
 
     def _recycle(self, event: progress.RecycleDone) -> None:
         self._meter.done("trunk")
