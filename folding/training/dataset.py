@@ -24,7 +24,7 @@ from folding.data.tokens import atom_table, tokens_of
 
 N_SLOTS = 14
 
-SHORT_SHARE = 0.25
+SHORT_SHARE = 0.4
 """Of the crops that are shorter than they could be."""
 
 MIN_CROP = 16
