@@ -29,9 +29,11 @@ from folding.inputs import (
     ProteinChain,
     parse_json,
 )
+from webapp import model_forms, shelf
 from webapp.entity_forms import EntityForm, EntityFormSet, initial_of
 from webapp.examples import Example
 from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
+from webapp.model_forms import ModelField
 
 OPTIONS = ("n_samples", "n_recycles", "n_steps")
 UNTITLED = "Untitled"
@@ -87,6 +89,7 @@ class JobForm(forms.Form):
     seeds = RawText(
         label="Seeds", initial="1", help_text="Such as 1, 2, 3. Each seed is a fold of its own."
     )
+    model = ModelField()
     n_samples = RawText(label="Samples per seed", initial=str(FoldOptions.n_samples))
     n_recycles = RawText(label="Recycles", initial=str(FoldOptions.n_recycles))
     n_steps = RawText(label="Diffusion steps", initial=str(FoldOptions.n_steps))
@@ -101,12 +104,13 @@ class JobForm(forms.Form):
 
     def options(self) -> FoldOptions:
         """The options, defaults in place of those that are refused."""
-        options = FoldOptions()
+        model = shelf.model(self.text("model") or FoldOptions.model)
+        options = model_forms.defaults(model)
         for name in OPTIONS:
             with complaints(self, at=name):
                 numbers = whole_numbers(self.text(name))
                 if len(numbers) != 1:
-                    default = getattr(FoldOptions, name)
+                    default = getattr(model, name)
                     raise InvalidInput(f"Write one whole number here, such as {default}.")
                 changes: dict[str, Any] = {name: numbers[0]}
                 options = replace(options, **changes)
@@ -183,9 +187,15 @@ class SubmitForm:
         return cls(initial={"name": example.name}, chains=[chain])
 
     @classmethod
+    def of_model(cls, name: str) -> SubmitForm:
+        """The empty form with a model chosen, and its defaults."""
+        options = model_forms.defaults(shelf.model(name))
+        return cls(initial={field: str(getattr(options, field)) for field in (*OPTIONS, "model")})
+
+    @classmethod
     def of_job(cls, fold_input: FoldInput, options: FoldOptions) -> SubmitForm:
         """The form that would submit this job once more; as JSON where rows cannot say it all."""
-        initial = {name: str(getattr(options, name)) for name in OPTIONS}
+        initial = {name: str(getattr(options, name)) for name in (*OPTIONS, "model")}
         initial |= {"name": fold_input.name, "seeds": ", ".join(map(str, fold_input.seeds))}
         if not fits_rows(fold_input):
             document = json.dumps(fold_input.to_json(), indent=2, ensure_ascii=False)
@@ -207,6 +217,11 @@ class SubmitForm:
         self.whole_errors = self.errors.get("", [])
         self.fold_input = None if self.errors else fold_input
         return self.fold_input is not None
+
+    @property
+    def model_note(self) -> str:
+        """What to say of a model that does not know what the job holds; else nothing."""
+        return model_forms.note(filter(None, (self.fold_input,)), self.options)
 
     @property
     def has_chemistry(self) -> bool:

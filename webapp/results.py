@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from webapp import storage, verdict, viewer
+from webapp import shelf, storage, verdict, viewer
 from webapp.models import Job, Prediction
 
 KINDS = (
@@ -44,6 +44,7 @@ def context(job: Job) -> dict[str, Any]:
         "has_iptm": any(prediction.iptm is not None for prediction in predictions),
         "files": files(job, OF_THE_JOB),
         "provenance": provenance(job),
+        "model": shelf.model(job.model),
         **sample_context(job, predictions[0]),
     }
 

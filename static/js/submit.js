@@ -1,6 +1,7 @@
 // The form of a new fold: rows that come and go, files read into text, answers while one types.
 import { swapAll } from "./swap.js";
 import { startChains, fillExample } from "./chains.js";
+import { startModelChoice } from "./model_choice.js";
 
 const form = document.getElementById("submit-form");
 const MOST = Number(form.dataset.mostCharacters);
@@ -30,7 +31,7 @@ function showErrors(field, messages) {
 }
 
 function textFields() {
-  return [...form.querySelectorAll("textarea, input:not([type=radio], [type=hidden], [type=file])")];
+  return [...form.querySelectorAll("textarea, select, input:not([type=radio], [type=hidden], [type=file])")];
 }
 
 function show(errors, { all }) {
@@ -165,6 +166,7 @@ async function send(event) {
 form.addEventListener("submit", send);
 window.addEventListener("pageshow", () => delete form.dataset.sending);
 startChains(form, later);
+startModelChoice(form, later);
 for (const link of document.querySelectorAll("[data-example]")) {
   link.addEventListener("click", (event) => {
     event.preventDefault();

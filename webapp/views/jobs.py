@@ -22,7 +22,7 @@ from django.views.decorators.http import (
 )
 
 from folding.inputs import MAX_SEQUENCE_CHARACTERS, FoldInput, FoldOptions
-from webapp import jobs
+from webapp import downloads, jobs
 from webapp.examples import BY_SLUG, EXAMPLES
 from webapp.forms import SubmitForm
 from webapp.live import fragments
@@ -108,9 +108,11 @@ def too_big() -> str:
 
 
 def _prefilled(request: HttpRequest) -> SubmitForm:
-    """The form, filled by `?example=` or `?job=`."""
+    """The form, filled by `?example=`, `?model=` or `?job=`."""
     if example := BY_SLUG.get(request.GET.get("example", "")):
         return SubmitForm.of_example(example)
+    if downloads.store().is_here(name := request.GET.get("model", "")):
+        return SubmitForm.of_model(name)
     try:
         job_id = UUID(request.GET.get("job", ""))
     except ValueError:

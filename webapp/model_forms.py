@@ -1,0 +1,82 @@
+"""The form's choice of a model: what is here can be chosen, the rest says how to get it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from folding.inputs import FoldInput, FoldOptions
+from folding.weights import catalog
+from folding.weights.catalog import Model
+from webapp import downloads, shelf
+
+
+class ModelSelect(forms.Select):
+    """A list of models; each option carries its defaults, and is off while it is not here."""
+
+    def create_option(self, name: str, value: Any, *args: Any, **words: Any) -> dict[str, Any]:
+        option: dict[str, Any] = super().create_option(name, value, *args, **words)
+        model = downloads.store().model(str(value))
+        for field in ("n_samples", "n_recycles", "n_steps"):
+            option["attrs"][f"data-{field.replace('_', '-')}"] = str(getattr(model, field))
+        if not downloads.store().is_here(model.name):
+            option["attrs"]["disabled"] = True
+        return option
+
+
+class ModelField(forms.ChoiceField):
+    """The name of a model that is here; the one that ships where nothing was chosen."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(
+            choices=choices,
+            initial=FoldOptions.model,
+            required=False,
+            widget=ModelSelect,
+            label="Model",
+            **words,
+        )
+
+    def clean(self, value: Any) -> str:
+        name = str(value or FoldOptions.model)
+        if downloads.store().is_here(name):
+            return name
+        if shelf.known(name):
+            title = downloads.store().model(name).title
+            raise forms.ValidationError(
+                f"{title} is not on this machine: download it on the Models page first."
+            )
+        raise forms.ValidationError("There is no such model here. Choose one of the list.")
+
+
+def choices() -> list[tuple[str, str]]:
+    """Name and words of every model: those that are here, then the others."""
+    items = sorted(shelf.items(), key=lambda item: not item.is_here)
+    return [
+        (item.model.name, item.model.title if item.is_here else f"{item.model.title}: not here yet")
+        for item in items
+    ]
+
+
+def note(fold_inputs: Iterable[FoldInput], options: FoldOptions) -> str:
+    """What to say where the jobs hold molecules that the model never saw; else nothing."""
+    model = shelf.model(options.model)
+    found = (word for fold_input in fold_inputs for word in catalog.unseen(model, fold_input))
+    if unseen := tuple(dict.fromkeys(found)):
+        return (
+            f"The model {model.title} was never shown {', '.join(unseen)}: what it makes of them "
+            "means nothing. Choose a model that knows them."
+        )
+    return ""
+
+
+def defaults(model: Model) -> FoldOptions:
+    """The options that the model's publisher uses."""
+    return FoldOptions(
+        model=model.name,
+        n_samples=model.n_samples,
+        n_recycles=model.n_recycles,
+        n_steps=model.n_steps,
+    )
