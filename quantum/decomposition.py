@@ -6,6 +6,7 @@ from math import pi
 from typing import TypeAlias
 
 from quantum.circuit import Angle, Circuit, Instruction
+from quantum.gates import GATES
 
 # What OpenQASM's stdgates.inc, Qiskit, Cirq and IonQ all understand.
 COMMON = frozenset({
@@ -14,6 +15,7 @@ COMMON = frozenset({
 })  # fmt: skip
 
 Qubits: TypeAlias = tuple[int, ...]
+Spelling: TypeAlias = Callable[[Qubits, tuple[Angle, ...]], list[Instruction]]
 
 
 def decompose(circuit: Circuit, gates: Iterable[str] = COMMON) -> Circuit:
@@ -135,4 +137,90 @@ _SPELLINGS: dict[str, Callable[[Qubits, tuple[Angle, ...]], list[Instruction]]] 
     "ms": _ms,
     "ccz": _ccz,
     "mcp": _phase_on_ones,
+}
+
+
+def to_cnots(circuit: Circuit) -> Circuit:
+    """The same circuit in gates on one qubit and CNOTs alone, up to a global phase."""
+    single = {name for name, gate in GATES.items() if gate.n_qubits == 1}
+    waiting = list(reversed(decompose(circuit, single).instructions))
+    instructions: list[Instruction] = []
+    while waiting:
+        instruction = waiting.pop()
+        if len(instruction.qubits) == 1 or instruction.gate == "cx":
+            instructions.append(instruction)
+        else:
+            waiting.extend(reversed(_CNOT_SPELLINGS[instruction.gate](
+                instruction.qubits, instruction.angles)))  # fmt: skip
+    return Circuit(circuit.n_qubits, tuple(instructions))
+
+
+def _around(before: str, middle: str, after: str) -> Spelling:
+    """A controlled gate between two gates on its target."""
+    return lambda q, a: [
+        _gate(before, q[1]),
+        Instruction(middle, q, a),
+        _gate(after, q[1]),
+    ]
+
+
+def _half_turned(name: str) -> Spelling:
+    """A controlled rotation: half of it, and half of it back where the control is 0."""
+    return lambda q, a: [
+        _gate(name, q[1], angles=(a[0] / 2,)),
+        _gate("cx", *q),
+        _gate(name, q[1], angles=(-a[0] / 2,)),
+        _gate("cx", *q),
+    ]
+
+
+def _controlled_phase(q: Qubits, a: tuple[Angle, ...]) -> list[Instruction]:
+    half = (a[0] / 2,)
+    back = (-a[0] / 2,)
+    return [
+        _gate("p", q[0], angles=half),
+        _gate("p", q[1], angles=half),
+        _gate("cx", *q),
+        _gate("p", q[1], angles=back),
+        _gate("cx", *q),
+    ]
+
+
+def _controlled_h(q: Qubits, _: tuple[Angle, ...]) -> list[Instruction]:
+    return [
+        _gate("ry", q[1], angles=(-pi / 4,)),
+        _gate("cz", *q),
+        _gate("ry", q[1], angles=(pi / 4,)),
+    ]
+
+
+def _swapped(q: Qubits, _: tuple[Angle, ...]) -> list[Instruction]:
+    return [_gate("cx", *q), _gate("cx", *q[::-1]), _gate("cx", *q)]
+
+
+def _toffoli(q: Qubits, _: tuple[Angle, ...]) -> list[Instruction]:
+    """Nielsen and Chuang 2010, figure 4.9."""
+    a, b, c = q
+    cx, t, tdg = "cx", "t", "tdg"
+    steps = [("h", c), (cx, b, c), (tdg, c), (cx, a, c), (t, c), (cx, b, c), (tdg, c), (cx, a, c),
+             (t, b), (t, c), ("h", c), (cx, a, b), (t, a), (tdg, b), (cx, a, b)]  # fmt: skip
+    return [_gate(str(name), *qubits) for name, *qubits in steps]
+
+
+def _controlled_swap(q: Qubits, _: tuple[Angle, ...]) -> list[Instruction]:
+    control, a, b = q
+    return [_gate("cx", b, a), _gate("ccx", control, a, b), _gate("cx", b, a)]
+
+
+_CNOT_SPELLINGS: dict[str, Spelling] = {
+    "cz": _around("h", "cx", "h"),
+    "cy": _around("sdg", "cx", "s"),
+    "ch": _controlled_h,
+    "swap": _swapped,
+    "crz": _half_turned("rz"),
+    "cry": _half_turned("ry"),
+    "crx": _around("h", "crz", "h"),
+    "cp": _controlled_phase,
+    "ccx": _toffoli,
+    "cswap": _controlled_swap,
 }

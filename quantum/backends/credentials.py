@@ -1,4 +1,4 @@
-"""Who we are to a provider. Only the environment knows; nothing here prints it.
+"""Who we are to a provider. Whoever calls passes the environment; nothing here prints it.
 
 | provider | variables |
 |---|---|
@@ -6,11 +6,9 @@
 | IonQ | `IONQ_API_KEY`, `IONQ_API_URL` (another server) |
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
 
 from quantum.errors import NotConfigured
 
@@ -35,7 +33,7 @@ class Credentials:
     instance: str = field(default="", repr=False)
 
 
-def ibm_credentials(environment: Mapping[str, str] = os.environ) -> Credentials:
+def ibm_credentials(environment: Mapping[str, str]) -> Credentials:
     """IBM's, from the environment; raises `NotConfigured`."""
     return Credentials(
         _read(environment, "QISKIT_IBM_TOKEN", "IBM Quantum"),
@@ -44,7 +42,7 @@ def ibm_credentials(environment: Mapping[str, str] = os.environ) -> Credentials:
     )
 
 
-def ionq_credentials(environment: Mapping[str, str] = os.environ) -> Credentials:
+def ionq_credentials(environment: Mapping[str, str]) -> Credentials:
     """IonQ's, from the environment; raises `NotConfigured`."""
     url = environment.get("IONQ_API_URL", "") or "https://api.ionq.co/v0.4"
     return Credentials(_read(environment, "IONQ_API_KEY", "IonQ"), url.rstrip("/"))
@@ -64,15 +62,3 @@ def _read(environment: Mapping[str, str], name: str, provider: str) -> str:
     if not token:
         raise NotConfigured(f"{provider} is not configured: set {name} in the environment")
     return token
-
-
-def describe_configuration(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """For each provider whether it is configured, and what is missing; never a value."""
-    found = {}
-    for name, read in (("ibm", ibm_credentials), ("ionq", ionq_credentials)):
-        try:
-            read(environment)
-            found[name] = {"configured": True, "reason": ""}
-        except NotConfigured as error:
-            found[name] = {"configured": False, "reason": str(error)}
-    return found

@@ -109,13 +109,15 @@ def slices(n_qubits: int, values: Float[Tensor, "row parameter"]) -> tuple[Tenso
     return values.split(max(1, _AMPLITUDES_AT_ONCE >> n_qubits))
 
 
-def measure(batch: Batch, draw: Draw, *, default_seed: int) -> tuple[Measured, ...]:
+def measure(
+    batch: Batch, draw: Draw, *, default_seed: int, default_shots: int = 1024
+) -> tuple[Measured, ...]:
     """Counts, or means from counts, by drawing the shots of every row.
 
     Args:
         draw: (circuit, values, shots, seed) → basis states read.
     """
-    shots = batch.shots or 1024
+    shots = batch.shots or default_shots
     seed = default_seed if batch.seed is None else batch.seed
     found: list[Measured] = []
     for index, (circuit, values) in enumerate(zip(batch.circuits, batch.values, strict=True)):

@@ -1,0 +1,160 @@
+"""Both halves of each method, and that they gain on a noisy device."""
+
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+
+from quantum.backends.base import Measured, batch_of
+from quantum.backends.noisy import NoisyBackend
+from quantum.backends.run import expectations, run
+from quantum.backends.simulated import mock
+from quantum.circuit import Circuit
+from quantum.errors import InvalidValues
+from quantum.mitigation import (
+    PauliTwirling,
+    ReadoutMitigation,
+    ZeroNoise,
+    exponential,
+    fold_gates,
+    linear,
+    richardson,
+    twirl,
+)
+from quantum.observable import X, Z
+from quantum.simulator.gate_by_gate import unitary
+from tests.quantum.random_circuits import random_circuit, random_numbers, without_phase
+
+CIRCUIT = Circuit(3).ry("a", 0).cx(0, 1).rx("b", 2).rzz(0.4, 1, 2).cx(1, 2)
+VALUES = torch.tensor([[0.3, 0.5], [1.0, 2.0]], dtype=torch.float64)
+OBSERVABLES = (Z(0) @ Z(1), X(2) + 0.5 * Z(0))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0, 3.0, 4.4])
+def test_folding_keeps_the_unitary_and_scales_the_gates(scale):
+    circuit = random_circuit(3, n_qubits=3, n_gates=20)
+    circuit = circuit.bind(random_numbers(circuit, 3))
+    folded = fold_gates(circuit, scale)
+    assert len(folded.instructions) == pytest.approx(scale * 20, abs=1)
+    pair = [without_phase(unitary(c).numpy()) for c in (circuit, folded)]
+    assert np.allclose(*pair, atol=1e-9)
+
+
+def test_noise_cannot_be_folded_away():
+    with pytest.raises(InvalidValues, match="by 1 or more"):
+        fold_gates(CIRCUIT, 0.5)
+    with pytest.raises(InvalidValues, match="two different"):
+        ZeroNoise(scales=(1.0, 1.0))
+    with pytest.raises(InvalidValues, match="observables"):
+        ZeroNoise().construct_circuits(batch_of(CIRCUIT, VALUES, shots=3))
+
+
+def test_each_extrapolation_is_exact_for_its_own_kind():
+    scales = (1.0, 2.0, 3.0)
+    assert linear(scales, [0.9 - 0.1 * s for s in scales]) == pytest.approx(0.9)
+    assert richardson(scales, [0.9 - 0.2 * s + 0.03 * s**2 for s in scales]) == pytest.approx(0.9)
+    for sign in (1, -1):
+        decay = [sign * 0.9 * np.exp(-0.3 * s) for s in scales]
+        assert exponential(scales, decay) == pytest.approx(sign * 0.9)
+    assert exponential(scales, [0.1, -0.1, -0.3]) == pytest.approx(0.3)  # no decay: the line
+
+
+@pytest.mark.parametrize("extrapolate", [linear, richardson, exponential])
+def test_without_noise_nothing_is_changed(extrapolate):
+    batch = batch_of([CIRCUIT, CIRCUIT.x(0)], [VALUES, VALUES], observables=OBSERVABLES)
+    method = ZeroNoise(extrapolate=extrapolate)
+    found = method.combine_results(batch, run(mock(), method.construct_circuits(batch)))
+    plain = run(mock(), batch)
+    assert np.allclose([m.means for m in found], [m.means for m in plain], atol=1e-6)
+
+
+def test_the_statistical_error_grows_as_it_must():
+    method = ZeroNoise(scales=(1.0, 3.0), extrapolate=linear)
+    runs = [Measured(means=(0.8,), errors=(0.01,)), Measured(means=(0.6,), errors=(0.02,))]
+    batch = batch_of(Circuit(1), observables=(Z(0),), shots=10)
+    (found,) = method.combine_results(batch, runs)
+    assert found.means[0] == pytest.approx(0.9)
+    assert found.errors[0] == pytest.approx(
+        ((1.5 * 0.01) ** 2 + (0.5 * 0.02) ** 2) ** 0.5, rel=1e-3
+    )
+
+
+def confused(counts, rates, seed=0):
+    """The counts with each bit misread: (0 as 1, 1 as 0) per qubit."""
+    chance = Random(seed)
+    found: dict[str, int] = {}
+    for bits, count in counts.items():
+        for _ in range(count):
+            read = "".join(
+                str(int(b) ^ (chance.random() < rates[q][int(b)])) for q, b in enumerate(bits)
+            )
+            found[read] = found.get(read, 0) + 1
+    return found
+
+
+def test_readout_errors_are_divided_out():
+    rates = [(0.02, 0.1), (0.05, 0.08), (0.01, 0.03)]
+    zeros, ones = ReadoutMitigation.construct_circuits(3)
+    assert run(mock(), batch_of([zeros, ones], shots=5))[1].counts == {"111": 5}
+    calibration = [Measured(confused({bits: 20_000}, rates)) for bits in ("000", "111")]
+    method = ReadoutMitigation.calibrate(calibration)
+    assert np.allclose(method.confusion[0], [[0.98, 0.1], [0.02, 0.9]], atol=0.01)
+    read = confused({"000": 10_000, "111": 10_000}, rates, seed=1)
+    mended = method.combine_results(read)
+    assert sum(mended.values()) == pytest.approx(1)
+    assert mended["000"] == pytest.approx(0.5, abs=0.02)
+    assert method.mean([0, 2], read) == pytest.approx(1.0, abs=0.02)
+    assert method.mean([0], read) == pytest.approx(0.0, abs=0.02)
+
+
+def test_a_calibration_that_says_nothing_is_refused():
+    with pytest.raises(InvalidValues, match="random"):
+        ReadoutMitigation.calibrate([Measured({"0": 50, "1": 50})] * 2)
+    with pytest.raises(InvalidValues, match="shots"):
+        ReadoutMitigation.calibrate([Measured({}), Measured({"1": 4})])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_twirled_circuits_are_the_same_unitary(seed):
+    circuit = Circuit(3).h(0).cx(0, 1).t(1).cx(2, 1).ry(0.3, 2).cx(1, 0)
+    pair = [without_phase(unitary(c).numpy()) for c in (circuit, twirl(circuit, Random(seed)))]
+    assert np.allclose(*pair, atol=1e-9)
+
+
+def test_twirled_copies_differ_and_are_put_together():
+    batch = batch_of(CIRCUIT, VALUES, observables=OBSERVABLES)
+    method = PauliTwirling(copies=4, seed=1)
+    constructed = method.construct_circuits(batch)
+    assert len(set(constructed.circuits)) > 1 and len(constructed.circuits) == 4
+    found = method.combine_results(batch, run(mock(), constructed))
+    assert np.allclose([m.means for m in found], [m.means for m in run(mock(), batch)])
+    counted = batch_of(Circuit(2).x(0).cx(0, 1), shots=40)
+    (together,) = method.combine_results(counted, run(mock(), method.construct_circuits(counted)))
+    assert together.counts == {"11": 40}
+
+
+def test_zero_noise_gains_on_the_noisy_device():
+    circuit = Circuit(4).ry("a", 0)
+    for _ in range(3):
+        circuit = circuit.cx(0, 1).cx(1, 2).cx(2, 3).ry(0.2, 2)
+    values = torch.linspace(0.1, 0.9, 4, dtype=torch.float64)[:, None]
+    observables = (Z(0) @ Z(1), Z(2), Z(0) @ Z(3))
+    exact = expectations(mock(), circuit, values, observables).numpy()
+    batch = batch_of(circuit, values, observables=observables, shots=20_000, seed=3)
+    method = ZeroNoise(extrapolate=exponential)
+    plain = np.array([m.means for m in run(NoisyBackend(), batch)])
+    mended = method.combine_results(batch, run(NoisyBackend(), method.construct_circuits(batch)))
+    before = np.abs(plain - exact).mean()
+    after = np.abs(np.array([m.means for m in mended]) - exact).mean()
+    assert after < 0.7 * before
+
+
+def test_readout_mitigation_gains_on_the_noisy_device():
+    backend = NoisyBackend()
+    zeros, ones = ReadoutMitigation.construct_circuits(4)
+    circuit = Circuit(4).x(0).x(1).x(2).x(3)
+    method = ReadoutMitigation.calibrate(run(backend, batch_of([zeros, ones], shots=20_000)))
+    (found,) = run(backend, batch_of(circuit, shots=20_000, seed=9))
+    plain = ReadoutMitigation(np.stack([np.eye(2)] * 4)).mean([0, 1, 2], found.counts)
+    assert abs(method.mean([0, 1, 2], found.counts) + 1) < 0.2 * abs(plain + 1)
