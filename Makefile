@@ -94,7 +94,13 @@ $(STAMPS)/postgresql: requirements-postgresql.txt $(STAMPS)/requirements
 	@$(PIP) -r requirements-postgresql.txt
 	@touch $@
 
-$(STAMPS)/dev: requirements-dev.txt $(STAMPS)/requirements
+# The libraries of IBM and IonQ: a fifth of a gigabyte that only owners of a token need.
+$(STAMPS)/quantum: requirements-quantum.txt constraints.txt $(STAMPS)/requirements
+	@echo "Installing what IBM Quantum and IonQ need."
+	@$(PIP) -r requirements-quantum.txt -c constraints.txt
+	@touch $@
+
+$(STAMPS)/dev: requirements-dev.txt requirements-quantum.txt $(STAMPS)/requirements
 	@echo "Installing what the tests and checks need."
 	@$(PIP) -r requirements-dev.txt -c constraints.txt
 	@touch $@
