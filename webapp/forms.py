@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 from django import forms
@@ -27,13 +28,15 @@ from folding.inputs import (
     FoldInput,
     FoldOptions,
     ProteinChain,
-    parse_json,
+    read_inputs,
 )
 from webapp import model_forms, shelf
 from webapp.entity_forms import EntityForm, EntityFormSet, initial_of
 from webapp.examples import Example
 from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
 from webapp.model_forms import ModelField
+from webapp.search_forms import SearchForm
+from webapp.search_request import NOTHING, SearchRequest
 
 OPTIONS = ("n_samples", "n_recycles", "n_steps")
 UNTITLED = "Untitled"
@@ -71,7 +74,7 @@ class JobForm(forms.Form):
     """What belongs to the job as a whole."""
 
     mode = forms.ChoiceField(
-        choices=[("chains", "Chains and ligands"), ("json", "AlphaFold 3 JSON")],
+        choices=[("chains", "Chains and ligands"), ("json", "Job file")],
         initial="chains",
         required=False,
         widget=forms.RadioSelect,
@@ -84,8 +87,8 @@ class JobForm(forms.Form):
     )
     user_ccd = RawText(rows=4, label="Components of your own (mmCIF)", max_echo=MAX_A3M_CHARACTERS)
     user_ccd_file = forms.FileField(required=False, label="mmCIF file", allow_empty_file=True)
-    json = RawText(rows=14, label="AlphaFold 3 JSON", max_echo=MAX_A3M_CHARACTERS)
-    json_file = forms.FileField(required=False, label="JSON file", allow_empty_file=True)
+    json = RawText(rows=14, label="Job file", max_echo=MAX_A3M_CHARACTERS)
+    json_file = forms.FileField(required=False, label="Upload it", allow_empty_file=True)
     seeds = RawText(
         label="Seeds", initial="1", help_text="Such as 1, 2, 3. Each seed is a fold of its own."
     )
@@ -116,19 +119,21 @@ class JobForm(forms.Form):
                 options = replace(options, **changes)
         return options
 
-    def read_json(self) -> FoldInput | None:
-        """The job in the JSON field; None where the rules refuse it."""
+    def read_jobs(self) -> tuple[FoldInput, ...]:
+        """The jobs of the job file; none where the rules refuse one of them."""
         text = self.text("json")
+        upload = self.cleaned_data.get("json_file")
+        name = self.text("name").strip() or (PurePath(upload.name).stem if upload else "")
         try:
             if not text.strip():
-                raise InvalidInput("There is no JSON yet. Paste a job, or read it from a file.")
-            return parse_json(text)
+                raise InvalidInput("There is no job yet. Paste one, or read it from a file.")
+            return read_inputs(text, name=name, seeds=self.read_seeds())
         except InvalidInput as error:
             place, _, rest = error.field.partition(".")
             index = rest.partition(".")[0]
             where = f"Entity {int(index) + 1}: " if place == "chains" and index.isdigit() else ""
             self.add_error("json", f"{where}{error}")
-            return None
+            return ()
 
     def read_bonds(self) -> tuple[Bond, ...]:
         """The bonds, none in place of what is refused."""
@@ -161,7 +166,7 @@ class SubmitForm:
     of HTML fields to sentences, and `""` to what concerns all of it.
     """
 
-    fold_input: FoldInput | None = None
+    fold_inputs: tuple[FoldInput, ...] = ()
     options: FoldOptions = FoldOptions()
     whole_errors: Sequence[str] = ()
     estimate: cost.Estimate | None = None
@@ -179,12 +184,12 @@ class SubmitForm:
             data, files, initial=list(chains), prefix="chains", error_messages=_ROW_MESSAGES
         )
         self.rows.min_num = 0
+        self.search = SearchForm(data)
 
     @classmethod
     def of_example(cls, example: Example) -> SubmitForm:
         """The form as an example fills it."""
-        chain = {"sequence": example.sequence, "copies": str(example.copies)}
-        return cls(initial={"name": example.name}, chains=[chain])
+        return cls(initial={"name": example.name, "bonds": example.bonds}, chains=example.rows)
 
     @classmethod
     def of_model(cls, name: str) -> SubmitForm:
@@ -193,35 +198,51 @@ class SubmitForm:
         return cls(initial={field: str(getattr(options, field)) for field in (*OPTIONS, "model")})
 
     @classmethod
-    def of_job(cls, fold_input: FoldInput, options: FoldOptions) -> SubmitForm:
+    def of_job(
+        cls,
+        fold_input: FoldInput,
+        options: FoldOptions,
+        *,
+        search: SearchRequest = NOTHING,
+    ) -> SubmitForm:
         """The form that would submit this job once more; as JSON where rows cannot say it all."""
         initial = {name: str(getattr(options, name)) for name in (*OPTIONS, "model")}
         initial |= {"name": fold_input.name, "seeds": ", ".join(map(str, fold_input.seeds))}
         if not fits_rows(fold_input):
             document = json.dumps(fold_input.to_json(), indent=2, ensure_ascii=False)
-            return cls(initial=initial | {"mode": "json", "json": document})
+            form = cls(initial=initial | {"mode": "json", "json": document})
+            form.search = SearchForm.of_request(search)
+            return form
         initial |= {
             "bonds": "\n".join(map(str, fold_input.bonds)),
             "user_ccd": fold_input.user_ccd or "",
         }
-        return cls(initial=initial, chains=[initial_of(chain) for chain in fold_input.chains])
+        form = cls(initial=initial, chains=[initial_of(chain) for chain in fold_input.chains])
+        form.search = SearchForm.of_request(search)
+        return form
 
     def is_valid(self) -> bool:
         """True if there is a job to create."""
         self.job.is_valid()
         self.rows.is_valid()
+        self.search.is_valid()
         self.options = self.job.options()
-        fold_input = self.job.read_json() if self.is_json else self._read_rows()
-        if fold_input is not None and not self.errors:
-            self._measure(fold_input)
+        found = self.job.read_jobs() if self.is_json else self._read_rows()
+        if found and not self.errors:
+            self._measure(found)
         self.whole_errors = self.errors.get("", [])
-        self.fold_input = None if self.errors else fold_input
-        return self.fold_input is not None
+        self.fold_inputs = () if self.errors else found
+        return bool(self.fold_inputs)
 
     @property
     def model_note(self) -> str:
         """What to say of a model that does not know what the job holds; else nothing."""
-        return model_forms.note(filter(None, (self.fold_input,)), self.options)
+        return model_forms.note(self.fold_inputs, self.options)
+
+    @property
+    def fold_input(self) -> FoldInput | None:
+        """The job, or the first of several."""
+        return self.fold_inputs[0] if self.fold_inputs else None
 
     @property
     def has_chemistry(self) -> bool:
@@ -238,7 +259,8 @@ class SubmitForm:
     def errors(self) -> dict[str, list[str]]:
         is_json = self.is_json
         found: dict[str, list[str]] = {}
-        for form in (self.job,) if is_json else (self.job, *self.rows):
+        forms_in_use: tuple[forms.Form, ...] = (self.job, self.search)
+        for form in forms_in_use if is_json else (*forms_in_use, *self.rows):
             for field, messages in form.errors.items():
                 name = "" if field == "__all__" else form.add_prefix(field)
                 found.setdefault(name, []).extend(map(str, messages))
@@ -246,14 +268,27 @@ class SubmitForm:
             found.setdefault("", []).extend(map(str, messages))
         return found
 
-    def _measure(self, fold_input: FoldInput) -> None:
-        """Asks whether this machine can fold it; if not, says so below the last sequence."""
+    def _measure(self, fold_inputs: Sequence[FoldInput]) -> None:
+        """Asks whether this machine can fold them all; if not, says so below the last sequence."""
         form, field = (self.job, "json") if self.is_json else (self.rows[-1], "sequence")
         field = form.main_field if isinstance(form, EntityForm) else field
         with complaints(form, at=field):
-            self.estimate = cost.check(fold_input, self.options)
+            estimates = [self._check(job, among=fold_inputs) for job in fold_inputs]
+            # One job is folded after the other.
+            self.estimate = cost.Estimate(
+                seconds=sum(estimate.seconds for estimate in estimates),
+                bytes=max(estimate.bytes for estimate in estimates),
+            )
 
-    def _read_rows(self) -> FoldInput | None:
+    def _check(self, fold_input: FoldInput, *, among: Sequence[FoldInput]) -> cost.Estimate:
+        try:
+            return cost.check(fold_input, self.options)
+        except InvalidInput as error:
+            if len(among) == 1:
+                raise
+            raise InvalidInput(f"{fold_input.name}: {error}", field=error.field) from error
+
+    def _read_rows(self) -> tuple[FoldInput, ...]:
         filled = [row for row in self.rows if not row.is_blank] or self.rows.forms[:1]
         if filled and filled[0].is_blank:
             filled[0].read()
@@ -266,7 +301,8 @@ class SubmitForm:
             "bonds": self.job.read_bonds(),
             "user_ccd": self.job.text("user_ccd").strip() or None,
         }
-        return self._judge(parts, owners)
+        judged = self._judge(parts, owners)
+        return (judged,) if judged else ()
 
     def _name_chains(self, rows: Sequence[EntityForm]) -> tuple[list[EntityForm], list[Chain]]:
         """The chains of all rows and, for each, the row that it came from."""

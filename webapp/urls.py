@@ -4,7 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from webapp.views import accounts, dashboard, health, home, jobs, models, results
+from webapp.views import accounts, dashboard, health, home, jobs, ligands, models, results
 
 # The admin has no sign-in of its own: allauth's counts the failures.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -17,7 +17,10 @@ urlpatterns = [
     path("jobs/", dashboard.dashboard, name="dashboard"),
     path("jobs/new/", jobs.submit, name="submit"),
     path("jobs/validate/", jobs.validate, name="validate"),
+    path("ligands/", ligands.suggest, name="ligand_suggest"),
+    path("ligands/drawing/", ligands.drawing, name="ligand_drawing"),
     path(_JOB, jobs.job, name="job"),
+    path(f"{_JOB}alphafold3.json", jobs.export, name="job_export"),
     path(f"{_JOB}cancel/", jobs.cancel, name="job_cancel"),
     path(f"{_JOB}retry/", jobs.retry, name="job_retry"),
     path(f"{_JOB}delete/", jobs.delete, name="job_delete"),

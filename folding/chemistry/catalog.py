@@ -7,10 +7,23 @@ Light enough for the process that answers browsers: a look-up reads one row of a
 from dataclasses import dataclass
 from functools import lru_cache
 
-from folding.chemistry.library import look_up
+from folding.chemistry.library import find, look_up
 from folding.errors import InvalidInput
 
 MAX_SMILES_ATOMS = 500
+
+COMMON_NAMES = {
+    "ATP": "ATP", "ADP": "ADP", "AMP": "AMP", "GTP": "GTP", "GDP": "GDP",
+    "NAD": "NAD+", "NAP": "NADP+", "FAD": "FAD", "FMN": "FMN", "COA": "coenzyme A",
+    "SAM": "S-adenosylmethionine", "PLP": "pyridoxal phosphate", "HEM": "heme b",
+    "CLR": "cholesterol", "GLC": "glucose", "NAG": "N-acetylglucosamine, GlcNAc",
+    "MAN": "mannose", "BMA": "beta-mannose", "FUC": "fucose", "GAL": "galactose",
+    "SIA": "sialic acid", "GOL": "glycerol", "SO4": "sulfate", "PO4": "phosphate",
+    "MG": "magnesium", "ZN": "zinc", "CA": "calcium", "NA": "sodium", "K": "potassium",
+    "CL": "chloride", "MN": "manganese", "FE": "iron(III)", "FE2": "iron(II)",
+    "CU": "copper(II)", "CO": "cobalt", "NI": "nickel", "SF4": "iron-sulfur cluster",
+}  # fmt: skip
+"""What people call the components that they ask for most."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,16 @@ def component(code: str) -> ComponentSummary | None:
         return None
     name, kind, atom_names, _ = row
     return ComponentSummary(code, name, kind, tuple(atom_names.split(" ")))
+
+
+def search(text: str, *, limit: int) -> tuple[ComponentSummary, ...]:
+    """Components whose code or name holds the text, the likeliest first; case does not count."""
+    wanted = text.strip().lower()
+    common = [code for code, name in COMMON_NAMES.items() if wanted and wanted in name.lower()]
+    exact = [code for code in (text.strip().upper(),) if component(code)]
+    codes = dict.fromkeys([*exact, *common, *(row[0] for row in find(text, limit=limit))])
+    found = (component(code) for code in codes)
+    return tuple(summary for summary in found if summary)[:limit]
 
 
 @lru_cache(maxsize=1024)

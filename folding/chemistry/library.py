@@ -30,6 +30,12 @@ _TABLE = """
     )
 """
 _ROW = "SELECT name, type, atom_names, chemistry FROM component WHERE code = ?"
+_FIND = """
+    SELECT code, name, type, atom_names FROM component WHERE code LIKE :begins OR name LIKE :holds
+    ORDER BY code != :code, name != :code, code NOT LIKE :begins, name NOT LIKE :begins,
+        length(name), code
+    LIMIT :limit
+"""
 _AXES = {
     "ideal": tuple(f"pdbx_model_Cartn_{axis}_ideal" for axis in "xyz"),
     "model": tuple(f"model_Cartn_{axis}" for axis in "xyz"),
@@ -59,6 +65,20 @@ def look_up(code: str) -> tuple[str, str, str, bytes] | None:
     finally:
         connection.close()
     return row
+
+
+def find(text: str, *, limit: int) -> list[tuple[str, str, str, str]]:
+    """Code, name, type and names of the heavy atoms of components that hold the text.
+
+    The code itself comes first, then what begins with the text, short names before long ones.
+    """
+    plain = text.replace("\\", "").replace("%", "").replace("_", "")
+    words = {"code": plain.upper(), "begins": f"{plain}%", "holds": f"%{plain}%", "limit": limit}
+    connection = sqlite3.connect(f"file:{library_path()}?mode=ro&immutable=1", uri=True)
+    try:
+        return connection.execute(_FIND, words).fetchall() if plain else []
+    finally:
+        connection.close()
 
 
 @cache

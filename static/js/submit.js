@@ -1,6 +1,7 @@
 // The form of a new fold: rows that come and go, files read into text, answers while one types.
 import { swapAll } from "./swap.js";
 import { startChains, fillExample } from "./chains.js";
+import { drawLigands, startLigands } from "./ligands.js";
 import { startModelChoice } from "./model_choice.js";
 
 const form = document.getElementById("submit-form");
@@ -131,6 +132,7 @@ async function readFile(input) {
   if (file.size > most(field)) sayTooLong(field, file.size);
   else {
     field.value = await file.text();
+    drawLigands(form);
     later();
   }
   input.value = "";
@@ -166,6 +168,7 @@ async function send(event) {
 form.addEventListener("submit", send);
 window.addEventListener("pageshow", () => delete form.dataset.sending);
 startChains(form, later);
+startLigands(form);
 startModelChoice(form, later);
 for (const link of document.querySelectorAll("[data-example]")) {
   link.addEventListener("click", (event) => {

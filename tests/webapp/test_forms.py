@@ -230,7 +230,7 @@ def test_a_json_job_is_read_and_its_options_come_from_the_form():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "no JSON yet"),
+        ("", "no job yet"),
         ("{", "not JSON"),
         ('{"proteins": []}', "not a folding job"),
         ("[1, 2]", "job"),
@@ -271,10 +271,20 @@ def test_a_form_without_its_fields_is_an_error_not_a_crash():
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.slug)
 def test_every_example_folds_as_it_stands(example):
     form = SubmitForm.of_example(example)
-    row = {name: form.rows[0][name].value() for name in ("sequence", "copies")}
-    sent = post(row, name=form.job["name"].value())
+    names = ("kind", "sequence", "ligand", "copies", "modifications")
+    rows = [{name: row[name].value() or "" for name in names} for row in form.rows]
+    sent = post(*rows, name=form.job["name"].value(), bonds=form.job["bonds"].value() or "")
     assert sent.errors == {}
-    assert sent.fold_input.n_tokens == len(example.sequence) * example.copies
+    assert len(sent.fold_input.chains) == 1 + len(example.partners)
+    assert sent.fold_input.n_tokens >= len(example.sequence) * example.copies
+    assert len(sent.fold_input.bonds) == len(example.bonds.splitlines())
+
+
+def test_examples_show_every_kind_of_molecule():
+    kinds = {row.get("kind") or "protein" for example in EXAMPLES for row in example.rows}
+    assert kinds >= {"protein", "dna", "ligand"}
+    assert any(example.modifications for example in EXAMPLES)
+    assert any(example.bonds for example in EXAMPLES)
 
 
 def test_the_form_of_a_job_submits_the_same_job():
@@ -282,9 +292,9 @@ def test_the_form_of_a_job_submits_the_same_job():
     chains = (ProteinChain(("A", "B"), SEQUENCE, msa=msa), ProteinChain(("C",), "AAAAAA"))
     job, options = FoldInput("Again", chains, seeds=(3, 9)), FoldOptions(n_steps=11)
     form = SubmitForm.of_job(job, options)
-    rows = [{name: row[name].value() for name in row.fields} for row in form.rows]
-    for row in rows:
-        del row["msa_file"]
+    rows = [
+        {name: row[name].value() for name in row.fields if row[name].value()} for row in form.rows
+    ]
     values = {name: form.job[name].value() for name in ("name", "seeds", "n_steps")}
     sent = post(*rows, **values)
     assert (sent.fold_input, sent.options) == (job, options)
@@ -293,6 +303,7 @@ def test_the_form_of_a_job_submits_the_same_job():
 def test_sizes_of_examples_in_words():
     assert BY_SLUG["ubiquitin"].size == "76 residues"
     assert BY_SLUG["gcn4"].size == "2 × 31 residues"
+    assert BY_SLUG["adenylate-kinase"].size == "214 residues, ATP, Mg"
 
 
 def test_whole_numbers():

@@ -1,0 +1,72 @@
+"""Help with ligands: codes by name, drawings, and what cannot be drawn."""
+
+import pytest
+from django.urls import reverse
+
+from webapp.views import ligands
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada(client, user):
+    client.force_login(user)
+    return client
+
+
+def codes(client, text):
+    answer = client.get(reverse("ligand_suggest"), {"q": text}).json()
+    return [found["code"] for found in answer["found"]]
+
+
+def draw(client, ligand, given="ccd"):
+    return client.post(reverse("ligand_drawing"), {"as": given, "ligand": ligand})
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [("atp", "ATP"), ("heme", "HEM"), ("magnesium", "MG"), ("Caffeine", "CFF"), ("nag", "NAG")],
+)
+def test_components_are_found_by_code_and_by_name(ada, typed, code):
+    found = codes(ada, typed)
+    assert found[0] == code
+    assert len(found) == len(set(found)) <= ligands.N_SUGGESTIONS
+
+
+@pytest.mark.parametrize("typed", ["", "%", "_", "qqqqqqqq", "'; drop table component; --"])
+def test_what_nothing_holds_finds_nothing(ada, typed):
+    assert codes(ada, typed) == []
+
+
+def test_a_ligand_is_drawn_once_and_kept(ada, monkeypatch):
+    first = draw(ada, "MG ATP")
+    assert first.status_code == 200
+    assert first["Content-Type"] == "image/svg+xml"
+    assert b"<svg" in first.content
+    monkeypatch.setattr(ligands, "_draw", lambda message: pytest.fail("drawn again"))
+    assert draw(ada, "MG ATP").content == first.content
+
+
+@pytest.mark.parametrize(
+    ("ligand", "given", "says"),
+    [
+        ("", "ccd", "nothing to draw"),
+        ("QQQQQ9", "ccd", "QQQQQ9"),
+        ("C1CC", "smiles", "C1CC"),
+        ("no molecule", "file", ""),
+    ],
+)
+def test_what_cannot_be_drawn_says_why(ada, ligand, given, says):
+    answer = draw(ada, ligand, given)
+    assert answer.status_code == 422
+    assert says in answer.content.decode()
+
+
+def test_a_molecule_that_takes_too_long_is_given_up(ada, monkeypatch):
+    monkeypatch.setattr(ligands, "DRAWING_SECONDS", 0.01)
+    assert "too long" in draw(ada, "CCCCCO", "smiles").content.decode()
+
+
+def test_strangers_are_sent_to_sign_in(client):
+    assert client.get(reverse("ligand_suggest")).status_code == 302
+    assert draw(client, "ATP").status_code == 302
