@@ -64,6 +64,25 @@ def env_int(name: str, default: int, *, at_least: int = 0, at_most: int | None =
     return number
 
 
+def env_float(name: str, default: float, *, above: float = 0.0) -> float:
+    """The number in the variable.
+
+    Raises:
+        BadSetting: not a number, or not above its bound.
+    """
+    text = env_text(name)
+    if not text:
+        return default
+    rule = f"a number above {above:g}, such as {default:g}"
+    try:
+        number = float(text)
+    except ValueError:
+        raise BadSetting(name, value=text, rule=rule) from None
+    if not above < number < float("inf"):
+        raise BadSetting(name, value=text, rule=rule)
+    return number
+
+
 def env_folder(name: str, default: Path) -> Path:
     """The folder that the variable names, made if it is not there and closed to other users."""
     folder = Path(env_text(name, str(default))).expanduser().resolve()

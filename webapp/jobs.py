@@ -23,6 +23,7 @@ from webapp import queue, storage
 from webapp.live import publisher
 from webapp.live.events import Level, LogLine, StatusChanged
 from webapp.models import Job, JobQuerySet, Prediction, Stage, Status
+from webapp.search_request import NOTHING, SearchRequest
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
@@ -41,7 +42,12 @@ class NotYours(Exception):
 
 
 def submit(
-    owner: Any, fold_input: FoldInput, options: FoldOptions, *, retry_of: Job | None = None
+    owner: Any,
+    fold_input: FoldInput,
+    options: FoldOptions,
+    *,
+    search: SearchRequest = NOTHING,
+    retry_of: Job | None = None,
 ) -> Job:
     """The new queued job; its task is sent when the row is safe."""
     estimate = cost.estimate_job(fold_input, options)
@@ -50,6 +56,7 @@ def submit(
         name=fold_input.name,
         fold_input=fold_input.to_json(),
         options=asdict(options),
+        search=search.to_json(),
         model=options.model,
         n_tokens=fold_input.n_tokens,
         estimate_seconds=estimate.seconds,
@@ -60,10 +67,23 @@ def submit(
     return job
 
 
+def submit_all(
+    owner: Any,
+    fold_inputs: Iterable[FoldInput],
+    options: FoldOptions,
+    *,
+    search: SearchRequest = NOTHING,
+) -> list[Job]:
+    """The new queued jobs of a batch: all of them, or none."""
+    with transaction.atomic():
+        return [submit(owner, fold_input, options, search=search) for fold_input in fold_inputs]
+
+
 def retry(job: Job) -> Job:
     """A new job with the same input and options."""
     fold_input = FoldInput.from_json(job.fold_input)
-    return submit(job.owner, fold_input, FoldOptions(**job.options), retry_of=job)
+    search = SearchRequest.from_json(job.search)
+    return submit(job.owner, fold_input, FoldOptions(**job.options), search=search, retry_of=job)
 
 
 def cancel(job: Job) -> bool:

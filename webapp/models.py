@@ -86,6 +86,8 @@ class Job(models.Model):
     """The fields of `FoldOptions`."""
     model = models.CharField(max_length=64, default="small")
     """Name of the weights, as in the options: for lists, filters, and jobs to come."""
+    search = models.JSONField(default=dict, blank=True)
+    """`SearchRequest.to_json()`: what to look for before the fold, and the consent to it."""
     n_tokens = models.PositiveIntegerField()
     estimate_seconds = models.FloatField(null=True, blank=True)
     estimate_bytes = models.BigIntegerField(null=True, blank=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -26,6 +26,7 @@ from webapp.meter import Meter
 
 if TYPE_CHECKING:
     from folding.model.alphafold3 import AlphaFold3
+    from webapp.search_request import Site, SiteDatabase
 
 Predictions: TypeAlias = tuple[Prediction, ...]
 Fold: TypeAlias = Callable[[progress.Report], Predictions]
@@ -57,6 +58,7 @@ def run(
     save: Callable[[Predictions], None],
     report: Callable[[Event], None],
     clock: Callable[[], float] = time.monotonic,
+    first_percent: float = 0.0,
 ) -> Outcome:
     """Folds, saves, and reports every step.
 
@@ -65,8 +67,10 @@ def run(
         save: Writes the artifacts of the predictions.
         report: Receives the events; whatever it raises ends the job and is passed on.
         clock: Seconds, growing.
+        first_percent: How much of the bar was filled before.
     """
     narrator = Narrator(fold_input, options, report=report, clock=clock)
+    narrator.first_percent = first_percent
     narrator.begin()
     predictions = fold(narrator.hear)
     narrator.enter("saving")
@@ -302,6 +306,107 @@ def _input_beside(path: Path, manifest: dict[str, Any]) -> FoldInput:
     return replace(FoldInput.from_json(document), seeds=tuple(manifest["seeds"]))
 
 
+def search_alignment(
+    sequence: str, database: SiteDatabase, site: Site, *, report: Callable[[float, int], None]
+) -> str:
+    """Relatives of a sequence in one database of this site, as A3M with the sequence first.
+
+    Args:
+        report: Hears the fraction that was read and the number of rows so far; may raise.
+
+    Raises:
+        FoldingError: the database cannot be read.
+    """
+    from folding.search.homologs import Database, SearchOptions, SearchProgress, search, to_a3m
+
+    def hear(progress: SearchProgress) -> None:
+        passes = progress.iteration - 1 + progress.n_done / max(progress.n_targets, 1)
+        report(passes / progress.n_iterations, progress.n_found)
+
+    place = Database(database.name, database.path, database.kind)
+    options = SearchOptions(site.e_value, site.max_rows, site.iterations)
+    return to_a3m(sequence, search(sequence, place, options, report=hear))
+
+
+def search_templates(
+    fold_input: FoldInput,
+    folder: Path,
+    *,
+    index: Path,
+    before: date | None,
+    report: Callable[[str], None],
+) -> FoldInput:
+    """The job with templates for each protein that says nothing about templates.
+
+    Args:
+        index: File that keeps what was read of the folder.
+        before: Structures released on this day or later are left out.
+        report: Hears what was found, and "" now and then; may raise.
+    """
+    from folding.templates import search
+
+    known = search.index_folder(folder, index=index, report=lambda: report(""))
+    chains = []
+    for chain in fold_input.chains:
+        if isinstance(chain, ProteinChain) and chain.templates is None:
+            found = search.search_templates(
+                chain.sequence, known, folder, before=before, report=lambda: report("")
+            )
+            words = ", ".join(f"{hit.name} ({hit.identity:.0%} identical)" for hit in found)
+            report(f"Chain {', '.join(chain.ids)}: templates {words or 'not found'}.")
+            chain = replace(chain, templates=tuple(hit.template for hit in found))
+        chains.append(chain)
+    return replace(fold_input, chains=tuple(chains))
+
+
+def templates_used(fold_input: FoldInput) -> list[dict[str, Any]]:
+    """The templates that the network reads, for people: the first four of each protein."""
+    from folding.data.templates import N_TEMPLATES
+    from folding.templates.mapping import identity
+    from folding.templates.structure_file import read_structure
+
+    used = []
+    for chain in fold_input.chains:
+        if not isinstance(chain, ProteinChain):
+            continue
+        for template in (chain.templates or ())[:N_TEMPLATES]:
+            file = read_structure(template.cif, field="templates")
+            share = identity(chain.sequence, template, file.chains[0])
+            used.append(
+                {
+                    "name": file.name,
+                    "chain": ", ".join(chain.ids),
+                    "n_residues": len(template.query_indices),
+                    "identity": round(100 * share),
+                }
+            )
+    return used
+
+
+def alignment_summary(fold_input: FoldInput) -> dict[str, Any]:
+    """Depth and coverage of the job's alignments, and its templates, as plain numbers.
+
+    Raises:
+        InvalidInput: an alignment does not belong to its chain.
+    """
+    from folding.data.depth import alignment_depth
+
+    return {
+        "chains": [
+            {
+                "ids": list(chain.ids),
+                "n_residues": chain.n_residues,
+                "n_rows": chain.n_rows,
+                "n_paired": chain.n_paired,
+                "n_effective": round(chain.n_effective, 1),
+                "coverage": chain.binned(),
+            }
+            for chain in alignment_depth(fold_input)
+        ],
+        "templates": templates_used(fold_input),
+    }
+
+
 class Narrator:
     """Turns what `fold` reports into events for people: percent, time left, log, pictures."""
 
@@ -313,6 +418,7 @@ class Narrator:
         report: Callable[[Event], None],
         clock: Callable[[], float],
     ) -> None:
+        self.first_percent = 0.0
         self._input = fold_input
         self._options = options
         self._report = report
@@ -436,7 +542,9 @@ class Narrator:
         self._report(
             Progress(
                 stage=self._stage,
-                percent=round(self._meter.percent, 1),
+                percent=round(
+                    self.first_percent + (1 - self.first_percent / 100) * self._meter.percent, 1
+                ),
                 eta_seconds=round(self._meter.eta_seconds, 1),
                 detail=detail,
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from webapp import shelf, storage, verdict, viewer
+from webapp import alignment_plot, shelf, storage, verdict, viewer
 from webapp.models import Job, Prediction
 
 KINDS = (
@@ -21,6 +21,7 @@ OF_THE_JOB = (
     (".h5", "All arrays (HDF5)"),
     ("_data.json", "Input (AlphaFold 3 JSON)"),
     ("ranking_scores.csv", "Ranking (CSV)"),
+    ("_alignment.json", "Depth of the alignments (JSON)"),
     ("manifest.json", "Manifest: model, options, checksums (JSON)"),
 )
 
@@ -45,6 +46,7 @@ def context(job: Job) -> dict[str, Any]:
         "files": files(job, OF_THE_JOB),
         "provenance": provenance(job),
         "model": shelf.model(job.model),
+        "alignment": alignment(job),
         **sample_context(job, predictions[0]),
     }
 
@@ -70,6 +72,12 @@ def files(job: Job, kinds: Iterable[tuple[str, str]]) -> list[File]:
         for name in names
         if name.endswith(ending)
     ]
+
+
+def alignment(job: Job) -> dict[str, Any] | None:
+    """What the page draws of the job's alignments."""
+    summary = alignment_plot.read_summary(storage.folder(job.pk))
+    return alignment_plot.context(summary) if summary else None
 
 
 def provenance(job: Job) -> dict[str, Any]:

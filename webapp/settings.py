@@ -7,7 +7,7 @@ from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from webapp import broker, database
 from webapp.address import EVERYWHERE
-from webapp.env import env_bool, env_folder, env_int, env_list, env_secret, env_text
+from webapp.env import env_bool, env_float, env_folder, env_int, env_list, env_secret, env_text
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -168,6 +168,19 @@ EMAIL_TIMEOUT = 10
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
 DEFAULT_FROM_EMAIL = env_text("DEFAULT_FROM_EMAIL", "foldstream@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# Alignments and templates ---------------------------------------------------------------------
+# A server that alignments may be asked of: nobody's sequence leaves this machine without one, nor
+# without the consent that the form asks for with every job.
+MSA_SERVER_URL = env_text("FOLDSTREAM_MSA_SERVER").rstrip("/")
+MSA_SERVER_ENV = env_bool("FOLDSTREAM_MSA_SERVER_ENV", True)
+MSA_DATABASES = env_list("FOLDSTREAM_MSA_DATABASES")
+RNA_DATABASES = env_list("FOLDSTREAM_RNA_DATABASES")
+MSA_E_VALUE = env_float("FOLDSTREAM_MSA_E_VALUE", 1e-4)
+MSA_ROWS = env_int("FOLDSTREAM_MSA_ROWS", 10_000, at_least=1, at_most=16_384)
+MSA_ITERATIONS = env_int("FOLDSTREAM_MSA_ITERATIONS", 1, at_least=1, at_most=5)
+MSA_CACHE_MB = env_int("FOLDSTREAM_MSA_CACHE_MB", 2048)
+TEMPLATE_FOLDER = env_text("FOLDSTREAM_TEMPLATES")
 
 # Broker, events, workers ---------------------------------------------------------------------
 REDIS_URL = env_text("REDIS_URL") or broker.embedded_url(DATA_DIR)

@@ -18,7 +18,7 @@ ALWAYS = (
 )
 MEANING = {
     Stage.QUEUED: "Waits for a worker",
-    Stage.MSA: "Reads the alignments",
+    Stage.MSA: "Finds and reads the alignments",
     Stage.FEATURES: "Turns the input into numbers",
     Stage.TRUNK: "Works out which residues meet",
     Stage.DIFFUSION: "Places the atoms, out of noise",
@@ -51,6 +51,8 @@ def timeline(job: Job, *, now: str) -> list[Step]:
 
 
 def _has(job: Job, stage: Stage) -> bool:
+    if stage == Stage.MSA and job.search.get("msa"):
+        return True
     proteins = (entity.get("protein", {}) for entity in job.fold_input.get("sequences", []))
     return stage == Stage.MSA and any(protein.get("unpairedMsa") for protein in proteins)
 

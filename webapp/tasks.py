@@ -85,19 +85,22 @@ def work_on(job: Job) -> None:
 
 def compute(job: Job, held: lease.Lease) -> Outcome:
     """The predictions of the job, with its artifacts in the draft folder of this attempt."""
-    from webapp import pipeline
+    from webapp import pipeline, preparation
 
     fold_input, options = FoldInput.from_json(job.fold_input), FoldOptions(**job.options)
     if options.model not in models().names:
         jobs.say(job, "info", f"Loading the model {options.model} into memory.")
     loaded = model(options.model)
     folder = storage.draft(job.pk, attempt=job.attempt)
+    report = functools.partial(tell, job, held)
+    fold_input = preparation.prepare(job, fold_input, folder=folder, report=report)
     return pipeline.run(
         fold_input,
         options,
         fold=pipeline.fold_with(loaded.network, fold_input, options),
         save=pipeline.saver(folder, fold_input, options, weights_sha256=loaded.sha256),
-        report=functools.partial(tell, job, held),
+        report=report,
+        first_percent=preparation.first_percent(job),
     )
 
 

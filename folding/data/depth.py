@@ -30,6 +30,12 @@ class ChainDepth:
     n_effective: float
     coverage: Int64[np.ndarray, "band column"]
 
+    def binned(self, *, most: int = 240) -> list[list[float]]:
+        """The coverage in at most so many columns, each the mean of its neighbours."""
+        parts = np.array_split(self.coverage, min(most, self.n_residues), axis=1)
+        bands = range(len(BANDS))
+        return [[round(float(part[band].mean()), 1) for part in parts] for band in bands]
+
 
 def alignment_depth(fold_input: FoldInput) -> tuple[ChainDepth, ...]:
     """The depth of every protein and RNA chain's alignment; 1 where it has none.
@@ -87,4 +93,5 @@ def _alike(rows: UInt8[np.ndarray, "row column"]) -> Float32[np.ndarray, "row ro
     for index, row in enumerate(rows):
         agree = ((rows == row) & filled[index]).sum(axis=1)
         alike[index] = agree >= CLUSTER_IDENTITY * max(filled[index].sum(), 1)
+        alike[index, index] = 1.0
     return alike

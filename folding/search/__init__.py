@@ -1,5 +1,4 @@
-"""Search for relatives of a chain: sequences for alignments, structures for templates.
+"""Search for relatives of a chain in FASTA files on this machine, with HMMER through pyhmmer.
 
-HMMER does the work, through pyhmmer, in this process; databases are FASTA files and folders of
-mmCIF files on this machine. Nothing here reaches a network.
+Nothing here reaches a network.
 """

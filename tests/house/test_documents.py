@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-READERS = frozenset({"env_text", "env_bool", "env_int", "env_list", "env_secret", "env_folder"})
+READERS = frozenset(
+    {"env_text", "env_bool", "env_int", "env_float", "env_list", "env_secret", "env_folder"}
+)
 PACKAGES = ("folding", "quantum", "webapp")
 
 

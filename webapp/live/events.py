@@ -92,6 +92,14 @@ class SampleReady:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlignmentReady:
+    """The alignments are there: what the page draws of them (`webapp/alignment_plot.py`)."""
+
+    kind: ClassVar = "alignment"
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Gap:
     """Some log lines did not fit into a slow socket's queue. Never stored in a stream."""
 
@@ -99,11 +107,16 @@ class Gap:
     dropped: int
 
 
-Event: TypeAlias = StatusChanged | Progress | LogLine | ContactMap | Frame | SampleReady
+Event: TypeAlias = (
+    StatusChanged | Progress | LogLine | AlignmentReady | ContactMap | Frame | SampleReady
+)
 BINARY_KINDS = frozenset({ContactMap.kind, Frame.kind})
 KINDS: dict[str, type[Event]] = {
     event.kind: event
-    for event in (StatusChanged, Progress, LogLine, ContactMap, Frame, SampleReady)
+    for event in (
+        *(StatusChanged, Progress, LogLine, AlignmentReady),
+        *(ContactMap, Frame, SampleReady),
+    )
 }
 
 
@@ -121,6 +134,8 @@ def slot(event: Event) -> str | None:
     match event:
         case Progress():
             return "progress"
+        case AlignmentReady():
+            return "alignment"
         case ContactMap():
             return "recycle"
         case Frame(seed_index=seed_index, sample=sample):

@@ -13,8 +13,9 @@ from zlib import crc32
 
 from django.template.loader import render_to_string
 
-from webapp import results, stages
+from webapp import alignment_plot, results, stages
 from webapp.live.events import (
+    AlignmentReady,
     ContactMap,
     Event,
     Frame,
@@ -47,6 +48,8 @@ def render(job: Job, event: Event | Gap) -> list[Fragment]:
             return progress(job, event)
         case LogLine():
             return [Fragment("job-log", _html("log_line", line=event, key=log_key(event)))]
+        case AlignmentReady():
+            return [Fragment("job-alignment", alignment(event.summary))]
         case SampleReady():
             return [Fragment("job-samples", _html("sample", job=job, sample=event))]
         case Gap():
@@ -70,6 +73,11 @@ def progress(job: Job, event: Progress) -> list[Fragment]:
         Fragment("job-progress", _html("progress", job=job, progress=event)),
         Fragment("job-stages", _html("stages", timeline=timeline)),
     ]
+
+
+def alignment(summary: dict[str, Any]) -> str:
+    """The depth and coverage of the job's alignments."""
+    return render_to_string("jobs/alignment/figure.html", alignment_plot.context(summary))
 
 
 def panel(job: Job) -> str:

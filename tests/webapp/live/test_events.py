@@ -5,12 +5,21 @@ import json
 import pytest
 
 from webapp.live import events
-from webapp.live.events import ContactMap, Frame, LogLine, Progress, SampleReady, StatusChanged
+from webapp.live.events import (
+    AlignmentReady,
+    ContactMap,
+    Frame,
+    LogLine,
+    Progress,
+    SampleReady,
+    StatusChanged,
+)
 
 EXAMPLES = [
     StatusChanged(status="running", stage="trunk", percent=12.5),
     Progress(stage="diffusion", percent=50.0, eta_seconds=None, detail="step 1 of 2"),
     LogLine(level="warning", message="pLDDT < 50 · Å", at="2026-01-01T00:00:00+00:00"),
+    AlignmentReady(summary={"chains": [{"ids": ["A"], "coverage": [[1.0]]}]}),
     ContactMap(seed=4, seed_index=1, cycle=2, n_cycles=4, count=2, bin=b"\x00\xff\xff\x00"),
     Frame(
         seed=4,
@@ -83,6 +92,7 @@ def test_newer_percent_maps_and_frames_of_a_sample_replace_older_ones():
         "log": None,
         "sample": None,
         "progress": "progress",
+        "alignment": "alignment",
         "recycle": "recycle",
         "frame": "frame-1-2",
     }

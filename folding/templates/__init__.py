@@ -1,0 +1,1 @@
+"""Known structures that a chain may lean on: read from mmCIF, mapped to the chain, looked for."""
