@@ -56,6 +56,31 @@ def test_json_brings_its_own_name_and_seeds(tmp_path, monkeypatch):
     ]
 
 
+def test_a_batch_is_folded_each_job_into_its_own_folder(tmp_path):
+    chain = {"proteinChain": {"sequence": "GAGAG", "count": 1}}
+    jobs = [{"name": name, "modelSeeds": ["5"], "sequences": [chain]} for name in ("One", "Two")]
+    jobs.append({**jobs[0], "name": "one?"})
+    (tmp_path / "in.json").write_text(json.dumps([*jobs, jobs[0]]))
+    said = run(tmp_path / "in.json", "--out", tmp_path / "out", *QUICK)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["One", "One-2", "Two", "one"]
+    assert (tmp_path / "out" / "Two" / "Two_seed-5_sample-0_model.cif").exists()
+    assert said.index("One\n") < said.index("Two\n")
+
+
+def test_a_boltz_job_reads_its_alignment_beside_it(tmp_path):
+    (tmp_path / "msa").mkdir()
+    (tmp_path / "msa" / "a.a3m").write_text(">q\nGAGAG\n>h\nGAGA-\n")
+    (tmp_path / "ring.yaml").write_text(
+        "sequences:\n  - protein: {id: A, sequence: GAGAG, msa: ./msa/a.a3m}\n"
+    )
+    said = run(tmp_path / "ring.yaml", "--out", tmp_path / "out", *QUICK)
+    assert "No alignment is given" not in said
+    assert (tmp_path / "out" / "ring_seed-1_sample-0_model.cif").exists()
+    (tmp_path / "msa" / "a.a3m").unlink()
+    with pytest.raises(CommandError, match=r"“\./msa/a\.a3m” cannot be read: No such file"):
+        run(tmp_path / "ring.yaml", "--out", tmp_path / "out", *QUICK)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [("ACDEF1", "1"), ("{}", "name"), ("", "sequence"), ("ACDEF\x00", "ACDEF")],

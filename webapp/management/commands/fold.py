@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from folding.errors import InvalidInput, WeightsError
-from folding.inputs import FoldInput, FoldOptions, read_input
+from folding.inputs import FoldInput, FoldOptions, files_beside, read_inputs
 from webapp import downloads
 from webapp.live.events import Event, LogLine, Progress
 
@@ -18,13 +20,17 @@ BAR = "{desc:<32} {percentage:3.0f}% |{bar}| {elapsed}"
 
 
 class Command(BaseCommand):
-    help = "Folds the proteins of a FASTA or AlphaFold 3 JSON file and writes the structures."
+    help = "Folds every job of a file and writes the structures."
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("input", type=Path, help="FASTA, a bare sequence, or AlphaFold 3 JSON")
-        parser.add_argument("--out", type=Path, help="folder for the results (default: the name)")
+        parser.add_argument(
+            "input",
+            type=Path,
+            help="FASTA, AlphaFold 3, AlphaFold Server or Protenix JSON, or Boltz YAML",
+        )
+        parser.add_argument("--out", type=Path, help="folder for results (default: the job's name)")
         parser.add_argument("--seeds", type=seed_list, help="comma-separated, for example 1,2,3")
         own = "default: the model's own"
         parser.add_argument("--samples", type=int, help=own)
@@ -36,23 +42,26 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **words: Any) -> None:
         try:
-            fold_input = self._read(words["input"], seeds=words["seeds"])
+            fold_inputs = self._read(words["input"], seeds=words["seeds"])
             options = _options(words)
         except (InvalidInput, WeightsError) as error:
             raise CommandError(str(error)) from None
-        folder = words["out"] or Path(fold_input.slug)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._fold(fold_input, options, folder=folder)
+        folders = _folders(fold_inputs, words["out"])
+        for fold_input, folder in zip(fold_inputs, folders, strict=True):
+            folder.mkdir(parents=True, exist_ok=True)
+            if len(fold_inputs) > 1:
+                self.stdout.write(fold_input.name)
+            for note in fold_input.notes:
+                self.stdout.write(note)
+            self._fold(fold_input, options, folder=folder)
 
-    def _read(self, path: Path, *, seeds: tuple[int, ...] | None) -> FoldInput:
+    def _read(self, path: Path, *, seeds: tuple[int, ...] | None) -> Sequence[FoldInput]:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{path} cannot be read as text: {error}") from None
-        fold_input = read_input(text, name=path.stem)
-        if seeds is None:
-            return fold_input
-        return FoldInput(name=fold_input.name, chains=fold_input.chains, seeds=seeds)
+        found = read_inputs(text, name=path.stem, files=files_beside(path.parent))
+        return found if seeds is None else [replace(job, seeds=seeds) for job in found]
 
     def _fold(self, fold_input: FoldInput, options: FoldOptions, *, folder: Path) -> None:
         from webapp import pipeline
@@ -72,6 +81,19 @@ class Command(BaseCommand):
             bar.update(100.0 - bar.n)
         self.stdout.write(table(outcome.predictions))
         self.stdout.write(f"{len(list(folder.iterdir()))} files in {folder}")
+
+
+def _folders(jobs: Sequence[FoldInput], out: Path | None) -> list[Path]:
+    """A folder for each job: `out` itself for one, folders of their own in it for several."""
+    if len(jobs) == 1 and out is not None:
+        return [out]
+    folders: list[Path] = []
+    for job in jobs:
+        folder, number = (out or Path()) / job.slug, 2
+        while folder in folders:
+            folder, number = (out or Path()) / f"{job.slug}-{number}", number + 1
+        folders.append(folder)
+    return folders
 
 
 def _options(words: dict[str, Any]) -> FoldOptions:
