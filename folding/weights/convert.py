@@ -22,6 +22,7 @@ from torch import Tensor
 from folding.errors import WeightsError
 from folding.weights import dialects
 from folding.weights.own import check, read_tensors, skeleton
+from folding.weights.records import are_records, read_records
 from folding.weights.store import Facts, Progress, Store
 
 ALIGNMENT = 64
@@ -109,11 +110,13 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """
     try:
         with path.open("rb") as file:
-            start = file.read(16)
+            start = file.read(20)
     except OSError as error:
         raise WeightsError(f"{path.name} cannot be read: {error.strerror}.") from None
     if start[8:9] == b"{":
         return read_tensors(path)
+    if are_records(start):
+        return read_records(path)
     return _tensors_in(_unpickled(path, mapped=start[:4] == _ZIP), path.name)
 
 

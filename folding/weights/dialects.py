@@ -7,8 +7,8 @@ from torch import Tensor
 
 from folding.errors import WeightsError
 from folding.model.config import SMALL, ModelConfig
-from folding.weights import openfold3, protenix
-from folding.weights.configs import OPENFOLD3, PROTENIX
+from folding.weights import alphafold3, openfold3, protenix
+from folding.weights.configs import ALPHAFOLD3, OPENFOLD3, PROTENIX
 from folding.weights.own import check, skeleton
 
 ToOwn = Callable[[Mapping[str, Tensor], ModelConfig], dict[str, Tensor]]
@@ -94,6 +94,12 @@ def _all() -> Iterator[Dialect]:
         ("input_embedder.linear_relpos", "aux_heads.pairformer_embedding"),
         OPENFOLD3,
         openfold3.to_own,
+    )
+    yield Dialect(
+        "AlphaFold3",
+        ("diffuser/evoformer", "diffuser/confidence_head"),
+        ALPHAFOLD3,
+        alphafold3.to_own,
     )
     yield Dialect(
         "Foldstream",

@@ -44,6 +44,7 @@ ROOMS = {
     "torch": SCIENCE,
     "whitenoise": ("webapp/static_files",),
     "tqdm": ("folding/training", "webapp/management"),
+    "zstandard": ("folding/weights",),
 }
 
 
