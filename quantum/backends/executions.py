@@ -1,0 +1,86 @@
+"""The record of what ran where: one execution per submission, and per submission that failed."""
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from quantum.backends.base import now
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A backend that was asked and did not do it, and why the next one was."""
+
+    backend: str
+    reason: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One batch on its way through the backends.
+
+    Args:
+        id: stays the same while it goes on.
+        backend: where it is now, or ended; `classical` where no circuit ran.
+        handle_id: the provider's name for the job.
+        tag: ours.
+        seconds: since it began, of which `queue_seconds` were spent waiting for a machine.
+        cost: in `currency`; estimated while it runs.
+        status: `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+        fallback_reason: why it is not on the backend that was wanted; empty where it is.
+    """
+
+    id: str = field(default_factory=lambda: uuid4().hex)
+    tag: str = ""
+    wanted: str = ""
+    backend: str = ""
+    handle_id: str = ""
+    n_qubits: int = 0
+    n_runs: int = 0
+    shots: int | None = None
+    seconds: float = 0.0
+    cost: float = 0.0
+    currency: str = "USD"
+    status: str = "queued"
+    fallback_reason: str = ""
+    hops: tuple[Hop, ...] = ()
+    created: str = field(default_factory=lambda: now())
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Execution":
+        hops = tuple(Hop(**hop) for hop in data["hops"])
+        return cls(**{**data, "hops": hops})
+
+
+@dataclass(frozen=True)
+class ExecutionLog:
+    """Executions as JSON lines: appended whole, the last line of an id counts."""
+
+    file: Path
+
+    def append(self, execution: Execution) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(json.dumps(execution.to_json()) + "\n")
+
+    def __iter__(self) -> Iterator[Execution]:
+        """Every execution as it is by now, the oldest first."""
+        latest: dict[str, Execution] = {}
+        if self.file.exists():
+            for line in self.file.read_text(encoding="utf-8").splitlines():
+                execution = Execution.from_json(json.loads(line))
+                latest[execution.id] = execution
+        yield from latest.values()
+
+    def cost(self) -> float:
+        """What all of them cost together, the estimates of running ones included."""
+        return sum(execution.cost for execution in self)

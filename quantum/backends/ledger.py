@@ -1,0 +1,96 @@
+"""What was spent, and the cap that nothing passes: not even two processes at once.
+
+Money is set aside before a job is sent and settled when its price is known; both happen under a
+lock on a file beside the ledger, so that whoever comes second sees what the first has set aside.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quantum.backends.base import now
+from quantum.errors import BudgetExceeded, InvalidValues
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Money by submission tag, in an append-only file of JSON lines.
+
+    Args:
+        cap: never more than this is set aside and spent together; in `currency`.
+    """
+
+    file: Path
+    cap: float
+    currency: str = "USD"
+
+    def reserve(self, tag: str, cost: float) -> None:
+        """Sets the money aside. Asking again for the same tag replaces what it had.
+
+        Raises:
+            BudgetExceeded: it would pass the cap; nothing is set aside.
+        """
+        if not cost >= 0:  # NaN is not
+            raise InvalidValues(f"a cost is 0 or more, not {cost}")
+        with self._locked():
+            entries = self._read()
+            taken = sum(value for other, value in entries.items() if other != tag)
+            if taken + cost > self.cap:
+                raise BudgetExceeded(
+                    f"the job would cost {cost:.2f} {self.currency}; of the cap of "
+                    f"{self.cap:.2f}, {max(0.0, self.cap - taken):.2f} is left"
+                )
+            self._append(tag, cost, "reserved")
+
+    def settle(self, tag: str, cost: float) -> None:
+        """Replaces what was set aside by what it cost in the end; more than the cap is possible
+        here, since it is spent already, and stops everything after it."""
+        if not cost >= 0:
+            raise InvalidValues(f"a cost is 0 or more, not {cost}")
+        with self._locked():
+            self._append(tag, cost, "settled")
+
+    def release(self, tag: str) -> None:
+        """Gives back what was set aside for a job that never ran."""
+        with self._locked():
+            self._append(tag, 0.0, "released")
+
+    def spent(self) -> float:
+        """What is spent and set aside by now."""
+        with self._locked():
+            return sum(self._read().values())
+
+    def left(self) -> float:
+        """What may still be spent."""
+        return max(0.0, self.cap - self.spent())
+
+    def _read(self) -> dict[str, float]:
+        if not self.file.exists():
+            return {}
+        entries: dict[str, float] = {}
+        for line in self.file.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            entries[entry["tag"]] = float(entry["cost"])
+        return entries
+
+    def _append(self, tag: str, cost: float, what: str) -> None:
+        entry: dict[str, Any] = {"tag": tag, "cost": cost, "what": what, "time": now()}
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(lock, fcntl.LOCK_UN)
