@@ -9,6 +9,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ import numpy as np
 from folding import __version__
 from folding.inputs import FoldInput
 from folding.prediction import Prediction
+from folding.structure.clashes import MAX_LISTED, clashes
+from folding.structure.composition import Composition, proteins_alone
 from folding.structure.disorder import relative_area
 from folding.structure.geometry import backbone_torsions
 from folding.structure.mmcif import write_mmcif
 from folding.structure.secondary import secondary_structure
+from folding.structure.stereochemistry import stereochemistry
 from folding.structure.structure import Structure, one_letter
 
 RESIDUE_COLUMNS = (
@@ -36,6 +40,8 @@ RESIDUE_COLUMNS = (
     "phi_degrees",
     "psi_degrees",
     "omega_degrees",
+    "n_tokens",
+    "kind",
 )
 _HDF5_UNITS = "Å; plddt 0-100; pae[i, j] is the error of token j in the frame of token i"
 
@@ -89,12 +95,14 @@ def write_prediction(directory: Path, *, name: str, prediction: Prediction) -> l
         plddt=confidence.atom_plddt,
         scores={metric: value for metric, value in scores.items() if value is not None},
         model_name=f"seed {prediction.seed}, sample {prediction.sample}",
+        composition=prediction.composition,
     )
     contents = {
         f"{stem}_model.cif": model,
         f"{stem}_summary_confidences.json": _json(summary_confidences(prediction), indent=1),
         f"{stem}_confidences.json": _json(full_confidences(prediction)),
         f"{stem}_residues.csv": residue_csv(prediction),
+        f"{stem}_chemistry.json": _json(chemistry(prediction), indent=1),
     }
     return [_save(directory / file_name, text) for file_name, text in contents.items()]
 
@@ -116,6 +124,38 @@ def summary_confidences(prediction: Prediction) -> dict[str, Any]:
     }
 
 
+def composition_of(prediction: Prediction) -> Composition:
+    """What the chains of a prediction are made of."""
+    return prediction.composition or proteins_alone(prediction.structure)
+
+
+def chemistry(prediction: Prediction) -> dict[str, Any]:
+    """Stereochemistry of ligands and modified residues, clashes, and notes on the conformers.
+
+    `ligands` says for each component which chiral centres (`R`, `S`) and double bonds (`E`, `Z`)
+    are as they should be; `clashes` lists the worst pairs of atoms, `n_clashes` counts all.
+    """
+    composition = composition_of(prediction)
+    found = clashes(prediction.structure, composition)
+    reports = stereochemistry(prediction.structure, composition)
+    return {
+        "ligands": [
+            {
+                "chain_id": report.chain_id,
+                "residue_number": report.residue_number,
+                "code": report.code,
+                "n_stereo": len(report.elements),
+                "n_kept": report.n_kept,
+                "stereo": [asdict(element) for element in report.elements],
+            }
+            for report in reports
+        ],
+        "n_clashes": len(found),
+        "clashes": [asdict(clash) for clash in found[:MAX_LISTED]],
+        "notes": list(composition.notes),
+    }
+
+
 def full_confidences(prediction: Prediction) -> dict[str, Any]:
     """The confidence of every atom and token pair, by AlphaFold 3's keys."""
     structure, confidence = prediction.structure, prediction.confidence
@@ -130,11 +170,17 @@ def full_confidences(prediction: Prediction) -> dict[str, Any]:
 
 
 def residue_csv(prediction: Prediction) -> str:
-    """One line for each residue: confidence, secondary structure, exposure and torsions."""
+    """One line for each residue: confidence, secondary structure, exposure and torsions.
+
+    `kind` is `protein`, `rna`, `dna` or `ligand`; what only proteins have is empty elsewhere.
+    """
+    kind = composition_of(prediction).kind
     structure, confidence = prediction.structure, prediction.confidence
     starts = structure.residue_starts
     names = structure.residue_name[starts].tolist()
     torsions = backbone_torsions(structure)
+    kinds = [kind(chain) for chain in structure.chain_id[starts].tolist()]
+    tokens = np.append(structure.token_index[starts], structure.n_tokens)
     columns: list[Iterable[object]] = [
         structure.chain_id[starts].tolist(),
         structure.residue_number[starts].tolist(),
@@ -143,10 +189,17 @@ def residue_csv(prediction: Prediction) -> str:
         _rounded(_residue_mean(structure, confidence.atom_plddt), 2),
         _rounded(_residue_mean(structure, confidence.resolved), 3),
         secondary_structure(structure),
-        _rounded(relative_area(structure), 3),
+        _rounded(_protein_area(structure, kinds), 3),
         *(_rounded(np.degrees(angle), 1) for angle in torsions),
+        np.diff(tokens).tolist(),
+        kinds,
     ]
     return _csv(RESIDUE_COLUMNS, zip(*columns, strict=True))
+
+
+def _protein_area(structure: Structure, kinds: Sequence[str]) -> np.ndarray:
+    """Accessible surface as a fraction of the largest; NaN where it is no protein."""
+    return np.where(np.array(kinds) == "protein", relative_area(structure), np.nan)
 
 
 def ranking_csv(predictions: Sequence[Prediction]) -> str:

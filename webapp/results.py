@@ -16,6 +16,7 @@ KINDS = (
     ("_summary_confidences.json", "Scores (JSON)"),
     ("_confidences.json", "Confidence of atoms and pairs (JSON)"),
     ("_residues.csv", "Numbers by residue (CSV)"),
+    ("_chemistry.json", "Stereochemistry of ligands and clashes (JSON)"),
 )
 OF_THE_JOB = (
     (".h5", "All arrays (HDF5)"),
@@ -58,6 +59,7 @@ def sample_context(job: Job, prediction: Prediction) -> dict[str, Any]:
         "job": job,
         "prediction": prediction,
         "sentences": verdict.sentences(prediction, viewer.chains(job, prediction)),
+        "chemistry": viewer.chemistry(job, prediction),
         "structure": viewer.file_name(job, prediction, "_model.cif"),
         "sample_files": files(job, [(stem + ending, label) for ending, label in KINDS]),
     }

@@ -6,8 +6,10 @@ Numbers that come in squares travel as bytes: `static/js/pae.js` and `playback.j
 from __future__ import annotations
 
 import csv
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from webapp import storage
 from webapp.models import Job, Prediction
@@ -15,6 +17,8 @@ from webapp.models import Job, Prediction
 if TYPE_CHECKING:
     import h5py
     import numpy as np
+
+T = TypeVar("T")
 
 # The middle of the model's last bin of errors, Å.
 PAE_MOST = 31.75
@@ -25,12 +29,23 @@ INT16_MOST = 32767
 
 @dataclass(frozen=True)
 class Chain:
-    """One copy of a chain. `start` is its first residue, counted from 0 over the whole job."""
+    """One copy of a chain or ligand. `start` is its first token, from 0 over the whole job.
+
+    `sequence`, `plddt` and `n_tokens` go by residue: a standard one is one token, of any other each
+    atom is one. `kind` is `protein`, `rna`, `dna` or `ligand`.
+    """
 
     id: str
     start: int
     sequence: str
     plddt: tuple[float, ...]
+    n_tokens: tuple[int, ...] = ()
+    kind: str = "protein"
+
+    def per_token(self, values: Iterable[T]) -> list[T]:
+        """What is known by residue, once for each of its tokens."""
+        counts = self.n_tokens or (1,) * len(self.sequence)
+        return [value for value, n in zip(values, counts, strict=True) for _ in range(n)]
 
 
 def file_stem(prediction: Prediction) -> str:
@@ -64,26 +79,52 @@ def chains(job: Job, prediction: Prediction) -> tuple[Chain, ...]:
         FileNotFoundError: the files of the sample are not there.
     """
     path = storage.find(job.pk, file_name(job, prediction, "_residues.csv"))
-    residues: dict[str, list[tuple[str, float]]] = {}
+    residues: dict[str, list[dict[str, str]]] = {}
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            residues.setdefault(row["chain_id"], []).append((row["letter"], float(row["plddt"])))
+            residues.setdefault(row["chain_id"], []).append(row)
     found: list[Chain] = []
     start = 0
     for chain_id, rows in residues.items():
-        letters, plddt = zip(*rows, strict=True)
-        found.append(Chain(chain_id, start, "".join(letters), plddt))
-        start += len(rows)
+        # Jobs of the first version have proteins alone, and say nothing of tokens.
+        n_tokens = tuple(int(row.get("n_tokens") or 1) for row in rows)
+        letters = "".join(row["letter"] for row in rows)
+        plddt = tuple(float(row["plddt"]) for row in rows)
+        kind = rows[0].get("kind") or "protein"
+        found.append(Chain(chain_id, start, letters, plddt, n_tokens, kind))
+        start += sum(n_tokens)
     return tuple(found)
 
 
 def scene(job: Job, prediction: Prediction) -> dict[str, Any]:
-    """Chains, sequences and the pLDDT of every residue, ready for JSON."""
+    """Chains and the pLDDT by token, ready for JSON.
+
+    `sequence` has the letter of its residue for each token, `numbers` the number of its residue.
+    """
     of_sample = chains(job, prediction)
     return {
-        "chains": [{"id": c.id, "start": c.start, "sequence": c.sequence} for c in of_sample],
-        "plddt": [value for chain in of_sample for value in chain.plddt],
+        "chains": [
+            {
+                "id": chain.id,
+                "start": chain.start,
+                "kind": chain.kind,
+                "sequence": "".join(chain.per_token(chain.sequence)),
+                "numbers": chain.per_token(range(1, len(chain.sequence) + 1)),
+            }
+            for chain in of_sample
+        ],
+        "plddt": [value for chain in of_sample for value in chain.per_token(chain.plddt)],
     }
+
+
+def chemistry(job: Job, prediction: Prediction) -> dict[str, Any]:
+    """Stereochemistry of the ligands, and clashes; empty where the job says nothing of them."""
+    try:
+        path = storage.find(job.pk, file_name(job, prediction, "_chemistry.json"))
+    except FileNotFoundError:
+        return {}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def pae(job: Job, prediction: Prediction) -> bytes:

@@ -43,11 +43,12 @@ def fraction_disordered(structure: Structure) -> float:
 
     AF3 SI 5.9.1: relative accessible area of each chain alone, averaged over 25 residues, against
     0.581. Departure: the area comes from biotite's Shrake-Rupley sum with DSSP's radii instead of
-    the DSSP program.
+    the DSSP program. Only proteins count; a job without any has none.
     """
+    kinds = structure.chain_kinds
     exposed: list[np.ndarray] = []
     areas: dict[str, np.ndarray] = {}
-    for chain_id in structure.chain_ids:
+    for chain_id in (chain_id for chain_id, kind in kinds.items() if kind == "protein"):
         sequence = structure.sequence(chain_id)
         if sequence not in areas:  # copies of a chain are folded alike, as AF3's own code assumes
             chain = structure.select(structure.chain_id == chain_id)

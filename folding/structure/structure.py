@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float32, Integer, Shaped
 
-from folding.chemistry.residues import CODES, LETTERS
+from folding.chemistry.residues import CLASSES, CODES, DNA_CODES, LETTERS, RNA_CODES
 
 # AF3 SI 2.6: the centre atom of a polymer token; any other token is a single atom.
 CENTRE_ATOMS = ("CA", "C1'")
 _UNKNOWN_LETTER = "X"
-_ONE_LETTER = dict(zip(CODES, LETTERS, strict=True))
+_ONE_LETTER = dict(zip(CODES, LETTERS, strict=True)) | {
+    code: code[-1] for code in (*RNA_CODES, *DNA_CODES)
+}
+_KINDS = ("protein",) * len(CODES) + ("rna",) * len(RNA_CODES) + ("dna",) * len(DNA_CODES)
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,22 @@ class Structure:
         _, first = np.unique(self.token_index[order], return_index=True)
         return order[first]
 
+    @property
+    def chain_kinds(self) -> dict[str, str]:
+        """`protein`, `rna`, `dna` or `ligand` for each chain, by its first standard residue.
+
+        A residue counts where it is one token: an amino acid that is a ligand is one for each atom.
+        """
+        kinds = dict.fromkeys(self.chain_ids, "ligand")
+        starts = self.residue_starts
+        stops = np.append(starts[1:], self.n_atoms) - 1
+        whole = self.token_index[starts] == self.token_index[stops]
+        chains = self.chain_id[starts].tolist()
+        for name, chain, one in zip(self.residue_name[starts].tolist(), chains, whole, strict=True):
+            if one and kinds[chain] == "ligand" and name in CLASSES:
+                kinds[chain] = _KINDS[CLASSES[name]]
+        return kinds
+
     def sequence(self, chain_id: str) -> str:
         """The one-letter codes of a chain, X where a residue has none."""
         starts = self.residue_starts
@@ -109,5 +128,5 @@ class Structure:
 
 
 def one_letter(residue_name: str) -> str:
-    """The one-letter code of a standard amino acid by its CCD code, X for anything else."""
+    """The one-letter code of a standard residue by its CCD code, X for anything else."""
     return _ONE_LETTER.get(residue_name, _UNKNOWN_LETTER)

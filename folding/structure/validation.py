@@ -30,13 +30,16 @@ def clashing_atoms(
 
 
 def has_clash(structure: Structure) -> bool:
-    """True where a chain has over 100 clashing atoms, or more than half of its atoms clash.
+    """True where a polymer has over 100 clashing atoms, or more than half of its atoms clash.
 
     AF3 SI 5.9.2, with the counting of DeepMind's code: clashes of a chain with itself count too.
+    Ligands and ions do not.
     """
-    clashing = clashing_atoms(structure)
-    for chain_id in structure.chain_ids:
-        chain = clashing[structure.chain_id == chain_id]
+    polymers = [chain for chain, kind in structure.chain_kinds.items() if kind != "ligand"]
+    polymer = structure.select(np.isin(structure.chain_id, polymers))
+    clashing = clashing_atoms(polymer)
+    for chain_id in polymer.chain_ids:
+        chain = clashing[polymer.chain_id == chain_id]
         if chain.sum() > MAX_CLASHING_ATOMS or chain.mean() > MAX_CLASHING_FRACTION:
             return True
     return False

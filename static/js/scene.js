@@ -7,8 +7,9 @@ export class Scene {
     this.count = plddt.length;
     this.letters = chains.map(({ sequence }) => sequence).join("");
     this.places = new Map();
-    chains.forEach(({ id, start, sequence }) => {
-      for (let i = 0; i < sequence.length; i += 1) this.places.set(`${id}:${i + 1}`, start + i);
+    // A modified residue or a ligand has a token for each atom: its first one is its place.
+    chains.forEach(({ id, start, sequence, numbers }) => {
+      for (let i = sequence.length - 1; i >= 0; i -= 1) this.places.set(`${id}:${numbers?.[i] ?? i + 1}`, start + i);
     });
   }
 
@@ -24,7 +25,8 @@ export class Scene {
 
   // The residue's number within its chain, counted from 1.
   number(residue) {
-    return residue - this.chains[this.chainIndex(residue)].start + 1;
+    const { start, numbers } = this.chains[this.chainIndex(residue)];
+    return numbers?.[residue - start] ?? residue - start + 1;
   }
 
   name(residue) {

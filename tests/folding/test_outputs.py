@@ -66,6 +66,7 @@ def test_the_names_of_the_files(written):
     directory, names = written
     samples = [f"Trp-cage_seed-{seed}_sample-{sample}" for seed in (7, 1) for sample in (1, 0)]
     kinds = ["_model.cif", "_summary_confidences.json", "_confidences.json", "_residues.csv"]
+    kinds.append("_chemistry.json")
     assert names == [
         *(sample + kind for sample in samples for kind in kinds),
         "Trp-cage_data.json",

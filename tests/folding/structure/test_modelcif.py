@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import folding
-from folding.structure.modelcif import molecules, provenance, quality
+from folding.structure.entities import molecules
+from folding.structure.modelcif import provenance, quality
 from folding.structure.structure import Structure
 from tests.folding.examples import PROTEIN_G, TRP_CAGE, joined, structure
 
