@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.utils.http import content_disposition_header
 from django.utils.safestring import mark_safe
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import (
@@ -28,11 +30,14 @@ from webapp.forms import SubmitForm
 from webapp.live import fragments
 from webapp.live.messages import poll
 from webapp.models import Job
+from webapp.search_request import SearchRequest
 
 TOO_BIG = (
     "This was too much to read: everything together can have at most {megabytes} MB. Check that "
     "you pasted the right thing; what you typed before is not lost if you go back."
 )
+
+SEVERAL = "This file holds {n} jobs; the form shows one. Press Fold to fold them all."
 
 
 def own_job(request: HttpRequest, job_id: UUID) -> Job:
@@ -63,8 +68,21 @@ def _submit(request: HttpRequest) -> HttpResponse:
     form = SubmitForm(request.POST, request.FILES)
     if not form.is_valid() or form.fold_input is None:
         return _form_page(request, form, status=422)
-    job = jobs.submit(request.user, form.fold_input, form.options)
-    return redirect("job", job.pk)
+    if "edit" in request.POST:
+        if len(form.fold_inputs) == 1:
+            search = form.search.request
+            return _form_page(
+                request, SubmitForm.of_job(form.fold_input, form.options, search=search)
+            )
+        form.whole_errors = [SEVERAL.format(n=len(form.fold_inputs))]
+        return _form_page(request, form, status=422)
+    found = jobs.submit_all(
+        request.user, form.fold_inputs, form.options, search=form.search.request
+    )
+    if len(found) > 1:
+        messages.success(request, f"{len(found)} folds are queued.")
+        return redirect("dashboard")
+    return redirect("job", found[0].pk)
 
 
 @csrf_exempt
@@ -95,7 +113,8 @@ def _validate(request: HttpRequest) -> HttpResponse:
     if form.fold_input and form.estimate:
         answer |= {
             "notes": form.fold_input.notes,
-            "n_tokens": form.fold_input.n_tokens,
+            "n_jobs": len(form.fold_inputs),
+            "n_tokens": sum(fold_input.n_tokens for fold_input in form.fold_inputs),
             "estimate_seconds": form.estimate.seconds,
             "estimate_bytes": form.estimate.bytes,
         }
@@ -118,7 +137,11 @@ def _prefilled(request: HttpRequest) -> SubmitForm:
     except ValueError:
         return SubmitForm()
     job = own_job(request, job_id)
-    return SubmitForm.of_job(FoldInput.from_json(job.fold_input), FoldOptions(**job.options))
+    return SubmitForm.of_job(
+        FoldInput.from_json(job.fold_input),
+        FoldOptions(**job.options),
+        search=SearchRequest.from_json(job.search),
+    )
 
 
 def _form_page(request: HttpRequest, form: SubmitForm, *, status: int = 200) -> HttpResponse:
@@ -146,6 +169,18 @@ def events(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """What a socket would have sent since `?since=`, for pages that no socket reaches."""
     row = own_job(request, job_id)
     return JsonResponse(poll(row, request.GET.get("since", "0")))
+
+
+@require_safe
+@login_required
+def export(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """What was asked for, as AlphaFold 3 JSON, to download."""
+    fold_input = FoldInput.from_json(own_job(request, job_id).fold_input)
+    text = json.dumps(fold_input.to_json(), indent=2, ensure_ascii=False)
+    response = HttpResponse(text, content_type="application/json")
+    name = content_disposition_header(True, f"{fold_input.slug}.json")
+    response["Content-Disposition"] = name or "attachment"
+    return response
 
 
 # Its owner's verbs ------------------------------------------------------------------------------
