@@ -7,7 +7,6 @@ UTC. A handle is plain data: it crosses processes and restarts; objects of a pro
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from quantum.backends.clock import now
 from quantum.circuit import Circuit
 from quantum.errors import InvalidValues
 from quantum.observable import PauliSum
@@ -196,7 +196,7 @@ class Handle:
     backend: str
     batch: Batch
     job_id: str = ""
-    created: str = field(default_factory=lambda: now())
+    created: str = field(default_factory=now)
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -245,11 +245,6 @@ class Backend(Protocol):
 
     def cancel(self, handle: Handle) -> None:
         """Asks the provider to stop it; a finished one stays as it is."""
-
-
-def now() -> str:
-    """The present in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def seed_of(*parts: Any) -> int:

@@ -1,4 +1,4 @@
-"""What was worked out once: compiled circuits by their structure, and results that cannot differ.
+"""What was worked out once: bytes in files, such as circuits compiled for a device.
 
 A compiled circuit keeps its parameters: values are bound later, so one entry serves every step of
 a training. Entries are files; processes may share a folder. The least recently used go first.
@@ -7,13 +7,12 @@ a training. Entries are files; processes may share a folder. The least recently 
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from quantum.backends.base import Batch, Measured
 from quantum.circuit import Circuit
 
 _DIGEST_BYTES = 32
@@ -93,38 +92,3 @@ class FileCache:
 def compiled_key(circuit: Circuit, *target: Any) -> str:
     """Names the circuit's structure as compiled for a target: device, calibration, options."""
     return json.dumps(["compiled", circuit.structure_hash, *target], default=str)
-
-
-@dataclass(frozen=True)
-class ResultCache:
-    """Results of batches that were run before, for whoever accepts the same shots twice.
-
-    Only batches with a seed, or without shots, are kept: everything else is meant to vary.
-    """
-
-    files: FileCache
-
-    def find(self, backend: str, batch: Batch) -> tuple[Measured, ...] | None:
-        """The results of the same circuits, values, shots, observables and seed on this backend."""
-        if not self.accepts(batch):
-            return None
-        found = self.files.get(self._key(backend, batch))
-        if found is None:
-            return None
-        return tuple(
-            Measured(one["counts"], tuple(one["means"]), tuple(one["errors"]))
-            for one in json.loads(found)
-        )
-
-    def store(self, backend: str, batch: Batch, measured: tuple[Measured, ...]) -> None:
-        """Keeps the results, where they may be kept."""
-        if self.accepts(batch):
-            text = json.dumps([asdict(one) for one in measured])
-            self.files.put(self._key(backend, batch), text.encode())
-
-    def accepts(self, batch: Batch) -> bool:
-        return batch.seed is not None or (batch.shots is None and bool(batch.observables))
-
-    def _key(self, backend: str, batch: Batch) -> str:
-        asked = batch.to_json() | {"tag": ""}
-        return json.dumps(["result", backend, asked], sort_keys=True)

@@ -16,6 +16,7 @@ from quantum.backends.ledger import Ledger
 from quantum.backends.routing import route
 from quantum.backends.run import Patience, hand_over, wait
 from quantum.backends.simulated import check_size
+from quantum.circuit import Circuit, Number
 from quantum.decomposition import to_cnots
 from quantum.errors import (
     BackendError,
@@ -81,7 +82,7 @@ class BackendManager:
     store: HandleStore | None = None
     ledger: Ledger | None = None
     patience: Patience = field(default_factory=Patience)
-    longest_queue_seconds: float = 3600.0
+    longest_queue_seconds: Number = 3600.0
     log: ExecutionLog | None = None
     sleep: Callable[[float], None] = time.sleep
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CHAINS)
@@ -220,7 +221,7 @@ class BackendManager:
                     f"{name}'s queue of {queue:.0f} s is longer than "
                     f"{self.longest_queue_seconds:.0f} s"
                 )
-            self._check_budget(name, estimate)
+            self._check_budget(name, estimate, self._tag(name, batch))
         except (QuantumError, ImportError) as error:
             return Offer(name, None, str(error)), None
         return Offer(name, estimate), backend
@@ -234,10 +235,10 @@ class BackendManager:
         gates = sum(_routed_size(circuit, coupling) for circuit in batch.circuits)
         return replace(offer, two_qubit_gates=gates)
 
-    def _check_budget(self, name: str, estimate: Estimate) -> None:
+    def _check_budget(self, name: str, estimate: Estimate, tag: str) -> None:
         if estimate.cost is None:
             raise BudgetExceeded(f"{name} does not say what the job costs, so it is not sent")
-        left = 0.0 if self.ledger is None else self.ledger.left()
+        left = 0.0 if self.ledger is None else self.ledger.left(tag=tag)
         if estimate.cost > left:
             raise BudgetExceeded(
                 f"{name} would cost {estimate.cost:.2f} {estimate.currency}; "
@@ -275,7 +276,7 @@ def _burden(offer: Offer) -> tuple[float, float, int]:
     return queue + offer.estimate.run_seconds, offer.estimate.cost or 0.0, offer.two_qubit_gates
 
 
-def _routed_size(circuit: Any, coupling: Sequence[tuple[int, int]]) -> int:
+def _routed_size(circuit: Circuit, coupling: Sequence[tuple[int, int]]) -> int:
     """CNOTs of the circuit on a device with these neighbours."""
     if circuit.n_qubits < 2:
         return 0

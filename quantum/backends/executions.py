@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from quantum.backends.base import now
+from quantum.backends.clock import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Execution:
     status: str = "queued"
     fallback_reason: str = ""
     hops: tuple[Hop, ...] = ()
-    created: str = field(default_factory=lambda: now())
+    created: str = field(default_factory=now)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -83,4 +83,4 @@ class ExecutionLog:
 
     def cost(self) -> float:
         """What all of them cost together, the estimates of running ones included."""
-        return sum(execution.cost for execution in self)
+        return sum((execution.cost for execution in self), 0.0)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quantum.backends.base import now
+from quantum.backends.clock import now
+from quantum.circuit import Number
 from quantum.errors import BudgetExceeded, InvalidValues
 
 
@@ -26,10 +27,10 @@ class Ledger:
     """
 
     file: Path
-    cap: float
+    cap: Number
     currency: str = "USD"
 
-    def reserve(self, tag: str, cost: float) -> None:
+    def reserve(self, tag: str, cost: Number) -> None:
         """Sets the money aside. Asking again for the same tag replaces what it had.
 
         Raises:
@@ -47,7 +48,7 @@ class Ledger:
                 )
             self._append(tag, cost, "reserved")
 
-    def settle(self, tag: str, cost: float) -> None:
+    def settle(self, tag: str, cost: Number) -> None:
         """Replaces what was set aside by what it cost in the end; more than the cap is possible
         here, since it is spent already, and stops everything after it."""
         if not cost >= 0:
@@ -63,11 +64,13 @@ class Ledger:
     def spent(self) -> float:
         """What is spent and set aside by now."""
         with self._locked():
-            return sum(self._read().values())
+            return sum(self._read().values(), 0.0)
 
-    def left(self) -> float:
-        """What may still be spent."""
-        return max(0.0, self.cap - self.spent())
+    def left(self, *, tag: str = "") -> float:
+        """What may still be spent, by the submission `tag` with what it has set aside already."""
+        with self._locked():
+            taken = sum((cost for other, cost in self._read().items() if other != tag), 0.0)
+        return max(0.0, self.cap - taken)
 
     def _read(self) -> dict[str, float]:
         if not self.file.exists():
@@ -78,7 +81,7 @@ class Ledger:
             entries[entry["tag"]] = float(entry["cost"])
         return entries
 
-    def _append(self, tag: str, cost: float, what: str) -> None:
+    def _append(self, tag: str, cost: Number, what: str) -> None:
         entry: dict[str, Any] = {"tag": tag, "cost": cost, "what": what, "time": now()}
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")

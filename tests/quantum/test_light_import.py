@@ -17,10 +17,24 @@ PUBLIC = [
     "quantum.simulator.qaoa",
     "quantum.simulator.one_hot",
     "quantum.training.optimizer",
+    "quantum.mitigation",
+    "quantum.backends.catalog",
+    "quantum.backends.choose",
     "quantum.backends.ibm_circuits",
     "quantum.backends.ionq_circuits",
 ]
-VENDORS = {"qiskit", "qiskit_aer", "cirq", "cirq_ionq", "sympy", "jax", "tensorflow", "pennylane"}
+VENDORS = {
+    "qiskit",
+    "qiskit_aer",
+    "qiskit_ionq",
+    "qiskit_ibm_runtime",
+    "cirq",
+    "cirq_ionq",
+    "sympy",
+    "jax",
+    "tensorflow",
+    "pennylane",
+}
 
 
 def python(code: str) -> str:

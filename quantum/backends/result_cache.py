@@ -1,0 +1,42 @@
+"""Results that cannot differ, kept."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from quantum.backends.base import Batch, Measured
+from quantum.backends.cache import FileCache
+
+
+@dataclass(frozen=True)
+class ResultCache:
+    """Results of batches that were run before, for whoever accepts the same shots twice.
+
+    Only batches with a seed, or without shots, are kept: everything else is meant to vary.
+    """
+
+    files: FileCache
+
+    def find(self, backend: str, batch: Batch) -> tuple[Measured, ...] | None:
+        """The results of the same circuits, values, shots, observables and seed on this backend."""
+        if not self.accepts(batch):
+            return None
+        found = self.files.get(self._key(backend, batch))
+        if found is None:
+            return None
+        return tuple(
+            Measured(one["counts"], tuple(one["means"]), tuple(one["errors"]))
+            for one in json.loads(found)
+        )
+
+    def store(self, backend: str, batch: Batch, measured: tuple[Measured, ...]) -> None:
+        """Keeps the results, where they may be kept."""
+        if self.accepts(batch):
+            text = json.dumps([asdict(one) for one in measured])
+            self.files.put(self._key(backend, batch), text.encode())
+
+    def accepts(self, batch: Batch) -> bool:
+        return batch.seed is not None or (batch.shots is None and bool(batch.observables))
+
+    def _key(self, backend: str, batch: Batch) -> str:
+        asked = batch.to_json() | {"tag": ""}
+        return json.dumps(["result", backend, asked], sort_keys=True)

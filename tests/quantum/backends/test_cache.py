@@ -1,0 +1,98 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from quantum.backends.base import batch_of
+from quantum.backends.cache import FileCache, compiled_key
+from quantum.backends.result_cache import ResultCache
+from quantum.backends.simulated import mock
+from quantum.circuit import Circuit
+from quantum.observable import Z
+
+
+def test_bytes_come_back_and_nothing_is_made_up(tmp_path):
+    cache = FileCache(tmp_path / "new")
+    assert cache.get("a") is None and len(cache) == 0
+    cache.put("a", b"one")
+    cache.put("a", b"two")
+    assert cache.get("a") == b"two" and len(cache) == 1
+    assert cache.remember("a", lambda: b"never") == b"two"
+    assert cache.remember("b", lambda: b"made") == b"made" == cache.get("b")
+    cache.clear()
+    assert len(cache) == 0
+
+
+def test_damaged_entries_are_no_entries(tmp_path):
+    cache = FileCache(tmp_path)
+    cache.put("a", b"x" * 100)
+    (path,) = tmp_path.glob("*.entry")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert cache.get("a") is None and len(cache) == 0
+
+
+def test_the_least_recently_used_go_first(tmp_path):
+    cache = FileCache(tmp_path, max_entries=3)
+    for moment, key in enumerate("abc"):
+        cache.put(key, key.encode())
+        os.utime(cache._path(key), (moment, moment))
+    assert cache.get("a") == b"a"
+    cache.put("d", b"d")
+    assert [cache.get(key) is not None for key in "abcd"] == [True, False, True, True]
+
+
+def test_bytes_are_bounded_too(tmp_path):
+    cache = FileCache(tmp_path, max_bytes=1000)
+    for number in range(20):
+        cache.put(str(number), b"x" * 200)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1000
+    assert cache.get("19") == b"x" * 200
+
+
+def test_processes_share_a_folder(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+from quantum.backends.cache import FileCache
+cache = FileCache(Path(sys.argv[1]), max_entries=5)
+for n in range(60):
+    cache.put(str(n % 9), str(n % 9).encode() * 50)
+    found = cache.get(str((n + 4) % 9))
+    assert found in (None, str((n + 4) % 9).encode() * 50), found
+"""
+    command = [sys.executable, "-c", code, tmp_path]
+    started = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait(60) for process in started] == [0, 0]
+    assert len(FileCache(tmp_path)) <= 7 and not list(tmp_path.glob("*[!y]"))
+
+
+def test_keys_follow_structure_and_target_but_not_values():
+    circuit = Circuit(1).ry("a", 0)
+    assert compiled_key(circuit, "ibm", 1) == compiled_key(Circuit(1).ry("a", 0), "ibm", 1)
+    others = [compiled_key(circuit, "ibm", 2), compiled_key(circuit.x(0), "ibm", 1)]
+    assert compiled_key(circuit, "ibm", 1) not in others
+
+
+def test_results_are_kept_where_they_cannot_differ(tmp_path):
+    cache = ResultCache(FileCache(tmp_path))
+    batch = batch_of(Circuit(1).h(0), shots=10, seed=1)
+    assert cache.find("mock", batch) is None
+    measured = mock().result(mock().submit(batch))
+    cache.store("mock", batch, measured)
+    same = batch_of(Circuit(1).h(0), shots=10, seed=1)  # another tag
+    assert cache.find("mock", same) == measured
+    assert cache.find("noisy", same) is None
+    assert cache.find("mock", batch_of(Circuit(1).h(0), shots=10, seed=2)) is None
+    assert cache.find("mock", batch_of(Circuit(1).h(0), shots=11, seed=1)) is None
+
+
+@pytest.mark.parametrize("options", [{"shots": 10}, {}])
+def test_what_is_meant_to_vary_is_not_kept(tmp_path, options):
+    cache = ResultCache(FileCache(tmp_path))
+    batch = batch_of(Circuit(1).h(0), **options)
+    cache.store("mock", batch, mock().result(mock().submit(batch)))
+    assert cache.find("mock", batch) is None and len(cache.files) == 0
+    exact = batch_of(Circuit(1).h(0), observables=(Z(0),))
+    cache.store("mock", exact, mock().result(mock().submit(exact)))
+    assert cache.find("mock", exact)[0].means == pytest.approx((0.0,))

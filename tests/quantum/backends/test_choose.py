@@ -1,0 +1,311 @@
+"""Choosing and falling back, with money in play and providers that fail in every way."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+
+from quantum.backends.base import Capabilities, Estimate, Handle, Measured, Status, batch_of
+from quantum.backends.choose import BackendManager
+from quantum.backends.executions import Execution, ExecutionLog, Hop
+from quantum.backends.handles import HandleStore
+from quantum.backends.ledger import Ledger
+from quantum.backends.run import Patience
+from quantum.backends.simulated import SimulatorBackend, mock
+from quantum.circuit import Circuit
+from quantum.errors import (
+    BackendError,
+    BudgetExceeded,
+    Cancelled,
+    InvalidValues,
+    JobFailed,
+    NotConfigured,
+    Unauthorized,
+    Unavailable,
+)
+from quantum.observable import Z
+
+BATCH = batch_of(Circuit(3).x(0).cx(0, 2), shots=9, tag="batch")
+QUICK = Patience(deadline_seconds=0.3, first_seconds=0.01, longest_seconds=0.02)
+
+
+class Provider:
+    """The simulator as a provider with a price, a queue, and moods."""
+
+    def __init__(self, name, *, cost=0.0, queue=0.0, n_qubits=20, coupling=None, script=()):
+        self.name, self.cost, self.queue, self.script = name, cost, queue, list(script)
+        self.limits = Capabilities(n_qubits, is_device=True, coupling=coupling, pays=cost > 0)
+        self.jobs, self.cancelled = [], []
+        self.submit_error = self.result_error = None
+
+    def capabilities(self):
+        return self.limits
+
+    def estimate(self, batch):
+        return Estimate(self.queue, 1.0, self.cost)
+
+    def submit(self, batch):
+        if self.submit_error:
+            raise self.submit_error
+        if batch.tag not in self.jobs:
+            self.jobs.append(batch.tag)
+        return Handle(self.name, batch, job_id=f"{self.name}-1")
+
+    def status(self, handle):
+        step = self.script.pop(0) if self.script else Status.SUCCEEDED
+        if step == "for ever":
+            self.script.append(step)
+            return Status.QUEUED
+        return step
+
+    def result(self, handle):
+        if self.result_error:
+            raise self.result_error
+        return mock().result(handle)
+
+    def cancel(self, handle):
+        self.cancelled.append(handle.job_id)
+
+
+def manage(*providers, **options):
+    known = {p.name: p for p in providers} | {"simulator": SimulatorBackend()}
+
+    def open_backend(name):
+        if name not in known:
+            raise NotConfigured(f"{name} is not configured")
+        return known[name]
+
+    return BackendManager(open_backend, patience=QUICK, **options)
+
+
+def test_what_is_wanted_runs_where_it_can():
+    ibm = Provider("ibm", script=[Status.QUEUED, Status.RUNNING])
+    events = []
+    measured, record = manage(ibm).run(BATCH, wanted="ibm", report=events.append)
+    assert measured == (Measured({"101": 9}),)
+    assert (record.backend, record.handle_id, record.status) == ("ibm", "ibm-1", "succeeded")
+    assert record.hops == () and record.fallback_reason == ""
+    told = [event["status"] for event in events if event["kind"] == "execution"]
+    assert told == ["queued", "queued", "running", "succeeded"]
+
+
+@pytest.mark.parametrize("wanted", ["ibm", "ionq"])
+def test_without_credentials_the_simulator_does_it_and_says_why(wanted):
+    measured, record = manage().run(BATCH, wanted=wanted)
+    assert measured[0].counts == {"101": 9}
+    assert record.wanted == wanted and record.backend == "simulator"
+    assert [hop.backend for hop in record.hops] == [wanted, {"ibm": "ionq", "ionq": "ibm"}[wanted]]
+    assert all("not configured" in hop.reason for hop in record.hops)
+    assert "not configured" in record.fallback_reason
+
+
+@pytest.mark.parametrize(
+    ("mood", "reason"),
+    [
+        ({"submit_error": Unauthorized("IBM refuses the credentials")}, "refuses the credentials"),
+        ({"submit_error": Unavailable("IBM is out of order")}, "out of order"),
+        ({"result_error": JobFailed("the fridge is warm")}, "fridge is warm"),
+        ({"script": [Status.FAILED]}, "failed"),
+        ({"script": ["for ever"]}, "did not finish"),
+        ({"limits": Capabilities(2)}, "2 qubits"),
+        ({"queue": 9999.0}, "queue of 9999 s"),
+    ],
+)
+def test_every_kind_of_failure_hops_to_the_next_with_its_reason(mood, reason):
+    ibm, ionq = Provider("ibm"), Provider("ionq")
+    for name, value in mood.items():
+        setattr(ibm, name, value)
+    measured, record = manage(ibm, ionq).run(BATCH, wanted="ibm")
+    assert record.backend == "ionq" and measured[0].counts == {"101": 9}
+    (hop,) = record.hops
+    assert hop.backend == "ibm" and reason in hop.reason == record.fallback_reason
+
+
+def test_a_job_that_took_too_long_is_cancelled_and_kept_by_its_tag(tmp_path):
+    ibm, store = Provider("ibm", script=["for ever"]), HandleStore(tmp_path)
+    _, record = manage(ibm, store=store).run(BATCH, wanted="ibm")
+    assert record.backend == "simulator" and ibm.cancelled == ["ibm-1"]
+    assert [handle.tag for handle in store] == ["batch-ibm"]
+
+
+def test_after_a_restart_the_same_job_is_waited_for(tmp_path):
+    ibm, store = Provider("ibm"), HandleStore(tmp_path)
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=10.0)
+    ibm.cost = 6.0
+
+    def die(handle):
+        raise KeyboardInterrupt
+
+    first = manage(ibm, store=store, ledger=ledger)
+    ibm.status = die
+    with pytest.raises(KeyboardInterrupt):
+        first.run(BATCH, wanted="ibm")
+    del ibm.status
+    ibm.script = []
+    ibm.submit_error = AssertionError("sent twice")
+    _, record = manage(ibm, store=store, ledger=ledger).run(BATCH, wanted="ibm")
+    assert record.backend == "ibm" and ibm.jobs == ["batch-ibm"]
+    assert ledger.spent() == 6.0 and list(store) == []
+
+
+def test_where_nobody_can_the_classical_answer_stands_in():
+    huge = batch_of(Circuit(40).h(0), shots=3)
+    exact = (Measured({"0": 3}),)
+    measured, record = manage().run(huge, wanted="ibm", classical=lambda batch: exact)
+    assert measured == exact and record.backend == "classical" and len(record.hops) == 3
+    with pytest.raises(BackendError, match=r"ibm: .*ionq: .*simulator: .*26 qubits"):
+        manage().run(huge, wanted="ibm")
+
+
+def test_money_is_only_spent_where_there_is_a_budget(tmp_path):
+    ibm = Provider("ibm", cost=3.0)
+    _, record = manage(ibm).run(BATCH, wanted="ibm")
+    assert record.backend == "simulator" and "3.00 USD" in record.hops[0].reason
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    _, first = manage(ibm, ledger=ledger).run(BATCH, wanted="ibm")
+    assert first.backend == "ibm" and first.cost == 3.0 and ledger.left() == 2.0
+    second = replace(BATCH, tag="second")
+    _, then = manage(ibm, ledger=ledger).run(second, wanted="ibm")
+    assert then.backend == "simulator" and "2.00 may still be spent" in then.hops[0].reason
+    assert ledger.spent() == 3.0 and ibm.jobs == ["batch-ibm"]
+
+
+def test_a_price_that_is_not_told_is_too_high(tmp_path):
+    ibm = Provider("ibm")
+    ibm.cost = None
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    _, record = manage(ibm, ledger=ledger).run(BATCH, wanted="ibm")
+    assert record.backend == "simulator" and "does not say" in record.hops[0].reason
+
+
+def test_money_comes_back_only_where_the_job_was_surely_not_taken(tmp_path):
+    for error, spent in ((Unauthorized(), 0.0), (Unavailable(), 3.0)):
+        ibm = Provider("ibm", cost=3.0)
+        ibm.submit_error = error
+        ledger = Ledger(tmp_path / f"{spent}.jsonl", cap=5.0)
+        manage(ibm, ledger=ledger).run(BATCH, wanted="ibm")
+        assert ledger.spent() == spent
+
+
+def test_cancelling_stops_everything(tmp_path):
+    ibm = Provider("ibm", script=["for ever"])
+    log = ExecutionLog(tmp_path / "log.jsonl")
+
+    def stop(event):
+        if event["kind"] == "waiting":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        manage(ibm, log=log).run(BATCH, wanted="ibm", report=stop)
+    assert ibm.cancelled == ["ibm-1"]
+    assert [execution.status for execution in log] == ["cancelled"]
+
+
+def test_a_dry_run_asks_everyone_and_sends_nothing(tmp_path):
+    ibm = Provider("ibm", cost=3.0, queue=60.0, coupling=((0, 1), (1, 2)))
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    offers = manage(ibm, ledger=ledger).dry_run(BATCH, wanted="ibm")
+    assert [offer.backend for offer in offers] == ["ibm", "ionq", "simulator"]
+    assert offers[0].estimate.cost == 3.0 and offers[0].two_qubit_gates == 1
+    assert not offers[1].can_run and "not configured" in offers[1].reason
+    assert offers[2].estimate.cost == 0.0
+    assert ibm.jobs == [] and ledger.spent() == 0
+
+
+def test_the_pick_is_the_quickest_then_cheapest_then_best_connected():
+    ring = Circuit(3).cx(0, 1).cx(1, 2).cx(2, 0)
+    line, full = ((0, 1), (1, 2)), ((0, 1), (1, 2), (0, 2))
+    slow, quick = Provider("ibm", queue=500.0), Provider("ionq", queue=5.0)
+    assert manage(slow, quick).pick(BATCH).backend == "ionq"
+    chained, ringed = Provider("ibm", coupling=line), Provider("ionq", coupling=full)
+    offers = {o.backend: o for o in manage(chained, ringed).dry_run(batch_of(ring), wanted="ibm")}
+    assert offers["ionq"].two_qubit_gates == 3 < offers["ibm"].two_qubit_gates
+    assert manage(chained, ringed).pick(batch_of(ring)).backend == "ionq"
+    with pytest.raises(NotConfigured, match=r"ibm is not configured.*ionq is not configured"):
+        manage().pick(BATCH)
+
+
+# The ledger
+
+
+def test_the_cap_holds_however_many_ask_at_once(tmp_path):
+    taken, refused = [], []
+
+    def ask(number):
+        ledger = Ledger(tmp_path / "ledger.jsonl", cap=10.0)
+        try:
+            ledger.reserve(f"job-{number}", 3.0)
+            taken.append(number)
+        except BudgetExceeded:
+            refused.append(number)
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == 3 and len(refused) == 13
+    assert Ledger(tmp_path / "ledger.jsonl", cap=10.0).spent() == 9.0
+
+
+def test_the_cap_holds_between_processes(tmp_path):
+    import subprocess
+    import sys
+
+    code = """
+import sys
+from pathlib import Path
+from quantum.backends.ledger import Ledger
+from quantum.errors import BudgetExceeded
+for n in range(5):
+    try:
+        Ledger(Path(sys.argv[1]), cap=10.0).reserve(f"{sys.argv[2]}-{n}", 3.0)
+    except BudgetExceeded:
+        pass
+"""
+    file = tmp_path / "ledger.jsonl"
+    started = [subprocess.Popen([sys.executable, "-c", code, file, str(n)]) for n in range(2)]
+    assert [process.wait(60) for process in started] == [0, 0]
+    assert Ledger(file, cap=10.0).spent() == 9.0
+
+
+def test_money_is_settled_released_and_counted_once_per_tag(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=10.0)
+    ledger.reserve("a", 6.0)
+    ledger.reserve("a", 5.0)
+    assert ledger.spent() == 5.0
+    ledger.settle("a", 2.5)
+    ledger.reserve("b", 7.5)
+    assert ledger.left() == 0.0
+    with pytest.raises(BudgetExceeded, match=r"cost 0.01 USD; of the cap of 10.00, 0.00"):
+        ledger.reserve("c", 0.01)
+    ledger.release("b")
+    assert ledger.left() == 7.5
+    for wrong in (-1.0, float("nan")):
+        with pytest.raises(InvalidValues):
+            ledger.reserve("d", wrong)
+        with pytest.raises(InvalidValues):
+            ledger.settle("d", wrong)
+
+
+# The log
+
+
+def test_the_log_holds_each_execution_as_it_is_by_now(tmp_path):
+    log = ExecutionLog(tmp_path / "deep" / "log.jsonl")
+    assert list(log) == [] and log.cost() == 0
+    first = Execution(backend="ibm", cost=2.0, hops=(Hop("ionq", "no token"),))
+    log.append(first)
+    log.append(Execution(backend="simulator"))
+    log.append(replace(first, status="succeeded", cost=1.5))
+    assert [(e.backend, e.status) for e in log] == [("ibm", "succeeded"), ("simulator", "queued")]
+    assert next(iter(log)).hops == (Hop("ionq", "no token"),) and log.cost() == 1.5
+
+
+def test_means_travel_the_same_way():
+    values = torch.tensor([[0.3]], dtype=torch.float64)
+    batch = batch_of(Circuit(1).ry("a", 0), values, observables=(Z(0),))
+    (found,), record = manage().run(batch, wanted="ibm")
+    assert found.means[0] == pytest.approx(float(torch.cos(values[0, 0])))
+    assert record.backend == "simulator"
