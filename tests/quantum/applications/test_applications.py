@@ -1,0 +1,297 @@
+"""Every application runs, reports, stops when asked, and tells the truth about its control."""
+
+import dataclasses
+import itertools
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from quantum.applications import applications, find_application
+from quantum.applications.base import Parameter
+from quantum.applications.classification import control, draw, hybrid
+from quantum.applications.comparison import compare_pairs, share_interval
+from quantum.applications.embeddings import Recommender, all_zero, overlap_circuit, ratings
+from quantum.applications.place import Route
+from quantum.applications.selection import cost_observable, greedy, random_market
+from quantum.backends.base import Estimate
+from quantum.backends.run import run as run_batch
+from quantum.backends.simulated import SimulatorBackend
+from quantum.errors import Cancelled, InvalidValues, NotConfigured, NotFound
+from quantum.simulator import run
+
+SMALL = {
+    "molecules": {"molecule": "H2", "steps": 4},
+    "portfolio": {"assets": 5, "picks": 2, "markets": 2, "steps": 6, "depth": 1, "shots": 200},
+    "recommender": {"users": 12, "items": 10, "qubits": 2, "epochs": 2, "repeats": 2},
+    "classifier": {"samples": 40, "epochs": 2, "repeats": 2, "qubits": 2, "depth": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def results():
+    """Each application's result and events, on small values."""
+    found = {}
+    for name, values in SMALL.items():
+        events: list[dict] = []
+        found[name] = (find_application(name).run(values, events.append), events)
+    return found
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_it_reports_and_concludes(results, name):
+    result, events = results[name]
+    kinds = {event["kind"] for event in events}
+    assert {"progress", "metric", "execution"} <= kinds
+    losses = [event["loss"] for event in events if event["kind"] == "metric"]
+    assert np.isfinite(losses).all()
+    done = [event for event in events if event["kind"] == "progress"]
+    assert done[-1]["done"] <= done[-1]["total"]
+    assert result.winner in ("quantum", "classical", "tie")
+    assert result.executions and result.executions[0]["status"] == "succeeded"
+    assert result.executions[0]["backend"] == "simulator"
+    json.dumps([result.numbers, result.series, result.executions, events])  # rows and pages take it
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_seed_gives_the_same_result(results, name):
+    again = find_application(name).run(SMALL[name], lambda event: None)
+
+    def plain(result):
+        return {key: v for key, v in result.numbers.items() if "seconds" not in key}
+
+    assert plain(again) == plain(results[name][0])
+    assert again.series == results[name][0].series
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_it_stops_when_asked(name):
+    seen = []
+
+    def report(event):
+        seen.append(event)
+        if event["kind"] == "metric":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        find_application(name).run(SMALL[name], report)
+    assert sum(event["kind"] == "metric" for event in seen) == 1
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_another_backend_may_be_given(name):
+    events: list[dict] = []
+    backend = SimulatorBackend(name="elsewhere", seed=1)
+    result = find_application(name).run({**SMALL[name], "backend": backend}, events.append)
+    assert {e["backend"] for e in result.executions} == {"elsewhere"}
+    assert "elsewhere" in result.summary
+    assert all(e["n_runs"] >= 1 and e["seconds"] >= 0 for e in result.executions)
+
+
+def test_a_backend_that_fails_is_reported_as_failed():
+    class Broken(SimulatorBackend):
+        def submit(self, batch):
+            raise NotConfigured("no token")
+
+        def estimate(self, batch):
+            return Estimate(None, 1.0, 2.5)
+
+    events: list[dict] = []
+    chosen = {**SMALL["portfolio"], "backend": Broken(name="broken", seed=0)}
+    with pytest.raises(NotConfigured, match="no token"):
+        find_application("portfolio").run(chosen, events.append)
+    (failed,) = [e for e in events if e["kind"] == "execution"]
+    assert (failed["status"], failed["backend"], failed["cost"]) == ("failed", "broken", 2.5)
+
+
+def test_a_backend_without_credentials_is_not_configured():
+    with pytest.raises(NotConfigured):
+        find_application("molecules").run({"backend": "ionq", "steps": 1}, lambda event: None)
+
+
+def test_a_route_goes_through_a_manager_which_may_fall_back():
+    class Manager:
+        """Answers as a manager does whose wanted backend was not there."""
+
+        def run(self, batch, *, wanted, report):
+            backend = SimulatorBackend(name="simulator", seed=0)
+            measured = run_batch(backend, batch)
+            record = Record(wanted, "simulator", f"{wanted} is asleep")
+            report({"kind": "execution", **record.to_json()})
+            return measured, record
+
+    chosen = {**SMALL["molecules"], "backend": Route(Manager(), "ionq"), "shots": 4000}
+    result = find_application("molecules").run(chosen, lambda event: None)
+    assert result.executions == [
+        {"wanted": "ionq", "backend": "simulator", "fallback_reason": "ionq is asleep"}
+    ]
+    assert "on simulator" in result.summary
+    assert result.numbers["standard_error_hartree"] > 0
+    assert abs(result.numbers["gap_hartree"]) < 6 * result.numbers["standard_error_hartree"]
+
+
+@dataclass(frozen=True)
+class Record:
+    wanted: str
+    backend: str
+    fallback_reason: str
+
+    def to_json(self):
+        return dataclasses.asdict(self)
+
+
+def test_noise_is_seen_in_the_answer():
+    result = find_application("molecules").run(
+        {**SMALL["molecules"], "backend": "noisy", "shots": 1000}, lambda event: None
+    )
+    assert result.executions[0]["backend"] == "noisy" and result.winner == "classical"
+    assert result.numbers["gap_hartree"] > 0.005
+
+
+def test_listing_them_imports_neither_torch_nor_a_vendor():
+    code = """
+import sys
+from quantum.applications import applications
+print(*(a.name for a in applications()))
+print(*({"torch", "qiskit", "cirq", "scipy"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["molecules portfolio recommender classifier", ""]
+
+
+def test_unknown_names_and_values_are_refused_in_words():
+    with pytest.raises(NotFound, match="molecules, portfolio"):
+        find_application("alchemy")
+    for application in applications():
+        with pytest.raises(InvalidValues, match="has no parameter colour"):
+            application.run({"colour": "red"}, lambda event: None)
+        defaults = application.values({})
+        assert application.values(defaults) == defaults
+    with pytest.raises(InvalidValues, match="fewer than assets"):
+        find_application("portfolio").run({"assets": 4, "picks": 4}, lambda event: None)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "given", "wanted"),
+    [
+        (Parameter("n", "int", 1, 0, 9), "7", 7),
+        (Parameter("x", "float", 1.0, 0, 9), "2.5", 2.5),
+        (Parameter("b", "bool", False), "on", True),
+        (Parameter("c", "choice", "a", choices=("a", "b")), "b", "b"),
+        (Parameter("n", "int", 1, 0, 9), "2.5", None),
+        (Parameter("n", "int", 1, 0, 9), 10, None),
+        (Parameter("n", "int", 1, 0, 9), True, None),
+        (Parameter("n", "int", 1, 0, 9), "many", None),
+        (Parameter("x", "float", 1.0, 0, 9), "nan", None),
+        (Parameter("b", "bool", False), "perhaps", None),
+        (Parameter("c", "choice", "a", choices=("a", "b")), "z", None),
+    ],
+)
+def test_values_are_read_from_forms(parameter, given, wanted):
+    if wanted is None:
+        with pytest.raises(InvalidValues, match=parameter.name):
+            parameter.read(given)
+    else:
+        assert parameter.read(given) == wanted
+
+
+def test_the_cost_of_a_portfolio_is_its_energy():
+    market = random_market(5, 2, risk_aversion=2.0, seed=3)
+    energies = cost_observable(market).matrix(5).diagonal().real
+    for bits in itertools.product((0, 1), repeat=5):
+        index = int("".join(map(str, bits)), 2)
+        row = np.array([bits])
+        assert energies[index] == pytest.approx(market.costs(row)[0], abs=1e-12)
+
+
+def test_portfolios_and_greed():
+    market = random_market(6, 3, risk_aversion=0.0, seed=1)
+    everything = market.portfolios()
+    assert len(everything) == 20 and (everything.sum(1) == 3).all()
+    assert len({tuple(row) for row in everything}) == 20
+    best = everything[market.costs(everything).argmin()]
+    assert np.array_equal(greedy(market), best)  # without risk, greed is right
+    assert set(np.flatnonzero(best)) == set(np.argsort(-market.mean)[:3])
+
+
+def test_portfolio_numbers_are_consistent(results):
+    result, _ = results["portfolio"]
+    assert result.numbers["invalid_share"] == 0  # the mixer keeps the number of picks
+    assert all(value >= -1e-9 for value in result.series["qaoa"])
+    assert result.numbers["p_optimum_chance"] == pytest.approx(1 / 10)
+    hits = sum(value < 1e-9 for value in result.series["qaoa"])
+    assert result.numbers["qaoa_found_optimum"] == hits
+    assert result.winner == ("tie" if hits == 2 else "classical")
+
+
+def test_overlaps_are_those_of_the_states():
+    model = Recommender(4, 3, kind="quantum", n_qubits=2, seed=0)
+    users, items = model.users.detach(), model.items.detach()
+    found = model.likeness(users[:3], items)
+    own = overlap_circuit(2)
+    user_part = own.__class__(2, own.instructions[: len(own.instructions) // 2])
+    item_part = own.__class__(2, own.instructions[len(own.instructions) // 2 :]).inverse()
+    order = {"y_0": 0, "y_1": 1, "x_0": 2, "x_1": 3}
+
+    def state(circuit, values):
+        columns = [order[name.split("_", 1)[1]] for name in circuit.inputs]
+        return run(circuit, inputs=values[:, columns])
+
+    overlap = (state(item_part, items).conj() * state(user_part, users[:3])).sum(1).abs().square()
+    assert torch.allclose(found, overlap, atol=1e-6)
+    assert model.likeness(users[:1], users[:1]).item() == pytest.approx(1, abs=1e-6)
+
+
+def test_the_projector_is_one_on_zeros_and_nowhere_else():
+    diagonal = all_zero(3).matrix(3).diagonal().real
+    assert diagonal.tolist() == pytest.approx([1] + [0] * 7, abs=1e-12)
+
+
+def test_both_recommenders_have_the_same_number_of_parameters():
+    sizes = {
+        kind: sum(p.numel() for p in Recommender(5, 4, kind=kind, n_qubits=2, seed=0).parameters())
+        for kind in ("quantum", "dot", "gauss")
+    }
+    assert set(sizes.values()) == {9 * 5 + 1}
+
+
+def test_ratings_are_standardised_and_one_in_three_is_seen():
+    table = ratings(60, 50, seed=0)
+    assert len(table) == pytest.approx(1000, rel=0.1)
+    assert table.targets.std().item() == pytest.approx(1, abs=0.15)
+    assert len({tuple(pair) for pair in table.features.tolist()}) == len(table)
+
+
+@pytest.mark.parametrize("qubits", [2, 4, 6])
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_the_control_has_at_least_as_many_weights(qubits, depth):
+    chosen = {"qubits": qubits, "depth": depth}
+    sizes = [
+        sum(p.numel() for p in build(4, 3, chosen, 0).parameters()) for build in (hybrid, control)
+    ]
+    assert sizes[0] <= sizes[1] <= sizes[0] + qubits**2 + qubits
+
+
+@pytest.mark.parametrize(("data", "n_classes", "width"), [("rings", 3, 4), ("parity", 2, 4),
+                                                          ("strokes", 4, 36)])  # fmt: skip
+def test_data_are_drawn_by_seed_with_all_classes(data, n_classes, width):
+    first, again, other = (draw(data, 120, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first.features, again.features)
+    assert not torch.equal(first.features, other.features)
+    assert first.features.shape == (120, width)
+    assert torch.bincount(first.targets).min() > 120 / n_classes / 2
+    assert len(torch.bincount(first.targets)) == n_classes
+
+
+def test_a_difference_counts_only_beyond_chance():
+    assert compare_pairs([0.9, 0.8, 0.85], [0.5, 0.4, 0.46]).winner == "quantum"
+    assert compare_pairs([0.5, 0.4, 0.46], [0.9, 0.8, 0.85]).winner == "classical"
+    assert compare_pairs([0.9, 0.1, 0.5], [0.5, 0.4, 0.6]).winner == "tie"
+    assert compare_pairs([0.9], [0.1]).winner == "tie"
+    found = compare_pairs([1.0, 2.0, 3.0], [0.0, 0.0, 0.0])
+    assert (found.low, found.high) == pytest.approx((2 - 2.484, 2 + 2.484), abs=1e-3)
+    assert share_interval(5, 5) == pytest.approx((0.566, 1.0), abs=1e-3)
