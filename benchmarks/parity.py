@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from folding.model.config import ModelConfig
+from tests.folding.model.golden import network_fields
 
 TOLERANCE = 1e-4
 GOLDEN_TOLERANCE = 2e-5
@@ -55,7 +55,7 @@ def write_golden(
         "command": command,
         "seed": seed,
         "job": dict(job),
-        "config": asdict(config),
+        "config": network_fields(config),
         "relative_tolerance": GOLDEN_TOLERANCE,
     }
     (folder / "reduced.json").write_text(json.dumps(origin, indent=2) + "\n")

@@ -49,6 +49,28 @@ REDUCED_OPENFOLD3 = replace(
 """The same, as OpenFold3 0.5 builds it."""
 
 
+REDUCED_ALPHAFOLD3 = replace(
+    REDUCED,
+    c_triangle=16,
+    c_pair_head=16,
+    c_msa_head=2,
+    c_template_triangle=16,
+    c_template_head=16,
+    n_token_blocks=4,
+    sampler=SamplerConfig(n_steps=5, ends_at_zero=False),
+    variant=replace(AF3_CODE, shared_unknown_nucleotide=True, key_space_by_slot=True),
+)
+"""The same, as AlphaFold 3's own code builds it."""
+
+
+def network_of(config: ModelConfig, state: dict[str, Tensor]) -> AlphaFold3:
+    """A network with these tensors, ready to fold."""
+    with torch.device("meta"):
+        model = AlphaFold3(config)
+    model.load_state_dict(state, strict=True, assign=True)
+    return model.eval().requires_grad_(False)
+
+
 @cache
 def random_network(config: ModelConfig, seed: int, *, tied: bool = False) -> AlphaFold3:
     """A network in which no weight, gate or offset is zero; tests share it and leave it alone.
@@ -171,6 +193,12 @@ def n_real_atoms(features: Features) -> int:
     return int(features.atom_mask.sum())
 
 
+def as_rings(features: Features) -> Features:
+    """The same job, its first chain closed to a ring."""
+    first = features.asym_id == 1
+    return replace(features, ring_length=torch.where(first, int(first.sum()), 0))
+
+
 def without_templates(features: Features) -> Features:
     """The same job without templates."""
     return replace(features, templates=None)
@@ -217,8 +245,10 @@ def padded(features: Features, *, n_tokens: int, n_atoms: int, n_rows: int) -> F
         name: _grown(getattr(features, name), [width.get(axis) for axis in axes])
         for name, axes in AXES.items()
     }
+    rings = features.ring_length
     return Features(
         **grown,
+        ring_length=None if rings is None else _grown(rings, [n_tokens]),
         token_mask=torch.arange(n_tokens) < features.n_tokens,
         msa_mask=torch.arange(n_rows) < len(features.msa),
         templates=_grown_templates(features.templates, n_tokens),
@@ -243,7 +273,7 @@ AXES: dict[str, tuple[str, ...]] = {
 def stacked(jobs: list[Features]) -> Features:
     """Equally padded jobs as one batch."""
     values = {
-        field.name: torch.stack([getattr(job, field.name) for job in jobs])
+        field.name: _stacked([getattr(job, field.name) for job in jobs])
         for field in fields(Features)
         if field.name != "templates"
     }
@@ -252,6 +282,12 @@ def stacked(jobs: list[Features]) -> Features:
         for field in fields(TemplateFeatures)
     }
     return Features(**values, templates=TemplateFeatures(**templates))
+
+
+def _stacked(parts: list[Tensor | None]) -> Tensor | None:
+    """A batch of what every job has; None of what none has."""
+    there = [part for part in parts if part is not None]
+    return torch.stack(there) if there else None
 
 
 def _grown(x: Tensor, sizes: list[int | None]) -> Tensor:

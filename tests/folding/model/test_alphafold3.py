@@ -12,6 +12,7 @@ from folding.model.config import SMALL
 from tests.folding.model.cases import (
     AXES,
     REDUCED,
+    as_rings,
     n_real_atoms,
     padded,
     random_coordinates,
@@ -67,7 +68,9 @@ def noisy(features: Features, n_atoms: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("grad", [True, False])
-def test_a_padded_batch_says_what_each_job_says_alone(model, jobs, grad):
+@pytest.mark.parametrize("change", [replace, as_rings], ids=["chains", "rings"])
+def test_a_padded_batch_says_what_each_job_says_alone(model, jobs, grad, change):
+    jobs = [change(job) for job in jobs]
     with torch.set_grad_enabled(grad):
         batch = stacked([padded(job, **ROOM) for job in jobs])
         x = torch.stack([noisy(job, ROOM["n_atoms"]) for job in jobs])

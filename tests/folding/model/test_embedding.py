@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from folding.model.embedding import offset, same
-from tests.folding.model.cases import REDUCED, random_features, random_network
+from tests.folding.model.cases import REDUCED, as_rings, random_features, random_network
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,24 @@ def test_offsets_are_clipped_and_strangers_get_a_class_of_their_own():
 def test_numbering_may_start_anywhere(position, features):
     moved = replace(features, residue_index=features.residue_index + 500)
     assert torch.equal(position(moved), position(features))
+
+
+def test_a_ring_counts_the_shorter_way_round():
+    x = torch.tensor([1, 2, 6, 7])
+    together = torch.ones(4, 4, dtype=torch.bool)
+    rings = torch.tensor([7, 7, 7, 7])
+    assert (offset(x, 32, together, rings)[0] - 32).tolist() == [0, -1, 2, 1]
+    assert (offset(x, 32, together, 0 * rings)[0] - 32).tolist() == [0, -1, -5, -6]
+
+
+def test_a_ring_may_be_numbered_from_any_residue(position, features):
+    closed = as_rings(features)
+    first = closed.asym_id == 1
+    n = int(first.sum())
+    turned = torch.where(first, closed.residue_index % n + 1, closed.residue_index)
+    together = position(replace(closed, residue_index=turned))
+    assert torch.equal(together, position(closed))
+    assert not torch.equal(position(closed), position(features))
 
 
 def test_names_of_chains_and_entities_do_not_matter(position, features):

@@ -1,7 +1,5 @@
 """What the network says about its result."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch.nn import functional
@@ -15,6 +13,7 @@ from tests.folding.model.cases import (
     random_coordinates,
     random_features,
     random_network,
+    stacked,
 )
 
 
@@ -140,12 +139,7 @@ def test_the_shapes_are_those_of_tokens_and_atoms(model, features, trunk, x):
 
 def test_a_batch_is_judged_one_by_one(model, features, trunk, x):
     both = Trunk(*(torch.stack([part, part.flip(0)]) for part in trunk))
-    names = [name for name in vars(features) if name not in ("token_mask", "msa_mask", "templates")]
-    batch = replace(
-        features,
-        **{name: torch.stack([getattr(features, name)] * 2) for name in names},
-        templates=None,
-    )
+    batch = stacked([features, features])
     result = model.confidence(torch.stack([x, x]), batch, both).pae
     alone = model.confidence(x, features, Trunk(*(part[1] for part in both))).pae
     torch.testing.assert_close(result[1], alone, rtol=0, atol=1e-4)
