@@ -106,6 +106,8 @@ def start(name: str, *, worker: str) -> WeightsDownload | None:
     started = WeightsDownload.objects.filter(name=name, status=Status.QUEUED).update(
         status=Status.RUNNING,
         stage="downloading",
+        done_bytes=0,
+        total_bytes=0,
         attempt=F("attempt") + 1,
         worker=worker,
         lease_until=timezone.now() + LEASE,

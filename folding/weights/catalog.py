@@ -11,7 +11,7 @@ from typing import Literal
 
 from folding.inputs import FoldInput
 from folding.model.config import SMALL, ModelConfig
-from folding.weights.configs import BASE, PROTENIX
+from folding.weights.configs import OPENFOLD3, PROTENIX
 
 Dialect = Literal["Foldstream", "Protenix", "OpenFold3", "AlphaFold3"]
 """Whose names the tensors of a checkpoint bear."""
@@ -186,7 +186,7 @@ CATALOG: dict[str, Model] = {
             cutoff=date(2025, 6, 30),
             parameters=368_290_000,
             dialect="OpenFold3",
-            config=BASE,
+            config=OPENFOLD3["of3-ob-2025-06-30-174k"],
             download_bytes=2_200_000_000,
             urls=(
                 "https://openfold3-data.s3.amazonaws.com/openfold3-parameters/"

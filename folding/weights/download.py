@@ -46,7 +46,7 @@ class Patience:
     """
 
     connect_seconds: float = 15.0
-    stall_seconds: float = 45.0
+    stall_seconds: float = 20.0
     attempts: int = 6
     first_pause_seconds: float = 1.0
     longest_pause_seconds: float = 60.0

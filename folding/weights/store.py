@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import IO
 
 from folding.errors import WeightsError
+from folding.model.config import SMALL
 from folding.weights import cards
 from folding.weights.catalog import CATALOG, YOURS, Model
-from folding.weights.configs import BASE, PROTENIX
+from folding.weights.configs import ALPHAFOLD3, OPENFOLD3, PROTENIX
 
 CHUNK = 4 * 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -218,7 +219,7 @@ def hash_file(path: Path, *, report: Progress = lambda done, total: None) -> str
 def _brought(facts: Facts) -> Model:
     """A model that a user imported, described by the configuration that its tensors fit."""
     like = next((m for m in CATALOG.values() if m.name == facts.config), None)
-    config = PROTENIX.get(facts.config, like.config if like else BASE)
+    config = {**ALPHAFOLD3, **OPENFOLD3, **PROTENIX, "small": SMALL}[facts.config]
     about = f"Imported from {Path(facts.source).name}; its tensors fit {facts.config}."
     known = {"msa_depth": like.msa_depth, "knows": like.knows} if like else {}
     brought = Model(

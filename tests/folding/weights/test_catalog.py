@@ -55,6 +55,7 @@ def test_the_number_of_parameters_is_the_network_s(model):
         ("protenix_mini_default_v0.5.0", 3, 5),
         ("protenix_base_default_v1.0.0", 9, 200),
         ("protenix_base_20250630_v1.0.0", 9, 200),
+        ("of3-ob-2025-06-30-174k", 3, 200),
     ],
 )
 def test_defaults_are_the_publisher_s(name, recycles, steps):
@@ -62,10 +63,7 @@ def test_defaults_are_the_publisher_s(name, recycles, steps):
     assert (model.n_recycles, model.n_steps, model.n_samples) == (recycles, steps, 5)
 
 
-READABLE = [model for model in PUBLISHED if model.dialect == "Protenix"]
-
-
-@pytest.mark.parametrize("model", READABLE, ids=lambda model: model.name)
+@pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.name)
 def test_each_can_be_read_under_its_name(model):
     scheme = [d for d in dialects.dialects() if d.name == model.dialect]
     assert len(scheme) == 1
