@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from folding.confidence import Confidence, HeadLogits, assess
 from folding.data.building import build_composition, build_structure
 from folding.data.features import Features, featurize
 from folding.data.msa import msa_features
+from folding.data.templates import template_features
 from folding.data.tokens import Tokens, tokenize
 from folding.errors import Paused
 from folding.inputs import FoldInput, FoldOptions
@@ -87,9 +89,11 @@ def _predictions(
     for note in tokens.notes:
         report(Note("warning", note))
     msa = msa_features(fold_input, tokens, max_rows=model.config.n_msa_rows)
+    templates = template_features(fold_input, tokens) if model.reads_templates else None
     for seed in fold_input.seeds:
         report(StageStarted("features"))
         features = featurize(tokens, msa, np.random.default_rng(seed))
+        features = replace(features, templates=templates)
         device = next(model.parameters()).device
         job = Fold(model, options, tokens, features.to(device), seed=seed)
         job.checkpoint = checkpoint

@@ -48,6 +48,7 @@ def context(summary: dict[str, Any] | None) -> dict[str, Any]:
         "few": FEW,
         "source": (summary or {}).get("source", ""),
         "templates": (summary or {}).get("templates", []),
+        "reads_templates": (summary or {}).get("reads_templates", True),
         "plot": {"width": WIDTH, "height": HEIGHT},
     }
 

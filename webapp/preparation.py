@@ -16,9 +16,18 @@ from webapp.search_request import SearchRequest, site
 
 
 def prepare(
-    job: Job, fold_input: FoldInput, *, folder: Path, report: Callable[[Event], None]
+    job: Job,
+    fold_input: FoldInput,
+    *,
+    reads_templates: bool,
+    folder: Path,
+    report: Callable[[Event], None],
 ) -> FoldInput:
     """The job with what was found for it; the page shows how deep its alignments are.
+
+    Args:
+        reads_templates: Whether the model does; none are looked for where it does not.
+        folder: Gets the artifact of what the page draws.
 
     Raises:
         FoldingError: A source failed, or an alignment does not fit.
@@ -30,7 +39,7 @@ def prepare(
     if request.msa:
         aligner = Aligner(here, request, search=pipeline.search_alignment, report=report)
         fold_input = aligner.complete(fold_input)
-    if request.templates and here.template_folder is not None:
+    if request.templates and reads_templates and here.template_folder is not None:
         fold_input = pipeline.search_templates(
             fold_input,
             here.template_folder,
@@ -38,7 +47,11 @@ def prepare(
             before=request.before,
             report=_teller(report),
         )
-    shown = {"source": source_words(request), **pipeline.alignment_summary(fold_input)}
+    shown = {
+        "source": source_words(request),
+        "reads_templates": reads_templates,
+        **pipeline.alignment_summary(fold_input),
+    }
     report(AlignmentReady(summary=shown))
     path = folder / f"{fold_input.slug}{ENDING}"
     path.write_text(json.dumps(shown, separators=(",", ":")), encoding="utf-8")

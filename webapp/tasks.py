@@ -93,7 +93,13 @@ def compute(job: Job, held: lease.Lease) -> Outcome:
     loaded = model(options.model)
     folder = storage.draft(job.pk, attempt=job.attempt)
     report = functools.partial(tell, job, held)
-    fold_input = preparation.prepare(job, fold_input, folder=folder, report=report)
+    fold_input = preparation.prepare(
+        job,
+        fold_input,
+        reads_templates=loaded.network.reads_templates,
+        folder=folder,
+        report=report,
+    )
     return pipeline.run(
         fold_input,
         options,

@@ -44,6 +44,11 @@ class AlphaFold3(nn.Module):
         self.distogram = DistogramHead(config)
         self.confidence = ConfidenceHead(config)
 
+    @property
+    def reads_templates(self) -> bool:
+        """Whether templates change anything: small networks have no blocks for them."""
+        return self.template_embedder is not None and self.config.n_template_blocks > 0
+
     def start(self, features: Features) -> tuple[Trunk, Trunk]:
         """What every cycle adds to (lines 1-5), and the empty trunk before the first (line 6)."""
         s_inputs = self.input_embedder(features)

@@ -36,6 +36,9 @@ _BACKBONE_RADII = {"N": 1.65, "CA": 1.87, "C": 1.76, "O": 1.40}
 _SIDE_CHAIN_RADIUS = 1.80
 _WATER_RADIUS = 1.40
 _SPHERE_POINTS = 200
+# Å³. Folded or stretched, no chain fills such a box: its atoms have flown apart, as networks with
+# poor weights let them, and the grid for the surface would fill the memory.
+_LARGEST_BOX = 3e9
 
 
 def fraction_disordered(structure: Structure) -> float:
@@ -62,6 +65,9 @@ def relative_area(structure: Structure) -> Float[np.ndarray, " residue"]:
     # Imported here because it brings matplotlib along, which not every process has use for.
     from biotite.structure import AtomArray, sasa
 
+    starts = structure.residue_starts
+    if float(np.prod(np.ptp(structure.coordinates, axis=0), dtype=np.float64)) > _LARGEST_BOX:
+        return np.ones(len(starts))
     atoms = AtomArray(structure.n_atoms)
     atoms.coord = structure.coordinates
     atoms.element = structure.element
@@ -73,7 +79,6 @@ def relative_area(structure: Structure) -> Float[np.ndarray, " residue"]:
         vdw_radii=np.array(radii),
         ignore_ions=False,
     )
-    starts = structure.residue_starts
     names = structure.residue_name[starts].tolist()
     largest = [MAX_ACCESSIBLE_AREA.get(name, MAX_ACCESSIBLE_AREA["ALA"]) for name in names]
     return np.minimum(np.add.reduceat(area, starts) / np.array(largest), 1.0)

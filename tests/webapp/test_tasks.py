@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,9 +26,10 @@ def folds(monkeypatch):
     """Replaces the fold by a function of `hear`; the rest of the way is the product's."""
 
     def use(fold):
-        loaded = pipeline.Loaded(network=None, sha256="0" * 64, bytes=0)
+        network = SimpleNamespace(reads_templates=False)
+        loaded = pipeline.Loaded(network=network, sha256="0" * 64, bytes=0)
         monkeypatch.setattr(tasks, "model", lambda name: loaded)
-        monkeypatch.setattr(pipeline, "fold_with", lambda *_: fold)
+        monkeypatch.setattr(pipeline, "fold_with", lambda *_, **__: fold)
 
     return use
 

@@ -35,6 +35,14 @@ def test_residues_that_touch_nothing_are_disordered():
     assert relative_area(extended(structure("1pga"))).min() > 0.9
 
 
+def test_atoms_that_flew_apart_are_all_exposed():
+    # Without a limit the grid for this surface would take 100 GB.
+    flown = structure("1crn")
+    flown = flown.with_coordinates(flown.coordinates * 1e4)
+    assert relative_area(flown).tolist() == [1.0] * 46
+    assert fraction_disordered(flown) == 1
+
+
 def test_the_core_is_buried():
     # Protein G: Tyr 3, Leu 5, Phe 30 and Trp 43 make its core; Lys 10 and Asp 22 stick out.
     area = relative_area(structure("1pga"))
