@@ -202,9 +202,10 @@ def _toffoli(q: Qubits, _: tuple[Angle, ...]) -> list[Instruction]:
     """Nielsen and Chuang 2010, figure 4.9."""
     a, b, c = q
     cx, t, tdg = "cx", "t", "tdg"
+    steps: list[tuple[str, *tuple[int, ...]]]
     steps = [("h", c), (cx, b, c), (tdg, c), (cx, a, c), (t, c), (cx, b, c), (tdg, c), (cx, a, c),
              (t, b), (t, c), ("h", c), (cx, a, b), (t, a), (tdg, b), (cx, a, b)]  # fmt: skip
-    return [_gate(str(name), *qubits) for name, *qubits in steps]
+    return [_gate(name, *qubits) for name, *qubits in steps]
 
 
 def _controlled_swap(q: Qubits, _: tuple[Angle, ...]) -> list[Instruction]:

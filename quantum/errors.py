@@ -38,6 +38,8 @@ class Cancelled(QuantumError):
 class BackendError(QuantumError):
     """The backend could not do what was asked."""
 
+    retry_after_seconds: float | None = None  # the pause that the provider asks for
+
 
 class NotConfigured(BackendError):
     """The backend needs credentials or a package that this machine does not have."""

@@ -61,8 +61,8 @@ def read_bonds(text: str) -> tuple[Bond, ...]:
         ends = [re.split(r"[\s/:]+", end.strip()) for end in re.split(r"\s-\s|[–—,]", line.strip())]
         if [len(end) for end in ends] != [3, 3] or not all(end[1].isdecimal() for end in ends):
             raise InvalidInput(
-                f"“{line.strip()[:60]}” is not a bond. Write chain, residue and atom on both sides, "
-                "such as A 145 SG – B 1 C1.",
+                f"“{line.strip()[:60]}” is not a bond. Write chain, residue and atom on both "
+                "sides, such as A 145 SG – B 1 C1.",
                 field="bonds",
             )
         first, second = (AtomRef(end[0], int(end[1][:9]), end[2]) for end in ends)
@@ -153,9 +153,7 @@ class JobForm(forms.Form):
 def fits_rows(fold_input: FoldInput) -> bool:
     """Whether the rows of the form can say all that the job says."""
     return not any(
-        getattr(chain, part, None)
-        for chain in fold_input.chains
-        for part in ("templates",)
+        getattr(chain, part, None) for chain in fold_input.chains for part in ("templates",)
     )
 
 

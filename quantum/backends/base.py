@@ -226,7 +226,9 @@ class Handle:
 class Backend(Protocol):
     """A place that runs circuits. None of its methods waits longer than a request may take."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in records and handles."""
 
     def capabilities(self) -> Capabilities:
         """What it can do; raises `NotConfigured` or `Unavailable`."""

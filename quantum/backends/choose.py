@@ -280,5 +280,5 @@ def _routed_size(circuit: Circuit, coupling: Sequence[tuple[int, int]]) -> int:
     """CNOTs of the circuit on a device with these neighbours."""
     if circuit.n_qubits < 2:
         return 0
-    routed = route(to_cnots(circuit), dict.fromkeys(map(tuple, coupling), 1.0))
+    routed = route(to_cnots(circuit), dict.fromkeys(coupling, 1.0))
     return routed.circuit.n_entangling

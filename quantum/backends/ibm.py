@@ -110,8 +110,9 @@ class IBMBackend:
         need_packages("ibm")
         from quantum.backends.ibm_service import connect
 
-        assert self.credentials is not None
-        return self.line.ask(lambda: connect(self.credentials))
+        credentials = self.credentials
+        assert credentials is not None
+        return self.line.ask(lambda: connect(credentials))
 
     @cached_property
     def _fake(self) -> Any:

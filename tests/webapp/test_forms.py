@@ -323,7 +323,7 @@ def test_ligands_and_nucleic_acids_have_rows_of_their_own():
         {"kind": "ligand", "ligand_as": "smiles", "ligand": " CCO "},
     )
     assert form.errors == {}
-    protein, atp, ion, dna, rna, ethanol = form.fold_input.chains
+    _, atp, ion, dna, rna, ethanol = form.fold_input.chains
     assert (atp.ccd, ion.ccd, ion.ids) == (("ATP",), ("MG",), ("C", "D"))
     assert (dna.sequence, rna.sequence, rna.description) == ("ACGTACGT", "GGGAAACCC", "hairpin")
     assert ethanol.smiles == "CCO"

@@ -99,8 +99,14 @@ class Bars:
         if self._bar is None or stage != self._stage:
             self.__exit__()
             self._stage = stage
-            words = {"unit": "B", "unit_scale": True, "unit_divisor": 1000}
-            self._bar = tqdm(total=total, initial=done, desc=WORDS[stage], **words)
+            self._bar = tqdm(
+                total=total,
+                initial=done,
+                desc=WORDS[stage],
+                unit="B",
+                unit_scale=True,
+                unit_divisor=1000,
+            )
         # A download that starts over goes back to nothing.
         self._bar.n = done
         self._bar.update(0)
