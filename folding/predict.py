@@ -144,7 +144,8 @@ class Fold:
         trunk = trunk if kept is None else Trunk(*(x.to(trunk.z.device) for x in kept.trunk))
         if n_done:
             report(Note("info", f"Going on after cycle {n_done} of {n_cycles}."))
-            report(RecycleDone(self.seed, n_done, n_cycles, self.contacts(trunk)))
+            contacts = self.contacts(trunk)
+            report(RecycleDone(self.seed, n_done, n_cycles, contacts, before=True))
         for cycle in range(n_done + 1, n_cycles + 1):
             heard = self.blocks(cycle, report)
             trunk = self.model.cycle(self.features, initial, trunk, heard)

@@ -47,12 +47,14 @@ class RecycleDone:
         cycle: Counts from 1.
         n_cycles: Recycles + 1.
         contact_probs: Probability that two tokens are within 8 Å, from the distogram so far.
+        before: An attempt before this one did it.
     """
 
     seed: int
     cycle: int
     n_cycles: int
     contact_probs: Float32[np.ndarray, "token token"]
+    before: bool = False
 
 
 @dataclass(frozen=True)

@@ -87,17 +87,46 @@ def retry(job: Job) -> Job:
 
 
 def cancel(job: Job) -> bool:
-    """Ends a queued job at once and asks a running one to end; False when it had already ended."""
-    queued = Job.objects.filter(pk=job.pk, status=Status.QUEUED)
-    if queued.update(status=Status.CANCELLED, **_ended()):
+    """Ends a waiting job at once and asks a running one to end; False when it had already ended."""
+    waiting = Job.objects.filter(pk=job.pk, status__in=(Status.QUEUED, Status.PAUSED))
+    if waiting.update(status=Status.CANCELLED, **_ended()):
+        storage.forget(job.pk)
         publisher.queue_moved()
-        _last_words(job, "info", "Cancelled before it started.")
+        _last_words(job, "info", "Cancelled while it waited.")
         return True
     asked = Job.objects.filter(pk=job.pk, status=Status.RUNNING).update(cancel_requested=True)
     if not asked:
         return False
     say(job, "info", "Cancelling at the next step.")
     announce(job)
+    return True
+
+
+def pause(job: Job) -> bool:
+    """Lets a queued job rest at once and asks a running one to; False when it does neither."""
+    queued = Job.objects.filter(pk=job.pk, status=Status.QUEUED)
+    if queued.update(status=Status.PAUSED, eta_seconds=None):
+        publisher.queue_moved()
+        _last_words(job, "info", "Paused before it started.")
+        return True
+    asked = Job.objects.filter(pk=job.pk, status=Status.RUNNING, cancel_requested=False)
+    if not asked.update(pause_requested=True):
+        return False
+    say(job, "info", "Pausing at the next step.")
+    announce(job)
+    return True
+
+
+def resume(job: Job) -> bool:
+    """Puts a paused job back into the queue, to go on where it was; False when none was paused."""
+    resumed = Job.objects.filter(pk=job.pk, status=Status.PAUSED).update(
+        status=Status.QUEUED, stage=Stage.QUEUED, pause_requested=False, enqueued_at=None
+    )
+    if not resumed:
+        return False
+    _last_words(job, "info", "Waits for a worker, to go on.")
+    publisher.queue_moved()
+    queue.send(job.pk)
     return True
 
 
@@ -158,6 +187,11 @@ def wants_end(job: Job) -> bool:
     return asked
 
 
+def wants_pause(job: Job) -> bool:
+    """Whether the owner wants the attempt to rest."""
+    return _held(job).filter(pause_requested=True).exists()
+
+
 def record(job: Job, *, stage: str, percent: float, eta_seconds: float | None) -> None:
     """Writes the progress of the attempt into the row, for pages that open later."""
     _held(job).update(
@@ -181,6 +215,7 @@ def finish(job: Job, *, predictions: Iterable[Prediction], install: Callable[[],
         install()
         job.predictions.all().delete()
         Prediction.objects.bulk_create(predictions)
+    storage.forget(job.pk)
     announce(job)
     return True
 
@@ -189,6 +224,7 @@ def fail(job: Job, message: str) -> bool:
     """Ends the job without a result; `message` tells its owner why and what to do."""
     if not _held(job).update(status=Status.FAILED, error=message, **_ended()):
         return False
+    storage.forget(job.pk)
     _last_words(job, "error", message)
     return True
 
@@ -197,7 +233,23 @@ def stop(job: Job) -> bool:
     """Ends a running job as its owner asked."""
     if not _held(job).update(status=Status.CANCELLED, **_ended()):
         return False
+    storage.forget(job.pk)
     _last_words(job, "info", "Cancelled.")
+    return True
+
+
+def park(job: Job) -> bool:
+    """Lets a running job rest as its owner asked; what is done is on disk."""
+    parked = _held(job).update(
+        status=Status.PAUSED,
+        eta_seconds=None,
+        lease_until=None,
+        worker="",
+        pause_requested=False,
+    )
+    if not parked:
+        return False
+    _last_words(job, "info", "Paused. It goes on from here when you resume it.")
     return True
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, connection
 
-from folding.errors import Cancelled
+from folding.errors import Cancelled, Paused
 from webapp import jobs
 from webapp.jobs import NotYours
 from webapp.live.events import Progress
@@ -40,6 +40,7 @@ class Lease:
 
         Raises:
             Cancelled: its owner wants it to end.
+        Paused: its owner wants it to rest.
             NotYours: it was deleted, or given to another worker.
         """
         if self._reason is not None:
@@ -61,6 +62,8 @@ class Lease:
             self._record()
             if self._asks_to_end():
                 self._reason = Cancelled
+            elif jobs.wants_pause(self.job):
+                self._reason = Paused
         except NotYours:
             self._reason = NotYours
             self._done.set()

@@ -20,6 +20,8 @@ class StageWork:
     seconds: float = 0.0
     part: float = 0.0
     """How much of the next unit is done, 0 to 1."""
+    n_given: int = 0
+    """Units that an attempt before this one did."""
 
     @property
     def unit_seconds(self) -> float:
@@ -27,11 +29,15 @@ class StageWork:
 
     @property
     def done_seconds(self) -> float:
-        return (self.seconds if self.n_done else 0.0) + self.part * self.unit_seconds
+        return (self.seconds if self.n_done else 0.0) + self._uncounted * self.unit_seconds
 
     @property
     def left_seconds(self) -> float:
-        return max(self.n_units - self.n_done - self.part, 0) * self.unit_seconds
+        return max(self.n_units - self.n_done - self._uncounted, 0) * self.unit_seconds
+
+    @property
+    def _uncounted(self) -> float:
+        return self.n_given + self.part
 
 
 class Meter:
@@ -61,6 +67,11 @@ class Meter:
         work.part = 0.0
         work.seconds += self._clock() - self._mark
         self.mark()
+
+    def given(self, stage: str, n_units: int) -> None:
+        """So many units of the stage are done at least; those not seen here were done before."""
+        work = self._stages[stage]
+        work.n_given = max(work.n_given, n_units - work.n_done)
 
     def partly(self, stage: str, part: float) -> None:
         """So much of the next unit of the stage is done, 0 to 1."""

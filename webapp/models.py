@@ -23,6 +23,8 @@ class Status(models.TextChoices):
     """Waits for a worker. A job comes back here when its worker is lost."""
     RUNNING = "running", "Running"
     """One worker holds the lease of the current attempt."""
+    PAUSED = "paused", "Paused"
+    """Its owner let it rest; what is done is kept on disk."""
     SUCCEEDED = "succeeded", "Finished"
     """Prediction rows and artifacts are complete."""
     FAILED = "failed", "Failed"
@@ -77,6 +79,7 @@ class Job(models.Model):
     worker = models.CharField(max_length=200, blank=True)
     """Who holds the lease: `<node name>#<process id>`."""
     cancel_requested = models.BooleanField(default=False)
+    pause_requested = models.BooleanField(default=False)
     enqueued_at = models.DateTimeField(null=True, blank=True)
     """When a task was last sent to the broker for it."""
 

@@ -474,7 +474,12 @@ class Narrator:
         self._progress(f"{where}{cycle}, block {event.block} of {event.n_blocks}", always=False)
 
     def _recycle(self, event: progress.RecycleDone) -> None:
-        self._meter.done("trunk")
+        if event.before:
+            n_before = self._seed_index(event.seed) * event.n_cycles + event.cycle
+            self._meter.given("trunk", n_before)
+            self._meter.mark()
+        else:
+            self._meter.done("trunk")
         contacts = ContactMap(
             seed=event.seed,
             seed_index=self._seed_index(event.seed),
@@ -488,6 +493,7 @@ class Narrator:
         self._progress(f"{where}cycle {event.cycle} of {event.n_cycles}", always=True)
 
     def _step(self, event: progress.StepDone) -> None:
+        self._drawn(event.seed, event.sample, event.step - 1)
         self._meter.done("diffusion")
         is_border = event.step in (1, event.n_steps)
         if is_border or self._clock() >= self._next_frame:
@@ -496,6 +502,11 @@ class Narrator:
         sample = f"sample {event.sample + 1} of {event.n_samples}"
         where = self._of_seed(event.seed)
         self._progress(f"{where}{sample}, step {event.step} of {event.n_steps}", always=is_border)
+
+    def _drawn(self, seed: int, sample: int, n_steps: int) -> None:
+        """So many steps of a sample are done, whoever did them."""
+        index = self._seed_index(seed) * self._options.n_samples + sample
+        self._meter.given("diffusion", index * self._options.n_steps + n_steps)
 
     def _frame(self, event: progress.StepDone) -> Frame:
         return Frame(
@@ -511,6 +522,7 @@ class Narrator:
         )
 
     def _sample(self, prediction: Prediction) -> None:
+        self._drawn(prediction.seed, prediction.sample, self._options.n_steps)
         self._meter.done("confidence")
         confidence = prediction.confidence
         sample = SampleReady(

@@ -57,8 +57,23 @@ def discard(job_id: UUID | str, *, attempt: int) -> None:
         shutil.rmtree(_drafts() / draft_name(job_id, attempt=number), ignore_errors=True)
 
 
+def state(job_id: UUID | str) -> Path:
+    """Where a fold keeps what is done, for attempts to come; made by whoever writes there first."""
+    return _drafts() / state_name(job_id)
+
+
+def state_name(job_id: UUID | str) -> str:
+    return f"{job_id}.state"
+
+
+def forget(job_id: UUID | str) -> None:
+    """Removes what the attempts of a job have kept for each other."""
+    shutil.rmtree(state(job_id), ignore_errors=True)
+
+
 def remove(job_id: UUID | str) -> None:
     """Removes the artifacts of a job; a draft of a worker that still runs is its own to discard."""
+    forget(job_id)
     target = folder(job_id)
     if target.exists():
         doomed = _drafts() / f"{job_id}.removed-{uuid4().hex[:8]}"

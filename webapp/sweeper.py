@@ -15,7 +15,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from webapp import downloads, jobs, queue, storage
-from webapp.models import Job, Status, WeightsDownload
+from webapp.lab import runs
+from webapp.models import Job, LabRun, Status, WeightsDownload
 
 PATIENCE = timedelta(seconds=5)
 RESEND_AFTER = timedelta(seconds=60)
@@ -25,6 +26,7 @@ def sweep() -> None:
     """Requeues jobs of dead workers, sends lost tasks again, removes files of nobody."""
     give_back_lost_jobs()
     give_back_lost_downloads()
+    give_back_lost_runs()
     send_lost_tasks()
     remove_orphans()
 
@@ -47,6 +49,15 @@ def give_back_lost_downloads() -> None:
             downloads.give_back(row, crashed=True)
 
 
+def give_back_lost_runs() -> None:
+    """Does the same for runs of the Lab."""
+    now = timezone.now()
+    for run in runs.running():
+        has_expired = run.lease_until is not None and run.lease_until < now
+        if has_expired or _died_here(run.worker):
+            runs.give_back(run, crashed=True)
+
+
 def send_lost_tasks() -> None:
     """Sends the tasks of queued rows again while the broker holds none, once a minute each."""
     waiting = _overdue(Job.objects.all())
@@ -57,13 +68,19 @@ def send_lost_tasks() -> None:
     if fetches.exists() and queue.waiting(settings.WEIGHTS_QUEUE) == 0:
         for name in fetches.values_list("pk", flat=True):
             queue.send_fetch(name)
+    # While one runs, the others wait for its end, and then the worker sends for the next.
+    in_lab = _overdue(LabRun.objects.all())
+    if in_lab.exists() and not runs.running().exists() and queue.waiting(settings.LAB_QUEUE) == 0:
+        runs.send_next()
 
 
 def remove_orphans() -> None:
     """Removes drafts of attempts that do not run, and folders of jobs that are gone."""
     running = Job.objects.filter(status=Status.RUNNING).values_list("pk", "attempt")
+    drafts = {storage.draft_name(pk, attempt=attempt) for pk, attempt in running}
+    unfinished = Job.objects.unfinished().values_list("pk", flat=True)
     storage.sweep(
-        keep_drafts={storage.draft_name(pk, attempt=attempt) for pk, attempt in running},
+        keep_drafts=drafts | {storage.state_name(pk) for pk in unfinished},
         keep_folders={str(pk) for pk in Job.objects.values_list("pk", flat=True)},
     )
 

@@ -21,7 +21,7 @@ from celery.signals import (
 )
 from django.conf import settings
 
-from folding.errors import Cancelled, FoldingError
+from folding.errors import Cancelled, FoldingError, Paused
 from folding.inputs import FoldInput, FoldOptions
 from webapp import downloads, jobs, lease, storage
 from webapp.caretaker import Caretaker
@@ -68,6 +68,8 @@ def work_on(job: Job) -> None:
             _save_rows(job, outcome)
     except Cancelled:
         jobs.stop(job)
+    except Paused:
+        jobs.park(job)
     except NotYours:
         logger.warning("Job %s was taken away from this worker", job.pk)
     except FoldingError as error:
@@ -103,7 +105,13 @@ def compute(job: Job, held: lease.Lease) -> Outcome:
     return pipeline.run(
         fold_input,
         options,
-        fold=pipeline.fold_with(loaded.network, fold_input, options),
+        fold=pipeline.fold_with(
+            loaded.network,
+            fold_input,
+            options,
+            state=storage.state(job.pk),
+            weights_sha256=loaded.sha256,
+        ),
         save=pipeline.saver(folder, fold_input, options, weights_sha256=loaded.sha256),
         report=report,
         first_percent=preparation.first_percent(job),

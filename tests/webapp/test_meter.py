@@ -71,3 +71,25 @@ def test_more_units_than_planned_leave_nothing(clock):
         meter.done("trunk")
     assert meter.eta_seconds == 0.0
     assert meter.percent == pytest.approx(100.0)
+
+
+def test_what_an_attempt_before_did_counts_and_takes_no_time(clock):
+    meter = Meter({"trunk": (4, 2.0), "diffusion": (10, 0.2)}, clock=clock)
+    meter.given("trunk", 3)
+    meter.mark()
+    assert meter.eta_seconds == pytest.approx(2.0 + 2.0)
+    assert meter.percent == pytest.approx(60.0)
+    clock.now += 4.0
+    meter.done("trunk")
+    assert meter.eta_seconds == pytest.approx(2.0)
+    assert meter.stage_seconds["trunk"] == pytest.approx(4.0)
+
+
+def test_units_that_were_seen_are_not_given_once_more(clock):
+    meter = Meter({"diffusion": (4, 1.0)}, clock=clock)
+    for step in range(4):
+        meter.given("diffusion", step)
+        clock.now += 1.0
+        meter.done("diffusion")
+    assert meter.eta_seconds == 0
+    assert meter.percent == pytest.approx(100.0)

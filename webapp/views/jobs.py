@@ -197,6 +197,24 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
+def pause(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Lets the job rest at its next step; back to its page."""
+    if not jobs.pause(own_job(request, job_id)):
+        messages.info(request, "This fold does not run any more.")
+    return redirect("job", job_id)
+
+
+@require_POST
+@login_required
+def resume(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Lets a paused job go on; back to its page."""
+    if not jobs.resume(own_job(request, job_id)):
+        messages.info(request, "This fold was not paused.")
+    return redirect("job", job_id)
+
+
+@require_POST
+@login_required
 def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A new job with the same input; on to its page."""
     return redirect("job", jobs.retry(own_job(request, job_id)).pk)
