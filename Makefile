@@ -91,7 +91,7 @@ $(STAMPS)/components: folding/chemistry/library.py $(STAMPS)/requirements
 	@touch $@
 
 $(STAMPS)/postgresql: requirements-postgresql.txt $(STAMPS)/requirements
-	@$(PIP) -r requirements-postgresql.txt
+	@$(PIP) -r requirements-postgresql.txt -c constraints.txt
 	@touch $@
 
 # The libraries of IBM and IonQ: a fifth of a gigabyte that only owners of a token need.
@@ -100,7 +100,8 @@ $(STAMPS)/quantum: requirements-quantum.txt constraints.txt $(STAMPS)/requiremen
 	@$(PIP) -r requirements-quantum.txt -c constraints.txt
 	@touch $@
 
-$(STAMPS)/dev: requirements-dev.txt requirements-quantum.txt $(STAMPS)/requirements
+$(STAMPS)/dev: requirements-dev.txt requirements-quantum.txt requirements-vectors.txt \
+    requirements-postgresql.txt $(STAMPS)/requirements
 	@echo "Installing what the tests and checks need."
 	@$(PIP) -r requirements-dev.txt -c constraints.txt
 	@touch $@
@@ -109,7 +110,7 @@ $(STAMPS)/dev: requirements-dev.txt requirements-quantum.txt $(STAMPS)/requireme
 pins: setup $(STAMPS)/dev
 	@$(PIP) --upgrade -r requirements-dev.txt
 	@{ echo "# What the requirements bring along, pinned. Written by \`make pins\`."; \
-	  $(BIN)/python -m pip freeze | grep -Eiv '^(torch|triton|cuda-|nvidia-[^m]|psycopg)' | grep '=='; } > constraints.txt
+	  $(BIN)/python -m pip freeze | grep -Eiv '^(torch|triton|cuda-|nvidia-[^m])' | grep '=='; } > constraints.txt
 
 # npm packages come with the system's npm or, without one, with npm from a Python wheel.
 node_modules/stamp: package-lock.json | $(STAMPS)/venv
