@@ -1,10 +1,12 @@
-"""Measures what folds cost and fits the coefficients of `folding/cost.json`.
+"""Measures what folds cost here and fits the constants of `folding/cost.json`.
 
-    python -m benchmarks.cost_calibration [--model small] [--check]
+    python -m benchmarks.cost_calibration            measures, fits, checks
+    python -m benchmarks.cost_calibration --check    compares estimates with folds of other sizes
 
-Each size is folded in a process of its own on one thread; times are its CPU seconds, so that other
-work on the machine disturbs little, memory is its peak resident set. `--check` fits nothing: it
-compares the estimate with folds of sizes that the fit has not seen.
+Two networks are folded with: the small one, and one that is as wide as Protenix and OpenFold3 but
+has few blocks and random weights; the work of any other is counted from its dimensions. Each size
+is folded in a process of its own on one thread; times are its CPU seconds, so that other work on
+the machine disturbs little, memory is its peak resident set.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +27,31 @@ from scipy.optimize import nnls
 
 from folding import cost
 from folding.inputs import FoldInput, FoldOptions, ProteinChain
+from folding.model.config import SMALL, ModelConfig
+from folding.weights.configs import BASE
+from folding.work import Size
 
-CALIBRATED = (
-    (24, 1),
-    (48, 1),
-    (96, 1),
-    (160, 1),
-    (256, 1),
-    (384, 1),
-    (512, 1),
-    (64, 256),
-    (192, 512),
+WIDE = replace(
+    BASE,
+    n_pairformer_blocks=3,
+    n_msa_blocks=2,
+    n_template_blocks=1,
+    n_token_blocks=4,
+    n_confidence_blocks=2,
 )
-CHECKED = ((76, 1), (128, 1), (200, 1), (320, 1), (450, 1), (128, 300))
-STAGES = ("start", "features", "cycle", "step", "confidence", "saving")
-OPTIONS = FoldOptions(n_samples=2, n_recycles=1, n_steps=6)
-CHECK_OPTIONS = FoldOptions(n_samples=3, n_recycles=3, n_steps=20)
+NETWORKS: dict[str, ModelConfig] = {"small": SMALL, "wide": WIDE}
+"""What is folded with: the small network, and a shallow one of the published width."""
+CALIBRATED = (
+    *(("small", n, rows) for n, rows in ((32, 1), (96, 1), (192, 1), (384, 1), (128, 256))),
+    *(("wide", n, rows) for n, rows in ((40, 1), (96, 1), (160, 1), (256, 1), (96, 64))),
+)
+CHECKED = (
+    *(("small", n, rows) for n, rows in ((64, 1), (128, 1), (256, 1), (512, 1), (96, 128))),
+    *(("wide", n, rows) for n, rows in ((64, 1), (128, 1), (208, 1), (64, 32))),
+)
+EVENTS = ("start", "features", "cycle", "context", "step", "confidence", "saving")
+OPTIONS = FoldOptions(n_samples=2, n_recycles=1, n_steps=5)
+CHECK_OPTIONS = FoldOptions(n_samples=3, n_recycles=2, n_steps=12)
 
 
 def job(n_tokens: int, n_rows: int) -> FoldInput:
@@ -51,44 +63,54 @@ def job(n_tokens: int, n_rows: int) -> FoldInput:
     return FoldInput(f"made up {n_tokens}", (ProteinChain(("A",), rows[0], msa),))
 
 
-def measure(n_tokens: int, n_rows: int, options: FoldOptions) -> dict[str, float]:
+def network(name: str) -> Any:
+    """The network to fold with."""
+    from folding.weights import own
+    from tests.folding.model.cases import random_network
+
+    return own.load("small") if name == "small" else random_network(NETWORKS[name], 0)
+
+
+def measure(name: str, n_tokens: int, n_rows: int, options: FoldOptions) -> dict[str, float]:
     """CPU seconds of each stage and peak bytes of one fold, in this process."""
     started = time.process_time()
     import torch
 
-    from folding.chemistry.residues import standard_residues
     from folding.outputs import write_outputs
     from folding.predict import fold
-    from folding.progress import RecycleDone, SampleDone, StageStarted, StepDone
-    from folding.weights import own
+    from folding.progress import RecycleDone, SampleDone, StageStarted, StepDone, silent
 
     torch.set_num_threads(1)
-    model = own.load(options.model)
-    standard_residues()
+    model = network(name)
+    few = FoldOptions(n_samples=1, n_recycles=0, n_steps=1)
+    fold(job(4, 1), model=model, options=few, report=silent)
     fold_input = job(n_tokens, n_rows)
     clock = [time.process_time()]
-    spent: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    spent: dict[str, list[float]] = {stage: [] for stage in EVENTS}
     spent["start"].append(clock[0] - started)
+    _forget_peak()
 
     def listen(event: object) -> None:
-        seconds, now = time.process_time() - clock[0], time.process_time()
+        now = time.process_time()
+        stage = None
         match event:
             case StageStarted(stage="trunk"):
-                spent["features"].append(seconds)
+                stage = "features"
+            case StageStarted(stage="diffusion") if not spent["context"]:
+                stage = "context"
             case RecycleDone():
-                spent["cycle"].append(seconds)
+                stage = "cycle"
             case StepDone():
-                spent["step"].append(seconds)
+                stage = "step"
             case SampleDone():
-                spent["confidence"].append(seconds)
+                stage = "confidence"
             case StageStarted(stage="msa"):
-                pass
-            case _:
-                return
-        clock[0] = now
+                clock[0] = now
+        if stage:
+            spent[stage].append(now - clock[0])
+            clock[0] = now
 
     predictions = fold(fold_input, model=model, options=options, report=listen)
-    peak_before_saving = _peak_bytes()
     clock[0] = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         write_outputs(
@@ -97,102 +119,108 @@ def measure(n_tokens: int, n_rows: int, options: FoldOptions) -> dict[str, float
     spent["saving"].append((time.process_time() - clock[0]) / len(predictions))
     return {
         **{stage: float(np.median(values)) for stage, values in spent.items()},
+        "n_atoms": predictions[0].structure.n_atoms,
         "total": time.process_time() - started - spent["start"][0],
-        "bytes": max(_peak_bytes(), peak_before_saving),
-        "kept_bytes": _kept_bytes(predictions[0]),
+        "bytes": _peak_bytes(),
+        "parameters": sum(p.numel() for p in model.parameters()),
     }
+
+
+def _forget_peak() -> None:
+    """From here on the peak is counted anew, where the system can do that."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_bytes() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _kept_bytes(prediction: Any) -> float:
-    """Bytes of the arrays that a prediction keeps until the job ends."""
-    confidence = prediction.confidence
-    arrays = (confidence.pae, confidence.pde, prediction.trajectory, prediction.structure.atom_name)
-    return float(sum(array.nbytes for array in arrays))
-
-
-def measure_apart(n_tokens: int, n_rows: int, options: FoldOptions) -> dict[str, float]:
+def measure_apart(name: str, n_tokens: int, n_rows: int, options: FoldOptions) -> dict[str, float]:
     """The same in a process of its own."""
-    arguments = [str(n_tokens), str(n_rows), json.dumps(options.__dict__)]
+    arguments = [name, str(n_tokens), str(n_rows), json.dumps(options.__dict__)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.cost_calibration", "--one", *arguments],
         env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    measured: dict[str, float] = json.loads(done.stdout)
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return measured
 
 
-def fit(sizes: Sequence[tuple[int, int]], values: Sequence[float], terms: str) -> list[float]:
-    """Non-negative coefficients with the least relative error; only the terms marked `x` count."""
-    powers = np.array([cost._powers(*size) for size in sizes])
-    chosen = np.array([mark == "x" for mark in terms])
-    found, _ = nnls(powers[:, chosen] / np.array(values)[:, None], np.ones(len(values)))
-    coefficients = np.zeros(powers.shape[1])
-    coefficients[chosen] = found
-    return [float(f"{c:.4g}") for c in coefficients]
+def fit(rows: Sequence[Sequence[float]], values: Sequence[float]) -> list[float]:
+    """Non-negative constants with the least relative error."""
+    table = np.array(rows, dtype=np.float64)
+    scale = np.abs(table).max(0)
+    scale[scale == 0] = 1
+    found, _ = nnls(table / scale / np.array(values)[:, None], np.ones(len(values)))
+    return [float(f"{c:.4g}") for c in found / scale]
 
 
-# Which of 1, N, N², N³, rows N, rows N² each cost can depend on.
-TERMS = {
-    "features": "xx--x-",
-    "cycle": "xxxxxx",
-    "step": "xxx---",
-    "confidence": "xxxx--",
-    "saving": "xxx---",
-    "bytes": "xxx-xx",
-    "kept_bytes": "xxx---",
-}
-
-
-def calibrate(model: str) -> None:
-    """Folds all sizes and writes the coefficients."""
+def calibrate() -> None:
+    """Folds all sizes and writes the constants."""
     measured = []
-    for n_tokens, n_rows in CALIBRATED:
-        measured.append(measure_apart(n_tokens, n_rows, OPTIONS))
-        print(n_tokens, n_rows, {key: float(f"{v:.3g}") for key, v in measured[-1].items()})
+    for name, n_tokens, n_rows in CALIBRATED:
+        measured.append(measure_apart(name, n_tokens, n_rows, OPTIONS))
+        shown = {key: float(f"{v:.3g}") for key, v in measured[-1].items()}
+        print(name, n_tokens, n_rows, shown, flush=True)
+    sizes = [
+        Size(n, int(m["n_atoms"]), rows)
+        for (_, n, rows), m in zip(CALIBRATED, measured, strict=True)
+    ]
+    configs = [NETWORKS[name] for name, _, _ in CALIBRATED]
     fitted = {
-        name: fit(CALIBRATED, [m[name] for m in measured], terms) for name, terms in TERMS.items()
+        stage: fit(
+            [cost.terms(stage, s, c) for s, c in zip(sizes, configs, strict=True)],
+            [m[stage] for m in measured],
+        )
+        for stage in cost.STAGES
     }
-    document = json.loads(cost.COEFFICIENTS.read_text()) if cost.COEFFICIENTS.exists() else {}
-    document["probe_seconds"] = float(f"{cost.probe_seconds(rounds=100):.4g}")
-    document["models"] = {**document.get("models", {}), model: fitted}
+    fitted["bytes"] = fit(
+        [cost.terms("bytes", s, c) for s, c in zip(sizes, configs, strict=True)],
+        [m["bytes"] - 4 * m["parameters"] for m in measured],
+    )
+    document = {
+        "probe_seconds": float(f"{cost.probe_seconds(rounds=100):.4g}"),
+        "constants": fitted,
+    }
     cost.COEFFICIENTS.write_text(json.dumps(document, indent=1) + "\n")
+    cost.constants.cache_clear()
 
 
 def check() -> None:
     """Compares estimate and fold, size by size."""
     machine = cost.Machine(threads=1, speed=1.0, memory_bytes=cost.usable_memory())
-    for n_tokens, n_rows in CHECKED:
-        found = measure_apart(n_tokens, n_rows, CHECK_OPTIONS)
-        said = cost.estimate(n_tokens, CHECK_OPTIONS, n_rows=n_rows, machine=machine)
+    for name, n_tokens, n_rows in CHECKED:
+        found = measure_apart(name, n_tokens, n_rows, CHECK_OPTIONS)
+        size = Size(n_tokens, int(cost.ATOMS_PER_TOKEN * n_tokens), n_rows)
+        said = cost.estimate_for(NETWORKS[name], size, CHECK_OPTIONS, machine=machine)
         print(
-            f"{n_tokens:4d} tokens {n_rows:4d} rows: {found['total']:7.1f} s, estimate "
-            f"{said.seconds:7.1f} ({said.seconds / found['total'] - 1:+.0%}); "
+            f"{name:5s} {n_tokens:4d} tokens {n_rows:4d} rows: {found['total']:7.2f} s, estimate "
+            f"{said.seconds:7.2f} ({said.seconds / found['total'] - 1:+.0%}); "
             f"{found['bytes'] / 1e6:6.0f} MB, estimate {said.bytes / 1e6:6.0f} "
-            f"({said.bytes / found['bytes'] - 1:+.0%})"
+            f"({said.bytes / found['bytes'] - 1:+.0%})",
+            flush=True,
         )
 
 
 def main() -> None:
     """Calibrates, or checks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="small")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        n_tokens, n_rows, options = arguments.one
-        found = measure(int(n_tokens), int(n_rows), FoldOptions(**json.loads(options)))
+        name, n_tokens, n_rows, options = arguments.one
+        found = measure(name, int(n_tokens), int(n_rows), FoldOptions(**json.loads(options)))
         print(json.dumps(found))
         return
     if not arguments.check:
-        calibrate(arguments.model)
+        calibrate()
     check()
 
 

@@ -1,9 +1,8 @@
 """What a fold will cost on this machine: seconds and memory, before anything runs. Needs no torch.
 
-Each stage costs a polynomial in the number of tokens, c0 + c1 N + c2 N² + c3 N³, whose
-coefficients `benchmarks/cost_calibration.py` measured as seconds of one core of a reference
-machine; `cost.json` holds them beside the memory's. This machine's cores are compared with that
-core by a short probe.
+`folding.work` counts what each stage computes from the dimensions of the network; `cost.json` holds
+what one core of a reference machine takes for each kind of work, as measured by
+`benchmarks/cost_calibration.py`. This machine's cores are compared with that core by a short probe.
 """
 
 import json
@@ -11,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,22 @@ from typing import Any
 import numpy as np
 import psutil
 
-from folding.errors import InvalidInput
-from folding.inputs import FoldInput, FoldOptions
+from folding import work
+from folding.errors import FoldingError, InvalidInput
+from folding.inputs import DnaChain, FoldInput, FoldOptions, ProteinChain, RnaChain
+from folding.model.config import SMALL, ModelConfig
+from folding.weights.configs import ALPHAFOLD3, BASE, OPENFOLD3, PROTENIX
+from folding.work import Size
 
 COEFFICIENTS = Path(__file__).with_name("cost.json")
 # The rest is for the system, the web server and what the estimate cannot foresee.
 USABLE_MEMORY = 0.8
 MAX_SECONDS = 24 * 3600.0
-MAX_ROWS = 1024
+ATOMS_PER_TOKEN = 7.8
+"""Heavy atoms of an amino acid, on average."""
+ATOMS_PER_NUCLEOTIDE = 21.0
+KNOWN = {"small": SMALL, **PROTENIX, **OPENFOLD3, **ALPHAFOLD3}
+STAGES = ("features", "cycle", "context", "step", "confidence", "saving")
 # How much of each further core a fold gains (measured with two threads).
 PARALLEL_GAIN = 0.8
 _LARGEST_SEARCHED = 20_000
@@ -70,42 +77,104 @@ def estimate(
     *,
     n_seeds: int = 1,
     n_rows: int = 1,
+    n_atoms: int | None = None,
     machine: Machine | None = None,
 ) -> Estimate:
     """The cost of folding so many tokens in a worker that has loaded its model.
 
     Args:
         n_rows: Rows of the deepest alignment.
+        n_atoms: Heavy atoms; those of a protein of this size by default.
         machine: This one by default.
     """
+    config = configuration(options.model)
+    atoms = math.ceil(n_tokens * ATOMS_PER_TOKEN) if n_atoms is None else n_atoms
+    size = Size(n_tokens, atoms, min(n_rows, config.n_msa_rows))
+    return estimate_for(config, size, options, n_seeds=n_seeds, machine=machine)
+
+
+def estimate_for(
+    config: ModelConfig,
+    size: Size,
+    options: FoldOptions,
+    *,
+    n_seeds: int = 1,
+    machine: Machine | None = None,
+) -> Estimate:
+    """The cost of a fold by a network of these dimensions."""
     machine = machine or this_machine()
-    fitted = _coefficients()[options.model if options.model in _coefficients() else "small"]
-    size = _powers(n_tokens, min(n_rows, MAX_ROWS))
 
-    def cost(stage: str) -> float:
-        return float(np.dot(fitted[stage], size))
+    def seconds(stage: str) -> float:
+        return float(np.dot(constants()[stage], terms(stage, size, config)))
 
-    sample = options.n_steps * cost("step") + cost("confidence") + cost("saving")
-    trunk = (options.n_recycles + 1) * cost("cycle") + cost("features")
+    sample = options.n_steps * seconds("step") + seconds("confidence") + seconds("saving")
+    trunk = (options.n_recycles + 1) * seconds("cycle") + seconds("features") + seconds("context")
     core_seconds = n_seeds * (trunk + options.n_samples * sample)
-    kept = n_seeds * options.n_samples * cost("kept_bytes")
+    peak = float(np.dot(constants()["bytes"], terms("bytes", size, config)))
+    weights = 4 * work.parameters(config)
+    kept = n_seeds * options.n_samples * _kept_bytes(size, options)
     return Estimate(
         seconds=core_seconds / machine.speed / _gain(machine.threads),
-        bytes=math.ceil(cost("bytes") + kept),
+        bytes=math.ceil(peak + weights + kept),
     )
+
+
+def configuration(model: str) -> ModelConfig:
+    """The dimensions of a model; of one that nobody knows, those of the published ones."""
+    return KNOWN.get(model, BASE)
+
+
+def terms(stage: str, size: Size, config: ModelConfig) -> tuple[float, ...]:
+    """What the constants of a stage are multiplied with."""
+    n = float(size.n_tokens)
+    match stage:
+        case "features":
+            return (1.0, float(size.n_atoms), size.n_rows * n, n * n)
+        case "saving":
+            return (1.0, float(size.n_atoms), n * n)
+        case "bytes":
+            return (1.0, *work.arrays(size, config))
+    counted = {
+        "cycle": work.cycle,
+        "context": work.context,
+        "step": work.step,
+        "confidence": work.confidence,
+    }
+    return counted[stage](size, config).terms
+
+
+def _kept_bytes(size: Size, options: FoldOptions) -> float:
+    """What a finished sample holds until the job ends: errors, contacts, path, coordinates."""
+    n = size.n_tokens
+    return 4.0 * (3 * n * n + 3 * n * options.n_steps) + 400.0 * size.n_atoms
 
 
 def estimate_job(
     fold_input: FoldInput, options: FoldOptions, *, machine: Machine | None = None
 ) -> Estimate:
-    """The cost of a job, its seeds and alignments counted."""
-    depths = [alignment.count(">") for alignment in fold_input.alignments]
+    """The cost of a job: its seeds, alignments and atoms counted."""
+    depths = [
+        text.count(">")
+        for chain in fold_input.chains
+        for text in (getattr(chain, "msa", None), getattr(chain, "paired_msa", None))
+        if text
+    ]
     return estimate(
         fold_input.n_tokens,
         options,
         n_seeds=len(fold_input.seeds),
         n_rows=max(depths, default=1),
+        n_atoms=count_atoms(fold_input),
         machine=machine,
+    )
+
+
+def count_atoms(fold_input: FoldInput) -> int:
+    """Heavy atoms of a job, about: a token of a ligand is one atom."""
+    per_token = {ProteinChain: ATOMS_PER_TOKEN, RnaChain: ATOMS_PER_NUCLEOTIDE}
+    per_token[DnaChain] = ATOMS_PER_NUCLEOTIDE
+    return math.ceil(
+        sum(chain.n_tokens * per_token.get(type(chain), 1.0) for chain in fold_input.chains)
     )
 
 
@@ -138,7 +207,8 @@ def check(
             f"This job has {fold_input.n_tokens:,} residues, copies counted, and would need "
             f"{_gigabytes(cost.bytes)} of memory; this machine can give "
             f"{_gigabytes(machine.usable_bytes)}, which is enough for "
-            f"{largest(options, machine=machine):,}. Fold fewer chains, or one domain at a time.",
+            f"{largest(options, machine=machine):,}. Fold fewer chains, or one domain at a time"
+            f"{_lighter(fold_input, options, machine)}.",
             field="chains",
         )
     if cost.seconds > MAX_SECONDS:
@@ -151,6 +221,33 @@ def check(
     return cost
 
 
+def _lighter(fold_input: FoldInput, options: FoldOptions, machine: Machine) -> str:
+    """The models that this job would fit with, as the end of a sentence."""
+    fitting = [
+        name
+        for name in KNOWN
+        if name != options.model
+        and estimate_job(fold_input, replace(options, model=name), machine=machine).bytes
+        <= machine.usable_bytes
+    ]
+    return f"; or choose the model {fitting[0]}, with which it fits" if fitting else ""
+
+
+def check_free_memory(fold_input: FoldInput, options: FoldOptions) -> None:
+    """Passes if this process can grow to what the fold needs, with what is free now.
+
+    Raises:
+        FoldingError: it cannot; a fold that begins all the same would be killed.
+    """
+    needed = estimate_job(fold_input, options).bytes
+    memory = psutil.Process().memory_info().rss + psutil.virtual_memory().available
+    if needed > memory:
+        raise FoldingError(
+            f"This fold needs about {_gigabytes(needed)} of memory, and other programs on this "
+            f"machine leave {_gigabytes(memory)} at the moment. Close some of them and fold again."
+        )
+
+
 def _gigabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e9:.1f} GB"
 
@@ -160,15 +257,10 @@ def _gain(threads: int) -> float:
     return 1 + PARALLEL_GAIN * (threads - 1)
 
 
-def _powers(n_tokens: int, n_rows: int) -> Sequence[float]:
-    """What the coefficients of a stage stand for."""
-    n = float(n_tokens)
-    return (1.0, n, n**2, n**3, n_rows * n, n_rows * n**2)
-
-
 @cache
-def _coefficients() -> Mapping[str, Mapping[str, Sequence[float]]]:
-    fitted: dict[str, Any] = json.loads(COEFFICIENTS.read_text())["models"]
+def constants() -> Mapping[str, Sequence[float]]:
+    """What the reference machine takes for each kind of work, by stage."""
+    fitted: dict[str, Any] = json.loads(COEFFICIENTS.read_text())["constants"]
     return fitted
 
 

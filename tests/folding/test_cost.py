@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from folding import cost
+from folding import cost, work
 from folding.cost import Machine, check, estimate, estimate_job, largest
-from folding.errors import InvalidInput
-from folding.inputs import FoldInput, FoldOptions, ProteinChain
+from folding.errors import FoldingError, InvalidInput
+from folding.inputs import FoldInput, FoldOptions, ProteinChain, RnaChain
 from tests.folding.examples import TRP_CAGE
 
 LAPTOP = Machine(threads=2, speed=1.0, memory_bytes=16 * 10**9)
@@ -50,8 +50,9 @@ def test_seeds_are_folds_of_their_own():
 
 
 def test_a_deep_alignment_costs_more_up_to_the_rows_that_are_used():
+    options = FoldOptions(model="of3-ob-2025-06-30-174k")
     shallow, deep, capped, deeper = (
-        estimate(200, FoldOptions(), n_rows=rows, machine=LAPTOP) for rows in (1, 512, 1024, 9999)
+        estimate(200, options, n_rows=rows, machine=LAPTOP) for rows in (1, 512, 1024, 9999)
     )
     assert shallow.seconds < deep.seconds < capped.seconds
     assert capped == deeper
@@ -111,9 +112,67 @@ def test_too_much_time_is_refused_with_what_would_help():
         check(job(76), FoldOptions(), machine=machine)
 
 
-def test_an_unknown_model_is_judged_as_the_small_one():
-    named = replace(FoldOptions(), model="something-else")
-    assert estimate(76, named, machine=LAPTOP) == estimate(76, FoldOptions(), machine=LAPTOP)
+def test_an_unknown_model_is_judged_as_the_published_ones():
+    named = FoldOptions(model="something-else")
+    base = FoldOptions(model="protenix_base_default_v1.0.0")
+    assert estimate(76, named, machine=LAPTOP) == estimate(76, base, machine=LAPTOP)
+
+
+@pytest.mark.parametrize(
+    ("n_tokens", "model", "cycle_seconds", "step_seconds"),
+    [
+        (64, "protenix_base_default_v1.0.0", 4.0, 0.38),
+        (128, "protenix_base_default_v1.0.0", 14.5, 0.58),
+        (192, "small", 1.07, 0.042),
+    ],
+)
+def test_stages_cost_what_was_measured(n_tokens, model, cycle_seconds, step_seconds):
+    """Seconds of one core of the reference machine, from docs/measurements.md."""
+    reference = Machine(threads=1, speed=1.0, memory_bytes=16 * 10**9)
+    base = FoldOptions(n_samples=1, n_recycles=0, n_steps=1, model=model)
+
+    def seconds(**more: int) -> float:
+        return estimate(n_tokens, replace(base, **more), machine=reference).seconds
+
+    assert seconds(n_recycles=1) - seconds() == pytest.approx(cycle_seconds, rel=0.3)
+    assert seconds(n_steps=2) - seconds() == pytest.approx(step_seconds, rel=0.3)
+
+
+@pytest.mark.parametrize(("model", "millions"), [("base", 368.5), ("mini", 134.1), ("tiny", 109.5)])
+def test_weights_are_counted_from_dimensions(model, millions):
+    name = next(name for name in cost.KNOWN if f"_{model}_" in name)
+    assert work.parameters(cost.KNOWN[name]) / 1e6 == pytest.approx(millions, rel=0.05)
+
+
+def test_a_larger_model_costs_more():
+    names = ["small", "protenix_tiny_default_v0.5.0", "protenix_mini_default_v0.5.0"]
+    names += ["protenix_base_default_v0.5.0", "protenix_base_default_v1.0.0"]
+    found = [estimate(200, FoldOptions(model=name), machine=LAPTOP) for name in names]
+    assert [f.seconds for f in found] == sorted(f.seconds for f in found)
+    assert found[-1].seconds > 10 * found[0].seconds
+    assert found[-1].bytes > found[0].bytes + 1.4e9
+
+
+def test_a_job_that_is_too_large_hears_of_a_model_that_fits():
+    machine = replace(LAPTOP, memory_bytes=2 * 10**9)
+    base = FoldOptions(model="protenix_base_default_v1.0.0")
+    with pytest.raises(InvalidInput, match="or choose the model small, with which it fits"):
+        check(job(100), base, machine=machine)
+
+
+def test_atoms_are_counted_by_kind():
+    protein = ProteinChain(("A", "B"), "G" * 10)
+    both = FoldInput("job", (protein, RnaChain(("R",), "ACGU")))
+    assert cost.count_atoms(both) == 20 * 7.8 + 4 * 21
+
+
+def test_a_fold_does_not_begin_without_free_memory(monkeypatch):
+    memory = cost.psutil.virtual_memory()
+    monkeypatch.setattr(cost.psutil, "virtual_memory", lambda: memory._replace(available=0))
+    with pytest.raises(FoldingError, match=r"needs about [\d.]+ GB of memory, and other programs"):
+        cost.check_free_memory(job(2000), FoldOptions())
+    monkeypatch.undo()
+    cost.check_free_memory(job(20), FoldOptions())
 
 
 def test_ubiquitin_is_a_matter_of_seconds():
@@ -151,13 +210,14 @@ def test_a_container_limits_memory(monkeypatch, tmp_path):
     assert cost.usable_memory() == total
 
 
-def test_coefficients_are_never_negative():
+def test_constants_are_never_negative():
     document = json.loads(cost.COEFFICIENTS.read_text())
     assert document["probe_seconds"] > 0
-    for fitted in document["models"].values():
-        for coefficients in fitted.values():
-            assert len(coefficients) == 6
-            assert min(coefficients) >= 0
+    assert document["constants"].keys() == {*cost.STAGES, "bytes"}
+    for stage, fitted in document["constants"].items():
+        assert len(fitted) == len(cost.terms(stage, work.Size(10, 80), cost.KNOWN["small"]))
+        assert min(fitted) >= 0
+        assert max(fitted) > 0
 
 
 def test_an_estimate_needs_no_torch():
