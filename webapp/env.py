@@ -64,23 +64,35 @@ def env_int(name: str, default: int, *, at_least: int = 0, at_most: int | None =
     return number
 
 
-def env_float(name: str, default: float, *, above: float = 0.0) -> float:
+def env_float(
+    name: str, default: float, *, above: float = 0.0, at_least: float | None = None
+) -> float:
     """The number in the variable.
 
+    Args:
+        at_least: the bound where it is itself allowed, in place of `above`.
+
     Raises:
-        BadSetting: not a number, or not above its bound.
+        BadSetting: not a number, or not within its bound.
     """
     text = env_text(name)
     if not text:
         return default
-    rule = f"a number above {above:g}, such as {default:g}"
+    bound = f"above {above:g}" if at_least is None else f"of at least {at_least:g}"
+    rule = f"a number {bound}, such as {default:g}"
     try:
         number = float(text)
     except ValueError:
         raise BadSetting(name, value=text, rule=rule) from None
-    if not above < number < float("inf"):
+    is_within = above < number if at_least is None else at_least <= number
+    if not is_within or not number < float("inf"):
         raise BadSetting(name, value=text, rule=rule)
     return number
+
+
+def environment() -> dict[str, str]:
+    """A copy of all variables, to be passed to what reads its own: clients of vendors."""
+    return dict(os.environ)
 
 
 def env_folder(name: str, default: Path) -> Path:

@@ -1,7 +1,8 @@
-"""The rows: jobs, their predictions, and downloads of weights.
+"""The rows: jobs, their predictions, downloads of weights, and what the Lab runs.
 
 A Job is one person's request and its fate, a Prediction is one sample of its answer, and a
-WeightsDownload is a model's way onto this machine.
+WeightsDownload is a model's way onto this machine. A LabRun uses the quantum engine, an Execution
+is what it sent to a backend, and a BackendReading is what a backend says of itself.
 
 The row is the truth, events are hints. Nobody assigns `status` and saves: `webapp/jobs.py` moves it
 by compare-and-set, fenced by `attempt`, so that a worker that was given up can never overwrite its
@@ -193,3 +194,132 @@ class WeightsDownload(models.Model):
     @property
     def percent(self) -> float:
         return 100.0 * self.done_bytes / self.total_bytes if self.total_bytes else 0.0
+
+
+class LabRun(models.Model):
+    """One run of the Lab: an application of the quantum engine, or a training."""
+
+    class Kind(models.TextChoices):
+        APPLICATION = "application", "Application"
+        """One of `quantum.applications`, beside its classical control."""
+        TRAINING = "training", "Training"
+        """A network with a circuit inside; its checkpoints let it go on."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="lab_runs"
+    )
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    name = models.CharField(max_length=64)
+    """Of the application, or of the model that is trained."""
+    values = models.JSONField()
+    """Every parameter by name."""
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    attempt = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=200, blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    enqueued_at = models.DateTimeField(null=True, blank=True)
+
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    message = models.CharField(max_length=300, blank=True)
+    """What it said last."""
+    series = models.JSONField(default=list, blank=True)
+    """Curves as they come (`webapp/lab/curves.py`)."""
+    result = models.JSONField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    resumed_from = models.PositiveIntegerField(null=True, blank=True)
+    """The step whose checkpoint the training went on from, where it did."""
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["owner", "-created_at"], name="lab_run_owner_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in FINISHED
+
+    @property
+    def is_training(self) -> bool:
+        return self.kind == self.Kind.TRAINING
+
+    @property
+    def percent(self) -> float:
+        if self.status == Status.SUCCEEDED:
+            return 100.0
+        return min(100.0 * self.done / self.total, 100.0) if self.total else 0.0
+
+
+class Execution(models.Model):
+    """One submission of a run to a backend, as the engine told of it last."""
+
+    id = models.CharField(max_length=64, primary_key=True)
+    """The engine's own."""
+    run = models.ForeignKey(LabRun, on_delete=models.CASCADE, related_name="executions")
+    wanted = models.CharField(max_length=40)
+    backend = models.CharField(max_length=40)
+    """Where it is now, or ended."""
+    handle_id = models.CharField(max_length=120, blank=True)
+    n_qubits = models.PositiveIntegerField(default=0)
+    n_runs = models.PositiveIntegerField(default=0)
+    shots = models.PositiveIntegerField(null=True, blank=True)
+    seconds = models.FloatField(default=0.0)
+    cost = models.FloatField(default=0.0)
+    currency = models.CharField(max_length=8, default="USD")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    fallback_reason = models.TextField(blank=True)
+    hops = models.JSONField(default=list, blank=True)
+    """`{"backend", "reason", "seconds"}` of each backend that did not do it."""
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.backend} {self.id[:8]}"
+
+
+class BackendReading(models.Model):
+    """What a backend said of itself when the worker last asked."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    configured = models.BooleanField(default=False)
+    reason = models.TextField(blank=True)
+    """What is missing where it is not configured."""
+    online = models.BooleanField(default=False)
+    error = models.TextField(blank=True)
+    n_qubits = models.PositiveIntegerField(null=True, blank=True)
+    queue_jobs = models.PositiveIntegerField(null=True, blank=True)
+    queue_seconds = models.FloatField(null=True, blank=True)
+    errors = models.JSONField(default=dict, blank=True)
+    """Error rates by kind, between 0 and 1."""
+    pays = models.BooleanField(default=False)
+    note = models.TextField(blank=True)
+    """What it costs, in words."""
+    read_at = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField(null=True, blank=True)
+    """When it last answered."""
+
+    test_status = models.CharField(max_length=10, blank=True)
+    """`asked`, `passed`, `failed`, or empty where nobody has tested it."""
+    test_message = models.TextField(blank=True)
+    tested_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

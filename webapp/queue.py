@@ -6,6 +6,7 @@ sends a lost one again.
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 from uuid import UUID
@@ -16,11 +17,13 @@ from kombu.exceptions import OperationalError
 
 from webapp.celery import app
 from webapp.live import streams
-from webapp.models import Job, Status, WeightsDownload
+from webapp.models import Job, LabRun, Status, WeightsDownload
 
 logger = logging.getLogger(__name__)
 FOLD_TASK = "webapp.fold"
 FETCH_TASK = "webapp.fetch"
+LAB_TASK = "webapp.lab_run"
+LAB_CHORE_TASK = "webapp.lab_chore"
 ANSWER_SECONDS = 3.0
 
 
@@ -39,6 +42,19 @@ def send_fetch(name: str) -> bool:
     waits = WeightsDownload.objects.filter(pk=name, status=Status.QUEUED)
     waits.update(enqueued_at=timezone.now())
     return True
+
+
+def send_lab(run_id: UUID) -> bool:
+    """Sends the task of a queued run of the Lab; False when the broker does not take it now."""
+    if not _send(LAB_TASK, str(run_id), to=settings.LAB_QUEUE):
+        return False
+    LabRun.objects.filter(pk=run_id, status=Status.QUEUED).update(enqueued_at=timezone.now())
+    return True
+
+
+def send_lab_chore(*words: Any) -> bool:
+    """Sends a chore of the Lab: what to do, and with what; False when the broker is away."""
+    return _send(LAB_CHORE_TASK, json.dumps(words), to=settings.LAB_QUEUE)
 
 
 def _send(task: str, argument: str, *, to: str) -> bool:

@@ -28,6 +28,7 @@ ROLES = ("web", "worker")
 BROKER_START_SECONDS = 5
 WEB_START_SECONDS = 60
 SWEEP_SECONDS = 5
+LAB_START_SECONDS = 5
 SOCKET_MESSAGE_BYTES = 64 * 1024
 
 
@@ -99,7 +100,11 @@ def serve(options: argparse.Namespace, *, data_dir: Path) -> int:
         if "worker" in options.roles and not supervisor.is_ending:
             supervisor.add(_worker())
             supervisor.add(_fetcher())
-        supervisor.watch(every(SWEEP_SECONDS, _sweep))
+        # Later still: nobody has a run in the Lab within the first seconds.
+        has_lab = "worker" in options.roles
+        lab = once(LAB_START_SECONDS, lambda: has_lab and supervisor.add(_lab()))
+        sweep = every(SWEEP_SECONDS, _sweep)
+        supervisor.watch(lambda: _together(sweep, lab))
         say("Stopping.")
     finally:
         supervisor.stop()
@@ -195,6 +200,20 @@ def _fetcher() -> Program:
     return _celery("fetcher", options, OMP_WAIT_POLICY="passive", OMP_NUM_THREADS="1")
 
 
+def _lab() -> Program:
+    """The Lab: a run and a chore at a time, each in a child that ends after it."""
+    queue = env_text("FOLDSTREAM_QUEUE", "fold")
+    options = {
+        "--pool": "prefork",
+        "--concurrency": "2",
+        "--max-tasks-per-child": "1",
+        "--queues": f"{queue}-lab",
+        "--loglevel": env_text("LOG_LEVEL", "warning").upper(),
+        "--hostname": f"lab-{os.getpid()}@%h",
+    }
+    return _celery("lab", options, OMP_WAIT_POLICY="passive", OMP_NUM_THREADS="1")
+
+
 def _celery(role: str, options: Mapping[str, str], **environment: str) -> Program:
     words = (word for pair in options.items() for word in pair)
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
@@ -231,6 +250,24 @@ def every(seconds: float, chore: Callable[[], None]) -> Callable[[], None]:
         if time.monotonic() >= due:
             chore()
             due = time.monotonic() + seconds
+
+    return tick
+
+
+def _together(*chores: Callable[[], None]) -> None:
+    for chore in chores:
+        chore()
+
+
+def once(seconds: float, chore: Callable[[], object]) -> Callable[[], None]:
+    """A function to call often that does its chore one time, so many seconds from now."""
+    due: float | None = time.monotonic() + seconds
+
+    def tick() -> None:
+        nonlocal due
+        if due is not None and time.monotonic() >= due:
+            due = None
+            chore()
 
     return tick
 

@@ -182,6 +182,27 @@ MSA_ITERATIONS = env_int("FOLDSTREAM_MSA_ITERATIONS", 1, at_least=1, at_most=5)
 MSA_CACHE_MB = env_int("FOLDSTREAM_MSA_CACHE_MB", 2048)
 TEMPLATE_FOLDER = env_text("FOLDSTREAM_TEMPLATES")
 
+# The Lab ---------------------------------------------------------------------------------------
+# Money that all runs together may spend on paid backends, and how long one waits for a device.
+QUANTUM_BUDGET = env_float("FOLDSTREAM_QUANTUM_BUDGET", 0.0, at_least=0.0)
+QUANTUM_WAIT_SECONDS = env_float("FOLDSTREAM_QUANTUM_WAIT", 3600.0)
+QUANTUM_TARGETS = {
+    "ibm": env_text("FOLDSTREAM_IBM_DEVICE"),
+    "ionq": env_text("FOLDSTREAM_IONQ_TARGET", "simulator"),
+}
+# Whether each is set; the values stay in the environment.
+QUANTUM_CREDENTIALS = {
+    "ibm": {
+        "QISKIT_IBM_TOKEN": bool(env_text("QISKIT_IBM_TOKEN")),
+        "QISKIT_IBM_INSTANCE": bool(env_text("QISKIT_IBM_INSTANCE")),
+        "QISKIT_IBM_URL": bool(env_text("QISKIT_IBM_URL")),
+    },
+    "ionq": {
+        "IONQ_API_KEY": bool(env_text("IONQ_API_KEY")),
+        "IONQ_API_URL": bool(env_text("IONQ_API_URL")),
+    },
+}
+
 # Broker, events, workers ---------------------------------------------------------------------
 REDIS_URL = env_text("REDIS_URL") or broker.embedded_url(DATA_DIR)
 
@@ -190,6 +211,8 @@ CELERY_BROKER_URL = broker.celery_url(REDIS_URL)
 CELERY_TASK_DEFAULT_QUEUE = env_text("FOLDSTREAM_QUEUE", "fold")
 # Downloads of weights must not wait for folds, nor folds for them.
 WEIGHTS_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-weights"
+LAB_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-lab"
+CELERY_IMPORTS = ["webapp.lab.tasks"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True

@@ -278,6 +278,34 @@ def weights_changed(name: str) -> None:
     )
 
 
+def lab_run_changed(run_id: UUID | str, *, owner: Any, change: str) -> None:
+    """Tells the pages that show this run of the Lab what to look at again."""
+    hinted = {"kind": "lab", "data": json.dumps({"run": str(run_id), "change": change})}
+    for stream in (streams.of_lab_run(run_id), streams.of_lab_user(owner)):
+        publish_item(
+            Item(
+                stream=stream,
+                fields=dict(hinted),
+                slot=f"{run_id}-{change}",
+                max_entries=streams.MAX_HINTS,
+                lifetime_seconds=streams.HINT_LIFETIME_SECONDS,
+            )
+        )
+
+
+def lab_changed(what: str) -> None:
+    """Tells all pages of the Lab to look at the "backends" or the "registry" again."""
+    publish_item(
+        Item(
+            stream=streams.LAB,
+            fields={"kind": "lab", "data": json.dumps({"change": what})},
+            slot=what,
+            max_entries=streams.MAX_HINTS,
+            lifetime_seconds=streams.HINT_LIFETIME_SECONDS,
+        )
+    )
+
+
 def _machine_hint(kind: str) -> None:
     publish_item(
         Item(

@@ -12,6 +12,7 @@ from redis.retry import Retry
 
 MACHINE = "machine"
 WEIGHTS = "weights"
+LAB = "lab"
 TIMEOUT_SECONDS = 2.0
 MAX_ENTRIES = 10_000
 JOB_LIFETIME_SECONDS = 7 * 24 * 3600
@@ -28,6 +29,16 @@ def of_job(job_id: UUID | str) -> str:
 def of_user(user_id: Any) -> str:
     """The stream of hints "this job of yours changed" of a user."""
     return f"user:{{{user_id}}}"
+
+
+def of_lab_run(run_id: UUID | str) -> str:
+    """The stream of hints "look at this run of the Lab again"."""
+    return f"lab-run:{{{run_id}}}"
+
+
+def of_lab_user(user_id: Any) -> str:
+    """The stream of hints about all of a user's runs of the Lab."""
+    return f"lab-user:{{{user_id}}}"
 
 
 def connect(url: str | None = None) -> redis.Redis:

@@ -1,0 +1,239 @@
+"""A run in the hands of its worker: the real engine, and everything that can go wrong."""
+
+import os
+import time
+
+import pytest
+
+from quantum.errors import InvalidValues, TrainingDiverged
+from webapp.lab import chores, engine, runs, tasks, work
+from webapp.models import BackendReading, LabRun
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WORKER = "lab-1@elsewhere#1"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(work, "RECORD_SECONDS", 0.0)
+    monkeypatch.setattr(work, "TICK_SECONDS", 0.02)
+
+
+def row(run) -> LabRun:
+    return LabRun.objects.get(pk=run.pk)
+
+
+def started(run) -> LabRun:
+    return runs.start(run.pk, worker=WORKER)
+
+
+def curve(run, metric) -> dict:
+    return next(one for one in row(run).series if one["metric"] == metric)
+
+
+def test_an_application_runs_from_row_to_result(make_run):
+    run = make_run("molecules", steps=3, backend="ibm")
+    tasks.run.apply(args=[str(run.pk)], throw=True)
+    done = row(run)
+    assert (done.status, done.attempt, done.error) == ("succeeded", 1, "")
+    assert done.worker.endswith(f"#{os.getpid()}")
+    assert done.result["winner"] in ("tie", "classical")
+    assert "H2 at" in done.result["summary"]
+    assert done.result["numbers"]["qubits"] == 4
+    energies = curve(run, "loss")
+    assert energies["y"][-1] == pytest.approx(
+        done.result["numbers"]["optimised_energy_hartree"], rel=1e-5
+    )
+    (execution,) = done.executions.all()
+    assert (execution.wanted, execution.backend, execution.status) == (
+        "ibm", "simulator", "succeeded",
+    )  # fmt: skip
+    assert [hop["backend"] for hop in execution.hops] == ["ibm", "ionq"]
+    assert "QISKIT_IBM_TOKEN" in execution.hops[0]["reason"]
+
+
+def test_a_training_runs_from_row_to_a_registered_model(make_run, lab_folder):
+    run = make_run()
+    tasks.run.apply(args=[str(run.pk)], throw=True)
+    done = row(run)
+    assert done.status == "succeeded", done.error
+    assert (done.done, done.total, done.percent) == (6, 6, 100.0)
+    assert curve(run, "loss")["x"] == list(range(6))
+    assert len(curve(run, "validation_loss")["x"]) == 3
+    assert done.result["model"] == "tiny:1"
+    (model,) = lab_folder.mirror()["models"]
+    assert (model["name"], model["versions"][0]["stage"]) == ("tiny", "draft")
+    assert model["versions"][0]["details"]["run"] == run.pk.hex
+    assert not lab_folder.checkpoints(run.pk.hex).exists()
+
+
+def test_a_stopped_training_goes_on_from_its_checkpoint_to_the_same_model(make_run, lab_folder):
+    whole, run = make_run(model="whole"), make_run()
+    tasks.bring_to_end(started(whole))
+    first = started(run)
+
+    def stopping(report):
+        def tell(event):
+            report(event)
+            if event["kind"] == "metric" and event["step"] == 3:
+                runs.cancel(first)
+
+        return tasks.compute(first, tell)
+
+    assert not work.work_on(first, stopping)
+    assert row(run).status == "cancelled"
+    assert engine.has_checkpoint(tasks.site(), run.pk.hex)
+    assert runs.resume(row(run))
+    tasks.bring_to_end(started(run))
+    done = row(run)
+    assert (done.status, done.attempt, done.resumed_from) == ("succeeded", 2, 4)
+    assert curve(run, "loss")["x"] == list(range(6))
+    assert curve(run, "loss") == curve(whole, "loss")
+    same = ("validation_accuracy", "validation_loss", "training_loss", "steps")
+    expected = row(whole).result["numbers"]
+    assert {k: done.result["numbers"][k] for k in same} == {k: expected[k] for k in same}
+
+
+def test_a_training_that_was_registered_before_its_worker_died_is_registered_once(
+    make_run, lab_folder
+):
+    run = started(make_run())
+    tasks.compute(run, lambda event: None)
+    runs.give_back(run, crashed=True)
+    tasks.bring_to_end(started(run))
+    assert row(run).status == "succeeded"
+    (model,) = lab_folder.mirror()["models"]
+    assert [v["version"] for v in model["versions"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (InvalidValues("picks must be fewer than assets: 9 of 4"), "Picks must be fewer than"),
+        (TrainingDiverged(), "The loss is no number any more: try a lower learning rate."),
+        (MemoryError(), "try fewer qubits"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_an_error_ends_a_run_in_words(make_run, error, words):
+    run = started(make_run())
+
+    def science(report):
+        raise error
+
+    assert not work.work_on(run, science)
+    assert row(run).status == "failed"
+    assert words in row(run).error
+
+
+def test_an_unexpected_error_ends_a_run_and_is_not_swallowed(make_run):
+    run = started(make_run())
+
+    def science(report):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work.work_on(run, science)
+    assert "Something went wrong inside Foldstream (ZeroDivisionError)" in row(run).error
+
+
+def test_a_run_that_was_taken_away_stops_at_its_next_word(make_run):
+    run = started(make_run())
+
+    def science(report):
+        runs.give_back(run, crashed=True)
+        report({"kind": "progress", "done": 1, "total": 2})
+        raise AssertionError("it went on")
+
+    assert not work.work_on(run, science)
+    assert (row(run).status, row(run).done) == ("queued", 0)
+
+
+def test_a_run_that_does_not_listen_is_ended_with_its_process(make_run, monkeypatch):
+    ended = []
+    monkeypatch.setattr(work, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(work, "end_process", lambda: ended.append(True))
+    run = started(make_run())
+
+    def science(report):
+        runs.cancel(run)
+        until = time.monotonic() + 10
+        while not ended and time.monotonic() < until:
+            time.sleep(0.01)
+        return {"summary": "too late"}
+
+    assert not work.work_on(run, science)
+    assert ended == [True]
+    assert (row(run).status, row(run).result) == ("cancelled", None)
+
+
+def test_reports_are_written_twice_a_second_at_most(make_run, monkeypatch):
+    monkeypatch.setattr(work, "RECORD_SECONDS", 60.0)
+    run, written = started(make_run()), []
+    record = runs.record
+    monkeypatch.setattr(runs, "record", lambda *a, **k: written.append(k) or record(*a, **k))
+
+    def science(report):
+        for step in range(500):
+            report({"kind": "metric", "step": step, "epoch": 0, "loss": 1.0})
+        return {"summary": ""}
+
+    work.work_on(run, science)
+    assert len(written) == 2, "the first, and what was left at the end"
+    assert curve(run, "loss")["x"][-1] == 499
+
+
+# Chores -----------------------------------------------------------------------------------------
+
+
+def test_the_backends_are_read_into_rows(lab_folder):
+    tasks.chore.apply(args=['["read"]'], throw=True)
+    found = {r.name: r for r in chores.readings()}
+    assert list(found) == ["simulator", "mock", "noisy", "ibm", "ionq"]
+    assert (found["noisy"].online, found["noisy"].n_qubits) == (True, 16)
+    assert 0 < found["noisy"].errors["two_qubit"] < 0.1
+    assert not found["ionq"].configured
+    assert "IONQ_API_KEY" in found["ionq"].reason
+    assert found["ionq"].seen_at is None
+    assert lab_folder.mirror()["spent"] == 0.0
+
+
+def test_old_readings_are_asked_for_again_and_fresh_ones_not(sent):
+    assert chores.refresh_if_old()
+    assert sent == [("read",)]
+    chores.note_readings([{"name": n, "online": True} for n in chores.BACKENDS])
+    assert not chores.refresh_if_old()
+    BackendReading.objects.filter(name="ibm").update(read_at=chores.now() - 2 * chores.FRESH)
+    assert chores.refresh_if_old()
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [("mock", "passed", "read alike in 200 of 200"), ("ibm", "failed", "QISKIT_IBM_TOKEN")],
+)
+def test_a_connection_is_tested(name, status, words, sent):
+    chores.ask_test(name)
+    assert sent == [("test", name)]
+    assert BackendReading.objects.get(name=name).test_status == "asked"
+    tasks.test_backend(name)
+    found = BackendReading.objects.get(name=name)
+    assert found.test_status == status
+    assert words in found.test_message
+
+
+def test_versions_are_promoted_and_rolled_back(make_run, lab_folder):
+    for _ in range(2):
+        tasks.bring_to_end(started(make_run()))
+
+    def stages():
+        (model,) = lab_folder.mirror()["models"]
+        return {v["version"]: v["stage"] for v in model["versions"]}
+
+    tasks.promote("tiny", 1, "production", "ada")
+    tasks.promote("tiny", 2, "production", "ada")
+    assert stages() == {1: "archived", 2: "production"}
+    tasks.roll_back("tiny", "ada")
+    assert stages() == {1: "production", 2: "archived"}
+    assert lab_folder.mirror()["models"][0]["history"][0]["reason"].endswith("by ada")
+    tasks.roll_back("tiny", "ada")
+    assert "no earlier version of tiny" in lab_folder.mirror()["notice"].lower()

@@ -1,0 +1,531 @@
+"""The second hallway: from the Lab to the quantum engine and back as plain data. No Django in it.
+
+Importing this brings torch, so only workers and the command line do. What people chose comes in as
+plain values, `report` is the only voice while it runs (and raises to end it), and results go out
+ready for JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from math import isfinite
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from quantum import ansatz, encoding
+from quantum.applications import find_application
+from quantum.applications.classification import N_CLASSES, draw
+from quantum.applications.place import Route
+from quantum.backends.base import Backend, Batch, Capabilities, Measured, batch_of, seed_of
+from quantum.backends.catalog import NAMES, open_backend
+from quantum.backends.choose import BackendManager
+from quantum.backends.clock import now
+from quantum.backends.executions import Execution, ExecutionLog
+from quantum.backends.handles import HandleStore
+from quantum.backends.ledger import Ledger
+from quantum.backends.run import Patience, run
+from quantum.circuit import Circuit
+from quantum.encoding import DataEncoder
+from quantum.errors import InvalidValues, NotConfigured, QuantumError
+from quantum.store.metrics import Metrics
+from quantum.store.registry import ModelRegistry, ModelVersion, Stage
+from quantum.training.layer import QuantumLayer
+from quantum.training.trainer import QuantumTrainer, TrainingOptions, TrainingResult, accuracy
+from webapp.lab.folder import LabFolder
+
+Report: TypeAlias = Callable[[dict[str, Any]], None]
+REMOTE = ("ibm", "ionq")
+CHECKPOINT_STEPS = 20
+# IonQ takes 50 circuits in one submission.
+RUNS_AT_ONCE = 50
+TEST_SHOTS = 200
+
+
+@dataclass(frozen=True)
+class Site:
+    """This installation: where files lie, who it is to providers, what it may spend.
+
+    Args:
+        environment: variables that hold credentials.
+        cap: of all money together.
+        wait_seconds: for one device, before the next backend takes over.
+        targets: the machine of `ibm` and of `ionq`; empty for the default.
+    """
+
+    folder: LabFolder
+    environment: Mapping[str, str] = field(repr=False, default_factory=dict)
+    cap: float = 0.0
+    wait_seconds: float = 3600.0
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+    def open(self, name: str) -> Backend:
+        """The backend of that name; raises `NotConfigured`."""
+        options: dict[str, Any] = {}
+        if target := self.targets.get(name):
+            options = {"device": target} if name == "ibm" else {"target": target}
+        return open_backend(name, self.environment, cache_folder=self.folder.cache, **options)
+
+    def manager(self) -> BackendManager:
+        """Chooses backends with this site's credentials and budget, and writes down what ran."""
+        return BackendManager(
+            self.open,
+            store=HandleStore(self.folder.handles),
+            ledger=self.ledger,
+            patience=Patience(deadline_seconds=self.wait_seconds),
+            longest_queue_seconds=self.wait_seconds,
+            log=ExecutionLog(self.folder.executions),
+        )
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.folder.ledger, self.cap)
+
+
+class OnceManager:
+    """A manager for one run, whose submissions have the same tags when the run is done again.
+
+    So a job that was handed to a device before the worker was lost is found by its tag, and what a
+    device had answered already is read from the run's folder: nothing is bought twice.
+    """
+
+    def __init__(self, site: Site, run: str) -> None:
+        self._manager, self._run = site.manager(), run
+        self._folder = site.folder.results(run)
+        self._seen: Counter[str] = Counter()
+
+    def run(
+        self, batch: Batch, *, wanted: str, report: Report
+    ) -> tuple[tuple[Measured, ...], Execution]:
+        tag = self._tag(batch)
+        kept = self._kept(tag)
+        if kept is not None:
+            report({"kind": "execution", **kept[1].to_json()})
+            return kept
+        measured, execution = self._manager.run(
+            replace(batch, tag=tag), wanted=wanted, report=report
+        )
+        if execution.backend in REMOTE:
+            self._keep(tag, measured, execution)
+        return measured, execution
+
+    def _tag(self, batch: Batch) -> str:
+        content = json.dumps(batch.to_json() | {"tag": ""}, sort_keys=True)
+        digest = sha256(content.encode()).hexdigest()[:20]
+        self._seen[digest] += 1
+        return f"lab-{self._run}-{digest}-{self._seen[digest]}"
+
+    def _kept(self, tag: str) -> tuple[tuple[Measured, ...], Execution] | None:
+        path = self._folder / f"{tag}.json"
+        if not path.exists():
+            return None
+        found = json.loads(path.read_text(encoding="utf-8"))
+        measured = tuple(
+            Measured(one["counts"], tuple(one["means"]), tuple(one["errors"]))
+            for one in found["measured"]
+        )
+        return measured, Execution.from_json(found["execution"])
+
+    def _keep(self, tag: str, measured: Sequence[Measured], execution: Execution) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{tag}.json"
+        draft = path.with_suffix(".draft")
+        content = {"measured": [asdict(m) for m in measured], "execution": execution.to_json()}
+        draft.write_text(json.dumps(content), encoding="utf-8")
+        draft.replace(path)
+
+
+# Applications -----------------------------------------------------------------------------------
+
+
+def run_application(
+    site: Site, name: str, values: Mapping[str, Any], *, run: str, report: Report
+) -> dict[str, Any]:
+    """What the application found, as plain data.
+
+    Args:
+        run: names this run for ever: done again under this name, it buys nothing twice.
+
+    Raises:
+        QuantumError: it cannot be done; `Cancelled` where `report` said so.
+    """
+    application = find_application(name)
+    wanted = application.values(values)["backend"]
+    begin = time.monotonic()
+    found = application.run({**values, "backend": Route(OnceManager(site, run), wanted)}, report)
+    result = {
+        "summary": found.summary,
+        "winner": found.winner,
+        "numbers": found.numbers,
+        "series": found.series,
+        "seconds": time.monotonic() - begin,
+    }
+    write_mirror(site)
+    answer: dict[str, Any] = plain(result)
+    return answer
+
+
+# Trainings --------------------------------------------------------------------------------------
+
+
+def run_training(
+    site: Site, config: Mapping[str, Any], *, run: str, report: Report
+) -> dict[str, Any]:
+    """Trains to the end, or goes on from the checkpoint of `run`; the model goes to the registry.
+
+    Args:
+        config: as `webapp.lab.training.read_config` gives it.
+
+    Raises:
+        QuantumError: it cannot be done; `Cancelled` where `report` said so.
+    """
+    begin = time.monotonic()
+    registry = ModelRegistry(site.folder.registry)
+    known = _version_of(registry, config["model"], run)
+    model = build_model(config, _evaluate(site, config, run, report))
+    if config["start_from"]:
+        _take_over(model, registry, config["start_from"])
+    seed = 2 * config["seed"]
+    train, test = (draw(config["data"], config["samples"], seed=seed + i) for i in (0, 1))
+    trainer = QuantumTrainer(
+        model,
+        torch.nn.functional.cross_entropy,
+        train,
+        test,
+        options=_options(config),
+        metrics={"accuracy": accuracy},
+        folder=site.folder.checkpoints(run),
+    )
+    found = trainer.run(_recorded(Metrics(site.folder.metrics), run, report))
+    numbers = _numbers(config, model, found)
+    version = known or _register(registry, config, model, numbers, run)
+    write_mirror(site)
+    answer: dict[str, Any] = plain(
+        {
+            "summary": _words(config, found, numbers, version),
+            "winner": "",
+            "numbers": numbers,
+            "series": _history(found),
+            "seconds": time.monotonic() - begin,
+            "model": version.label,
+            "resumed_from": found.resumed_from,
+        }
+    )
+    return answer
+
+
+def build_model(
+    config: Mapping[str, Any], evaluate: Callable[..., Tensor] | None = None
+) -> torch.nn.Sequential:
+    """Linear, circuit, linear, with first weights that follow from the seed."""
+    n, seed = config["qubits"], config["seed"]
+    encoder = _encoder(config["encoding"], n)
+    build = getattr(ansatz, config["ansatz"])
+    layer = QuantumLayer(
+        encoder,
+        build(n, config["depth"]),
+        uploads=config["uploads"],
+        evaluate=evaluate,
+        gradient=config["gradient"],
+        seed=seed,
+    )
+    n_features = draw(config["data"], 1, seed=0).features.shape[1]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        before = torch.nn.Linear(n_features, encoder.n_features)
+        after = torch.nn.Linear(n, N_CLASSES[config["data"]])
+    return torch.nn.Sequential(before, layer, after)
+
+
+def _encoder(name: str, n_qubits: int) -> DataEncoder:
+    if name == "amplitude":
+        return encoding.amplitude_encoding(2**n_qubits)
+    return encoding.iqp_encoding(n_qubits) if name == "iqp" else encoding.angle_encoding(n_qubits)
+
+
+def _options(config: Mapping[str, Any]) -> TrainingOptions:
+    names = ("epochs", "batch_size", "optimizer", "learning_rate", "seed")
+    every = 1 if config["backend"] in REMOTE else CHECKPOINT_STEPS
+    chosen = {name: config[name] for name in names}
+    return TrainingOptions(**chosen, patience=config["patience"] or None, checkpoint_every=every)
+
+
+def _evaluate(
+    site: Site, config: Mapping[str, Any], run: str, report: Report
+) -> Callable[..., Tensor] | None:
+    """Expectation values on the chosen backend; None for the simulator with its own gradients.
+
+    Every submission goes through the manager: within the budget, with fallbacks, written down.
+    """
+    wanted = config["backend"]
+    if wanted == "simulator":
+        return None
+    manager = OnceManager(site, run)
+
+    def evaluate(circuit: Circuit, observables: Sequence[Any], values: Tensor) -> Tensor:
+        means: list[tuple[float, ...]] = []
+        at_once = RUNS_AT_ONCE if wanted == "ionq" else len(values)
+        for rows in torch.split(values.double(), at_once):
+            batch = Batch(
+                (circuit,),
+                (rows,),
+                shots=config["shots"],
+                observables=tuple(observables),
+                seed=seed_of(config["seed"], rows.tolist()) % 2**31,
+            )
+            measured, _ = manager.run(batch, wanted=wanted, report=report)
+            means += [one.means for one in measured]
+        return torch.tensor(means, dtype=torch.float64)
+
+    return evaluate
+
+
+def _recorded(metrics: Metrics, run: str, report: Report) -> Report:
+    """`report`, with every number appended to the file of metrics before."""
+
+    def tell(event: dict[str, Any]) -> None:
+        if event["kind"] == "metric":
+            numbers = {k: v for k, v in event.items() if k not in ("kind", "step", "epoch")}
+            metrics.append(run, numbers, step=event["step"], epoch=event["epoch"])
+        report(event)
+
+    return tell
+
+
+def _take_over(model: torch.nn.Module, registry: ModelRegistry, label: str) -> None:
+    """Loads the weights of a registered version."""
+    name, _, version = label.rpartition(":")
+    state = registry.load(name, int(version))["state"]
+    try:
+        model.load_state_dict(state)
+    except RuntimeError:
+        raise InvalidValues(
+            f"{label} is a network of another shape: choose its data set, qubits, depth, encoding "
+            "and ansatz, or begin anew."
+        ) from None
+
+
+def _version_of(registry: ModelRegistry, name: str, run: str) -> ModelVersion | None:
+    """The version that this run has registered before it was lost."""
+    found = [v for v in registry.versions(name) if v.details.get("run") == run]
+    return found[-1] if found else None
+
+
+def _register(
+    registry: ModelRegistry,
+    config: Mapping[str, Any],
+    model: torch.nn.Module,
+    numbers: Mapping[str, Any],
+    run: str,
+) -> ModelVersion:
+    rated = {k: v for k, v in numbers.items() if isinstance(v, float) and isfinite(v)}
+    return registry.register(
+        config["model"],
+        {"config": dict(config), "state": dict(model.state_dict())},
+        metrics=rated,
+        parents=[config["start_from"]] if config["start_from"] else [],
+        details={"run": run, "config": dict(config)},
+    )
+
+
+def _numbers(
+    config: Mapping[str, Any], model: torch.nn.Module, found: TrainingResult
+) -> dict[str, Any]:
+    best = found.history[found.best_epoch] if found.history else {}
+    return {
+        "validation_accuracy": best.get("accuracy"),
+        "validation_loss": found.best_loss,
+        "training_loss": best.get("loss"),
+        "chance": 1 / N_CLASSES[config["data"]],
+        "best_epoch": found.best_epoch + 1,
+        "epochs": len(found.history),
+        "steps": found.steps,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "training_seconds": found.seconds,
+    }
+
+
+def _history(found: TrainingResult) -> dict[str, list[Any]]:
+    names = [name for name in ("loss", "validation_loss", "accuracy") if found.history]
+    series = {name: [epoch.get(name) for epoch in found.history] for name in names}
+    return {"epoch": list(range(1, len(found.history) + 1)), **series}
+
+
+def _words(
+    config: Mapping[str, Any], found: TrainingResult, n: Mapping[str, Any], version: ModelVersion
+) -> str:
+    ended = (
+        "stopped early, without a gain for long" if found.stopped == "early" else "ran to its end"
+    )
+    resumed = "" if found.resumed_from is None else f" It went on from step {found.resumed_from}."
+    return (
+        f"The training {ended} after {n['epochs']} epochs. In its best epoch, {n['best_epoch']}, "
+        f"{n['validation_accuracy']:.1%} of samples not seen were right (chance {n['chance']:.0%})."
+        f"{resumed} The model is registered as {version.label}."
+    )
+
+
+# Backends ---------------------------------------------------------------------------------------
+
+
+def read_backends(site: Site) -> list[dict[str, Any]]:
+    """Every backend: whether it is configured, and what it says of itself now."""
+    return [read_backend(site, name) for name in NAMES]
+
+
+def read_backend(site: Site, name: str) -> dict[str, Any]:
+    """One backend, as the fields of a `BackendReading`."""
+    found: dict[str, Any] = {"configured": True, "reason": "", "online": False, "error": ""}
+    try:
+        backend = site.open(name)
+    except (NotConfigured, InvalidValues) as error:
+        return {"name": name, **found, "configured": False, "reason": sentence(error)}
+    try:
+        limits = backend.capabilities()
+        state = backend.state() if hasattr(backend, "state") else {}
+    except (QuantumError, ImportError) as error:
+        return {"name": name, **found, "error": sentence(error)}
+    queue = state.get("queue_seconds")
+    return {
+        "name": name,
+        **found,
+        "online": state.get("status") in (None, "available", "running"),
+        "error": ""
+        if state.get("status") in (None, "available", "running")
+        else f"The provider says: {state['status']}.",
+        "n_qubits": limits.n_qubits,
+        "queue_jobs": limits.queue_jobs,
+        "queue_seconds": None if queue is None else float(queue),
+        "errors": {k: v for k, v in limits.errors.items() if isfinite(v)},
+        "pays": limits.pays,
+        "note": _cost_note(name, limits, site),
+    }
+
+
+def _cost_note(name: str, limits: Capabilities, site: Site) -> str:
+    if name not in REMOTE:
+        return "Free: runs on this machine."
+    if not limits.pays:
+        return "Free: the provider's simulator." if name == "ionq" else "Free on this plan."
+    if name == "ibm":
+        return "By the second of machine time; the estimate is set aside before a job is sent."
+    return "By gates and shots; IonQ's own estimate is set aside before a job is sent."
+
+
+def test_backend(site: Site, name: str) -> tuple[bool, str]:
+    """Whether the backend answers, and what it said, in a sentence. Spends nothing.
+
+    A backend here runs a pair of entangled qubits; a provider is asked what it has.
+    """
+    begin = time.monotonic()
+    try:
+        backend = site.open(name)
+        limits = backend.capabilities()
+        if name in REMOTE:
+            seconds = time.monotonic() - begin
+            queue = "" if limits.queue_jobs is None else f", {limits.queue_jobs} jobs wait"
+            return True, f"Answers in {seconds:.1f} s: {limits.n_qubits} qubits{queue}."
+        pair = batch_of(Circuit(2).h(0).cx(0, 1), shots=TEST_SHOTS, seed=1)
+        counts = run(backend, pair)[0].counts
+    except (QuantumError, ImportError) as error:
+        return False, sentence(error)
+    alike = counts.get("00", 0) + counts.get("11", 0)
+    return True, (
+        f"Two entangled qubits read alike in {alike} of {TEST_SHOTS} shots, after "
+        f"{time.monotonic() - begin:.2f} s."
+    )
+
+
+def executions(site: Site) -> list[Execution]:
+    """Everything that ran from this folder, the oldest first."""
+    return list(ExecutionLog(site.folder.executions))
+
+
+# The registry -----------------------------------------------------------------------------------
+
+
+def promote(site: Site, name: str, version: int, stage: str, *, reason: str) -> None:
+    """Moves a version to a stage; raises `QuantumError`."""
+    try:
+        ModelRegistry(site.folder.registry).promote(name, version, Stage(stage), reason=reason)
+    except ValueError:
+        known = ", ".join(each.value for each in Stage)
+        raise InvalidValues(f"The stages are {known}; there is no {stage!r}.") from None
+
+
+def roll_back(site: Site, name: str, *, reason: str) -> None:
+    """Puts the version into production again that was there before; raises `QuantumError`."""
+    ModelRegistry(site.folder.registry).rollback(name, reason=reason)
+
+
+def write_mirror(site: Site, *, notice: str = "") -> None:
+    """Writes down for the pages what the registry holds and what was spent."""
+    registry = ModelRegistry(site.folder.registry)
+    content = {
+        "models": [_mirrored(registry, name) for name in registry.names()],
+        "spent": site.ledger.spent(),
+        "currency": site.ledger.currency,
+        "notice": notice,
+        "at": now(),
+    }
+    site.folder.write_mirror(plain(content))
+
+
+def _mirrored(registry: ModelRegistry, name: str) -> dict[str, Any]:
+    versions = [
+        {
+            "version": v.version,
+            "stage": v.stage.value,
+            "metrics": v.metrics,
+            "parents": list(v.parents),
+            "lineage": [each.label for each in registry.lineage(name, v.version)][1:],
+            "details": v.details,
+            "at": v.at,
+        }
+        for v in reversed(registry.versions(name))
+    ]
+    moves = [
+        {"version": m.version, "was": m.was.value, "stage": m.stage.value, "reason": m.reason,
+         "at": m.at}
+        for m in reversed(registry.history(name))
+    ]  # fmt: skip
+    return {"name": name, "versions": versions, "history": moves}
+
+
+def forget(site: Site, run: str) -> None:
+    """Removes what only a run that goes on needs."""
+    shutil.rmtree(site.folder.results(run), ignore_errors=True)
+    shutil.rmtree(site.folder.checkpoints(run), ignore_errors=True)
+
+
+def has_checkpoint(site: Site, run: str) -> bool:
+    """Whether a training of this name would go on instead of beginning."""
+    return any(site.folder.checkpoints(run).glob("step-*"))
+
+
+# Words and numbers ------------------------------------------------------------------------------
+
+
+def sentence(error: BaseException) -> str:
+    """The error as a sentence: the engine's own begin in lower case."""
+    words = str(error).strip() or type(error).__name__
+    words = words[:1].upper() + words[1:]
+    return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
+def plain(value: Any) -> Any:
+    """The value for JSON: no tensors, no numpy, nothing that is not a number in place of one."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not isfinite(value) else value
