@@ -79,6 +79,7 @@ def control(n_features: int, n_classes: int, chosen: dict[str, Any], seed: int) 
 
 def classify(chosen: dict[str, Any], report: Report) -> ApplicationResult:
     """Runs the application "classifier"."""
+    place = Place(chosen["backend"], shots=chosen["shots"], seed=chosen["seed"], report=report)
     scores: dict[str, list[float]] = {"quantum": [], "classical": []}
     seconds = {"quantum": 0.0, "classical": 0.0}
     series: dict[str, list[Any]] = {}
@@ -101,7 +102,6 @@ def classify(chosen: dict[str, Any], report: Report) -> ApplicationResult:
                 kept = (model, test)
         report({"kind": "progress", "done": repeat + 1, "total": chosen["repeats"]})
     assert kept is not None
-    place, measured = _measure(chosen, *kept, report)
     found = compare_pairs(scores["quantum"], scores["classical"])
     numbers = {
         **{f"{name}_accuracy": sum(values) / len(values) for name, values in scores.items()},
@@ -109,7 +109,7 @@ def classify(chosen: dict[str, Any], report: Report) -> ApplicationResult:
         **{f"{name}_parameters": size for name, size in sizes.items()},
         **{f"{name}_seconds": value for name, value in seconds.items()},
         "chance": 1 / N_CLASSES[chosen["data"]], "repeats": chosen["repeats"],
-        "measured_agreement": measured,
+        "measured_agreement": _measure(*kept, place),
     }  # fmt: skip
     series |= {"epoch": list(range(chosen["epochs"])), "repeat": list(range(chosen["repeats"]))}
     series |= {f"{name}_accuracy": values for name, values in scores.items()}
@@ -139,19 +139,16 @@ def _score(model: torch.nn.Module, test: TensorSamples) -> float:
     return accuracy(model(test.features), test.targets)
 
 
-def _measure(
-    chosen: dict[str, Any], model: torch.nn.Module, test: TensorSamples, report: Report
-) -> tuple[Place, float]:
+@torch.no_grad()
+def _measure(model: torch.nn.Module, test: TensorSamples, place: Place) -> float:
     """The share of 16 test samples that the backend's values put into the same class."""
-    place = Place(chosen["backend"], shots=chosen["shots"], seed=chosen["seed"], report=report)
     before, layer, after = model[0], model[1], model[2]  # type: ignore[index]
-    with torch.no_grad():
-        inputs = layer.encoder.angles(before(test.features[:16]))
-        rows = torch.cat([layer.weights.expand(len(inputs), -1), inputs], 1)
-        values, _ = place.means(layer.circuit, rows, layer.observables)
-        found: Tensor = after(values.float()).argmax(1)
-        expected: Tensor = model(test.features[:16]).argmax(1)
-    return place, float((found == expected).double().mean())
+    inputs = layer.encoder.angles(before(test.features[:16]))
+    rows = torch.cat([layer.weights.expand(len(inputs), -1), inputs], 1)
+    values, _ = place.means(layer.circuit, rows, layer.observables)
+    found: Tensor = after(values.float()).argmax(1)
+    expected: Tensor = model(test.features[:16]).argmax(1)
+    return float((found == expected).double().mean())
 
 
 def _words(n: dict[str, Any], place: Place, winner: str) -> str:

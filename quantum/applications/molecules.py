@@ -27,6 +27,10 @@ APPLICATION = Application(
             help="Of LiH: how many the two outer electrons may use; two qubits each.",
         ),
         Parameter("steps", "int", 40, 1, 500, help="Of the optimizer, at most."),
+        Parameter(
+            "curve", "bool", False,
+            help="Also the energies at every bond length of the table, on the simulator.",
+        ),
         *WHERE,
     ),
     run=_run,

@@ -1,10 +1,8 @@
 """Where the circuits of an application run, and the record of what ran there."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
-from uuid import uuid4
 
 import torch
 from jaxtyping import Float
@@ -13,8 +11,7 @@ from torch import Tensor
 from quantum.applications.base import Report
 from quantum.backends.base import Backend, Batch, Measured
 from quantum.backends.catalog import open_backend
-from quantum.backends.run import run
-from quantum.backends.simulated import SimulatorBackend
+from quantum.backends.choose import BackendManager
 from quantum.circuit import Circuit
 from quantum.observable import PauliSum
 
@@ -43,29 +40,23 @@ class Place:
     """Somewhere to run circuits, with the number of shots; every batch is reported as an execution.
 
     Args:
-        where: a backend, the name of one that needs no credentials, or a route.
+        where: a route; a backend, or the name of one that needs no credentials, without fallbacks
+            and without a budget: it must be free.
 
     Raises:
         NotConfigured: for a name whose credentials are not here.
     """
 
     def __init__(self, where: Where, *, shots: int, seed: int, report: Report) -> None:
-        self._where = open_backend(where, {}) if isinstance(where, str) else where
-        self.name = where.wanted if isinstance(where, Route) else self._backend.name
+        self._route = where if isinstance(where, Route) else _straight_to(where)
+        self.name = self._route.wanted
         self.shots, self.seed, self._report = shots, seed, report
         self.executions: list[dict[str, Any]] = []
 
     @property
-    def _backend(self) -> Backend:
-        assert not isinstance(self._where, Route)
-        return self._where
-
-    @property
     def is_exact(self) -> bool:
         """True where means need no shots."""
-        if isinstance(self._where, Route):
-            return self._where.wanted in ("simulator", "mock")
-        return isinstance(self._where, SimulatorBackend)
+        return self._route.wanted in ("simulator", "mock")
 
     def means(
         self,
@@ -87,49 +78,16 @@ class Place:
 
     def _run(self, circuit: Circuit, values: Tensor, **options: Any) -> tuple[Measured, ...]:
         batch = Batch((circuit,), (values.detach().double(),), seed=self.seed, **options)
-        if isinstance(self._where, Route):
-            measured, execution = self._where.manager.run(
-                batch, wanted=self._where.wanted, report=self._report
-            )
-            self.executions.append(execution.to_json())
-            self.name = execution.backend
-            return measured
-        return self._run_directly(batch)
-
-    def _run_directly(self, batch: Batch) -> tuple[Measured, ...]:
-        begin = time.monotonic()
-        estimate = self._backend.estimate(batch)
-        record: dict[str, Any] = {
-            "id": uuid4().hex,
-            "tag": batch.tag,
-            "wanted": self.name,
-            "backend": self.name,
-            "handle_id": "",
-            "n_qubits": batch.n_qubits,
-            "n_runs": batch.n_runs,
-            "shots": batch.shots,
-            "cost": estimate.cost or 0.0,
-            "currency": estimate.currency,
-            "fallback_reason": "",
-        }
-        try:
-            measured = run(self._backend, batch, report=self._watch(record, begin))
-        except Exception:
-            self._tell(record, begin, status="failed")
-            raise
-        self._tell(record, begin, status="succeeded")
+        measured, execution = self._route.manager.run(
+            batch, wanted=self._route.wanted, report=self._report
+        )
+        self.executions.append(execution.to_json())
+        self.name = execution.backend
         return measured
 
-    def _watch(self, record: dict[str, Any], begin: float) -> Callable[[Any, Any], None]:
-        def watch(handle: Any, status: Any) -> None:
-            record["handle_id"] = handle.job_id
-            if not status.is_final:
-                self._tell(record, begin, status=str(status))
 
-        return watch
-
-    def _tell(self, record: dict[str, Any], begin: float, *, status: str) -> None:
-        event = {**record, "status": status, "seconds": time.monotonic() - begin}
-        if status in ("failed", "succeeded"):
-            self.executions.append(event)
-        self._report({"kind": "execution", **event})
+def _straight_to(where: str | Backend) -> Route:
+    """A route to one backend, or to none."""
+    backend = open_backend(where, {}) if isinstance(where, str) else where
+    manager = BackendManager(lambda name: backend, chains={backend.name: (backend.name,)})
+    return Route(manager, backend.name)

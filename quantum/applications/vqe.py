@@ -1,18 +1,19 @@
 """The variational eigensolver on molecules (Peruzzo et al. 2014)."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from quantum.ansatz import unitary_coupled_cluster
-from quantum.applications.base import ApplicationResult, Report, Winner
+from quantum.applications.base import ApplicationResult, Report
 from quantum.applications.electrons import (
     Electrons,
     Molecule,
     active_space,
+    bond_lengths,
     exact_energy,
     hamiltonian,
     molecule,
@@ -26,52 +27,76 @@ CHEMICAL_ACCURACY = 1.6e-3  # hartree, about 1 kcal/mol
 _STILL = 1e-8  # hartree: a step that gains less is the last
 
 
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A molecule as a problem for qubits, with its exact answer and the time that took."""
+
+    molecule: Molecule
+    electrons: Electrons
+    observable: PauliSum
+    circuit: Circuit
+    exact: float
+    exact_seconds: float
+
+    @classmethod
+    def of(cls, found: Molecule, n_orbitals: int) -> "Task":
+        electrons = choose_orbitals(found, n_orbitals)
+        observable = hamiltonian(electrons)
+        n_qubits, n_electrons = electrons.n_qubits, electrons.n_electrons
+        circuit = unitary_coupled_cluster(n_qubits, n_electrons)
+        begin = time.perf_counter()
+        exact = exact_energy(observable, n_qubits=n_qubits, n_electrons=n_electrons)
+        return cls(found, electrons, observable, circuit, exact, time.perf_counter() - begin)
+
+
 def find_ground_state(chosen: dict[str, Any], report: Report) -> ApplicationResult:
     """Runs the application "molecules"."""
-    found = molecule(chosen["molecule"], chosen["bond_length"])
-    electrons = choose_orbitals(found, chosen["orbitals"])
-    report(
-        {
-            "kind": "log",
-            "text": f"{found.name} at {found.bond_length} Å: {electrons.n_qubits} qubits",
-        }
-    )
-    observable = hamiltonian(electrons)
-    begin = time.perf_counter()
-    exact = exact_energy(observable, n_qubits=electrons.n_qubits, n_electrons=electrons.n_electrons)
-    exact_seconds = time.perf_counter() - begin
-    circuit = unitary_coupled_cluster(electrons.n_qubits, electrons.n_electrons)
-    begin = time.perf_counter()
-    weights, energies = minimise(circuit, observable, steps=chosen["steps"], report=report)
-    seconds = time.perf_counter() - begin
     place = Place(chosen["backend"], shots=chosen["shots"], seed=chosen["seed"], report=report)
-    means, errors = place.means(circuit, weights[None], [observable])
-    energy, error = float(means[0, 0]), float(errors[0, 0])
-    gap = energy - exact
-    winner: Winner = "tie" if abs(gap) <= CHEMICAL_ACCURACY else "classical"
-    numbers = {
-        "bond_length_angstrom": found.bond_length,
-        "qubits": electrons.n_qubits,
-        "weights": len(circuit.weights),
-        "pauli_words": len(observable.terms),
-        "energy_hartree": energy,
-        "standard_error_hartree": error,
-        "optimised_energy_hartree": energies[-1],
-        "exact_hartree": exact,
-        "gap_hartree": gap,
-        "hartree_fock_hartree": found.hartree_fock,
-        "full_ci_hartree": found.full_ci,
-        "vqe_seconds": seconds,
-        "exact_seconds": exact_seconds,
-    }
+    task = Task.of(molecule(chosen["molecule"], chosen["bond_length"]), chosen["orbitals"])
+    found = task.molecule
+    text = f"{found.name} at {found.bond_length} Å: {task.electrons.n_qubits} qubits"
+    report({"kind": "log", "text": text})
+    begin = time.perf_counter()
+    weights, energies = minimise(
+        task.circuit, task.observable, steps=chosen["steps"], report=report
+    )
+    seconds = time.perf_counter() - begin
+    means, errors = place.means(task.circuit, weights[None], [task.observable])
+    numbers = _numbers(task, float(means[0, 0]), float(errors[0, 0]), energies[-1], seconds)
     series: dict[str, list[Any]] = {
         "step": list(range(len(energies))),
         "energy_hartree": energies,
-        "exact_hartree": [exact] * len(energies),
+        "exact_hartree": [task.exact] * len(energies),
     }
+    if chosen["curve"]:
+        series |= energy_curve(
+            found.name, n_orbitals=chosen["orbitals"], steps=chosen["steps"], report=report
+        )
+    is_tie = abs(numbers["gap_hartree"]) <= CHEMICAL_ACCURACY
     return ApplicationResult(
-        _words(found, numbers, place), winner, numbers, series, place.executions
-    )
+        _words(found, numbers, place), "tie" if is_tie else "classical", numbers, series,
+        place.executions,
+    )  # fmt: skip
+
+
+def _numbers(
+    task: Task, energy: float, error: float, optimised: float, seconds: float
+) -> dict[str, Any]:
+    return {
+        "bond_length_angstrom": task.molecule.bond_length,
+        "qubits": task.electrons.n_qubits,
+        "weights": len(task.circuit.weights),
+        "pauli_words": len(task.observable.terms),
+        "energy_hartree": energy,
+        "standard_error_hartree": error,
+        "optimised_energy_hartree": optimised,
+        "exact_hartree": task.exact,
+        "gap_hartree": energy - task.exact,
+        "hartree_fock_hartree": task.molecule.hartree_fock,
+        "full_ci_hartree": task.molecule.full_ci,
+        "vqe_seconds": seconds,
+        "exact_seconds": task.exact_seconds,
+    }
 
 
 def choose_orbitals(found: Molecule, n_orbitals: int) -> Electrons:
@@ -131,21 +156,19 @@ def _words(found: Molecule, numbers: dict[str, Any], place: Place) -> str:
     )
 
 
-def energy_curve(name: str, *, n_orbitals: int = 3) -> dict[str, list[float]]:
-    """VQE, exact and Hartree-Fock energies at every bond length of the table."""
-    from quantum.applications.electrons import bond_lengths
-
-    curve: dict[str, list[float]] = {"bond_length": [], "vqe": [], "exact": [], "hartree_fock": []}
-    for length in bond_lengths(name):
-        found = molecule(name, length)
-        electrons = choose_orbitals(found, n_orbitals)
-        observable = hamiltonian(electrons)
-        circuit = unitary_coupled_cluster(electrons.n_qubits, electrons.n_electrons)
-        _, energies = minimise(circuit, observable, steps=40, report=lambda event: None)
-        exact = exact_energy(
-            observable, n_qubits=electrons.n_qubits, n_electrons=electrons.n_electrons
+def energy_curve(
+    name: str, *, n_orbitals: int = 3, steps: int = 40, report: Report
+) -> dict[str, list[Any]]:
+    """VQE (on the simulator), exact and Hartree-Fock energies at every bond length of the table."""
+    rows = []
+    lengths = bond_lengths(name)
+    for done, length in enumerate(lengths):
+        task = Task.of(molecule(name, length), n_orbitals)
+        _, energies = minimise(
+            task.circuit, task.observable, steps=steps, report=lambda event: None
         )
-        row = (length, min(energies), exact, found.hartree_fock)
-        for values, value in zip(curve.values(), row, strict=True):
-            values.append(float(np.round(value, 10)))
-    return curve
+        rows.append((length, energies[-1], task.exact, task.molecule.hartree_fock))
+        report({"kind": "progress", "done": done + 1, "total": len(lengths)})
+    names = ("bond_length_angstrom", "vqe_hartree", "exact_by_length_hartree",
+             "hartree_fock_by_length_hartree")  # fmt: skip
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))

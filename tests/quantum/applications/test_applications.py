@@ -1,11 +1,9 @@
 """Every application runs, reports, stops when asked, and tells the truth about its control."""
 
-import dataclasses
 import itertools
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -15,13 +13,15 @@ from quantum.applications import applications, find_application
 from quantum.applications.base import Parameter
 from quantum.applications.classification import control, draw, hybrid
 from quantum.applications.comparison import compare_pairs, share_interval
+from quantum.applications.electrons import bond_lengths
 from quantum.applications.embeddings import Recommender, all_zero, overlap_circuit, ratings
 from quantum.applications.place import Route
 from quantum.applications.selection import cost_observable, greedy, random_market
-from quantum.backends.base import Estimate
-from quantum.backends.run import run as run_batch
+from quantum.backends.base import Estimate, Status
+from quantum.backends.choose import BackendManager
+from quantum.backends.executions import ExecutionLog
 from quantum.backends.simulated import SimulatorBackend
-from quantum.errors import Cancelled, InvalidValues, NotConfigured, NotFound
+from quantum.errors import BackendError, Cancelled, InvalidValues, NotConfigured, NotFound
 from quantum.simulator import run
 
 SMALL = {
@@ -92,56 +92,99 @@ def test_another_backend_may_be_given(name):
     assert all(e["n_runs"] >= 1 and e["seconds"] >= 0 for e in result.executions)
 
 
+class Broken(SimulatorBackend):
+    """Takes nothing, and asks for a price."""
+
+    cost = 0.0
+
+    def submit(self, batch):
+        raise NotConfigured("no token")
+
+    def estimate(self, batch):
+        return Estimate(None, 1.0, self.cost)
+
+
 def test_a_backend_that_fails_is_reported_as_failed():
-    class Broken(SimulatorBackend):
-        def submit(self, batch):
-            raise NotConfigured("no token")
-
-        def estimate(self, batch):
-            return Estimate(None, 1.0, 2.5)
-
     events: list[dict] = []
     chosen = {**SMALL["portfolio"], "backend": Broken(name="broken", seed=0)}
-    with pytest.raises(NotConfigured, match="no token"):
+    with pytest.raises(BackendError, match="broken: no token"):
         find_application("portfolio").run(chosen, events.append)
-    (failed,) = [e for e in events if e["kind"] == "execution"]
-    assert (failed["status"], failed["backend"], failed["cost"]) == ("failed", "broken", 2.5)
+    last = [e for e in events if e["kind"] == "execution"][-1]
+    assert (last["status"], last["backend"], last["fallback_reason"]) == (
+        "failed", "broken", "no token",
+    )  # fmt: skip
 
 
-def test_a_backend_without_credentials_is_not_configured():
+def test_without_a_budget_nothing_is_bought():
+    class Dear(Broken):
+        cost = 2.5
+
+    with pytest.raises(BackendError, match=r"would cost 2\.50 USD; 0\.00 may"):
+        find_application("portfolio").run(
+            {**SMALL["portfolio"], "backend": Dear(name="dear", seed=0)}, lambda event: None
+        )
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_backend_without_credentials_is_refused_before_any_work(name):
+    events: list[dict] = []
     with pytest.raises(NotConfigured):
-        find_application("molecules").run({"backend": "ionq", "steps": 1}, lambda event: None)
+        find_application(name).run({**SMALL[name], "backend": "ionq"}, events.append)
+    assert events == []
 
 
-def test_a_route_goes_through_a_manager_which_may_fall_back():
-    class Manager:
-        """Answers as a manager does whose wanted backend was not there."""
+def test_a_route_goes_through_a_manager_which_may_fall_back(tmp_path):
+    def open_one(name):
+        if name == "simulator":
+            return SimulatorBackend()
+        raise NotConfigured(f"{name} is asleep")
 
-        def run(self, batch, *, wanted, report):
-            backend = SimulatorBackend(name="simulator", seed=0)
-            measured = run_batch(backend, batch)
-            record = Record(wanted, "simulator", f"{wanted} is asleep")
-            report({"kind": "execution", **record.to_json()})
-            return measured, record
-
-    chosen = {**SMALL["molecules"], "backend": Route(Manager(), "ionq"), "shots": 4000}
+    log = ExecutionLog(tmp_path / "log.jsonl")
+    route = Route(BackendManager(open_one, log=log), "ionq")
+    chosen = {**SMALL["molecules"], "backend": route, "shots": 4000}
     result = find_application("molecules").run(chosen, lambda event: None)
-    assert result.executions == [
-        {"wanted": "ionq", "backend": "simulator", "fallback_reason": "ionq is asleep"}
-    ]
+    (execution,) = result.executions
+    assert (execution["wanted"], execution["backend"]) == ("ionq", "simulator")
+    assert [hop["backend"] for hop in execution["hops"]] == ["ionq", "ibm"]
+    assert execution["fallback_reason"] == "ibm is asleep"
+    assert [logged.id for logged in log] == [execution["id"]]
     assert "on simulator" in result.summary
     assert result.numbers["standard_error_hartree"] > 0
     assert abs(result.numbers["gap_hartree"]) < 6 * result.numbers["standard_error_hartree"]
 
 
-@dataclass(frozen=True)
-class Record:
-    wanted: str
-    backend: str
-    fallback_reason: str
+def test_it_stops_while_a_backend_works():
+    """Cancelled from the report of an execution: the job is cancelled where it runs."""
+    cancelled = []
 
-    def to_json(self):
-        return dataclasses.asdict(self)
+    class Slow(SimulatorBackend):
+        def status(self, handle):
+            return Status.RUNNING
+
+        def cancel(self, handle):
+            cancelled.append(handle.job_id)
+
+    def report(event):
+        if event["kind"] == "execution" and event["status"] == "running":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        chosen = {**SMALL["molecules"], "backend": Slow(name="slow", seed=0)}
+        find_application("molecules").run(chosen, report)
+    assert len(cancelled) == 1
+
+
+def test_the_energy_curve_has_every_bond_length():
+    events: list[dict] = []
+    chosen = {"molecule": "H2", "steps": 20, "curve": True}
+    series = find_application("molecules").run(chosen, events.append).series
+    lengths = series["bond_length_angstrom"]
+    assert lengths == bond_lengths("H2")
+    gaps = np.subtract(series["vqe_hartree"], series["exact_by_length_hartree"])
+    assert np.abs(gaps).max() < 1e-6
+    correlation = np.subtract(series["hartree_fock_by_length_hartree"], series["vqe_hartree"])
+    assert (correlation > 0.005).all() and correlation[-1] == correlation.max()
+    assert events[-1] == {"kind": "progress", "done": len(lengths), "total": len(lengths)}
 
 
 def test_noise_is_seen_in_the_answer():
