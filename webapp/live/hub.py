@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Protocol
 from uuid import uuid4
 from weakref import WeakKeyDictionary
@@ -101,12 +101,17 @@ class Hub:
             await self.close()
 
     async def close(self) -> None:
+        """Ends the reader and closes all connections, even if the caller is cancelled meanwhile."""
         reader, self._reader = self._reader, None
         commands, self._commands = self._commands, None
-        if reader is not None:
-            await cancel(reader)
-        if commands is not None:
-            await commands.aclose(close_connection_pool=True)
+
+        async def let_go() -> None:
+            if reader is not None:
+                await cancel(reader)
+            if commands is not None:
+                await commands.aclose(close_connection_pool=True)
+
+        await to_the_end(let_go)
 
     async def catch_up(self, feed: Feed, mailbox: Mailbox, *, since: str) -> None:
         """Fills the mailbox with what the stream holds after `since`, and opens it to what follows.
@@ -149,7 +154,7 @@ class Hub:
         try:
             await self._read(client)
         finally:
-            await client.aclose(close_connection_pool=True)
+            await to_the_end(lambda: client.aclose(close_connection_pool=True))
 
     async def _read(self, client: Redis) -> None:
         pause, was_away = FIRST_PAUSE_SECONDS, False
@@ -203,6 +208,23 @@ async def cancel(task: asyncio.Task[None]) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=CANCEL_SECONDS)
+
+
+async def to_the_end(action: Callable[[], Awaitable[None]]) -> None:
+    """Awaits the action, again where a cancellation cut it short; then passes that one on.
+
+    A socket's task is cancelled twice where its browser goes while the job ends, or the server
+    stops: what it had begun to close would stay open.
+    """
+    cancelled = None
+    while True:
+        try:
+            await action()
+            break
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 @contextlib.contextmanager
