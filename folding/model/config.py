@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from folding.chemistry.residues import GAP_CLASS
 from folding.data.style import PUBLISHED, ReferenceStyle
 
 
@@ -51,6 +52,8 @@ class Variant:
     key_space_by_slot: bool = False
     """The reference space of a key is looked up by its place in a table of 24 atoms per token:
     what AF3's code does, though it may not have been meant."""
+    empty_templates: tuple[int, ...] = (GAP_CLASS, 0, 0, 0)
+    """Residue classes that templates show where there are none."""
 
 
 AF3_CODE = Variant(
@@ -61,8 +64,9 @@ AF3_CODE = Variant(
     windows_inside=True,
     plain_confidence=True,
     distogram_offset=False,
+    empty_templates=(GAP_CLASS,) * 4,
 )
-"""What AF3's published code and OpenFold3 0.5 share."""
+"""What AF3's published code and OpenFold3 0.5 share; empty templates as OpenFold3 shows them."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ SMALL = ModelConfig(
     n_keys=64,
     n_cycles=4,
     n_msa_rows=1024,
-    sampler=SamplerConfig(gamma_0=0.0, step_scale=1.15, n_steps=20),
+    sampler=SamplerConfig(s_min=0.08, gamma_0=0.0, n_steps=20, ends_on_estimate=True),
     reference=ReferenceStyle(),
 )
 """The small model that ships with the code: every part of the network, narrower and shallower."""

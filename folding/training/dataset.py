@@ -24,7 +24,12 @@ from folding.data.tokens import atom_table, tokens_of
 
 N_SLOTS = 14
 
-SHORT_SHARE = 0.4
+PEPTIDE_SHARE = 0.35
+"""Of the draws that are among clusters of chains up to ``PEPTIDE_LENGTH`` residues alone."""
+
+PEPTIDE_LENGTH = 60
+
+SHORT_SHARE = 0.2
 """Of the crops that are shorter than they could be."""
 
 MIN_CROP = 16
@@ -105,6 +110,11 @@ class ChainFile:
             observed=observed,
         )
 
+    @property
+    def lengths(self) -> Int64[np.ndarray, " chain"]:
+        """Residues of each chain."""
+        return np.diff(self._residue_offset).astype(np.int64)
+
     def clusters(self, split: str) -> list[list[int]]:
         """Indices of the chains of a split, grouped by sequence cluster."""
         groups: dict[object, list[int]] = defaultdict(list)
@@ -152,7 +162,9 @@ class CropSize:
 class CropSampler:
     """Draws crops: a cluster, a chain of it, a contiguous stretch, each uniformly (AF3 SI 2.7).
 
-    Not AF3's: a share of the crops is cut to a random length, for what peptides have to go by.
+    Not AF3's: short chains are drawn more often than their clusters are many, and a share of the
+    crops is cut to a random length. Otherwise a small network learns what a piece of a large
+    protein looks like, and hardly what a peptide does on its own.
     """
 
     def __init__(self, chains: ChainFile, split: str, generator: np.random.Generator) -> None:
@@ -162,12 +174,17 @@ class CropSampler:
             for group in chains.clusters(split)
             if (kept := [index for index in group if chains.table["state"][index] != "modified"])
         ]
+        lengths = chains.lengths
+        self.peptides = [group for group in self.groups if max(lengths[group]) <= PEPTIDE_LENGTH]
         self.generator = generator
 
     def chain(self) -> Chain:
         """A chain at random with at least 16 residues whose backbone is seen."""
         while True:
-            group = self.groups[self.generator.integers(len(self.groups))]
+            among = self.groups
+            if self.peptides and self.generator.random() < PEPTIDE_SHARE:
+                among = self.peptides
+            group = among[self.generator.integers(len(among))]
             chain = self.chains[int(self.generator.choice(group))]
             if chain.observed[:, 1].sum() >= 16:
                 return chain

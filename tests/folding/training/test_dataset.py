@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from folding.data.tokens import atom_table
+from folding.training import dataset
 from folding.training.dataset import CropSampler, CropSize, collate, unbatched
 from tests.folding.examples import CRAMBIN, structure
 
@@ -29,6 +30,23 @@ def test_clusters_hold_the_chains_of_their_split(chains):
 def test_clusters_are_drawn_alike_whatever_their_size(sampler):
     names = [sampler.chain().name for _ in range(300)]
     assert 110 <= names.count("chain0") <= 190
+
+
+def test_short_chains_are_drawn_more_often_than_their_clusters_are_many(chains, monkeypatch):
+    assert chains.lengths.tolist() == [56, 46, 20, 20]
+    monkeypatch.setattr(dataset, "PEPTIDE_LENGTH", 50)
+    monkeypatch.setattr(dataset, "PEPTIDE_SHARE", 0.6)
+    sampler = CropSampler(chains, "train", np.random.default_rng(0))
+    assert sampler.peptides == [[1, 2]]
+    names = [sampler.chain().name for _ in range(300)]
+    assert 40 <= names.count("chain0") <= 85, "a fifth: half of what is not drawn among peptides"
+
+
+def test_without_short_chains_all_are_drawn_alike(chains, monkeypatch):
+    monkeypatch.setattr(dataset, "PEPTIDE_LENGTH", 10)
+    sampler = CropSampler(chains, "train", np.random.default_rng(0))
+    assert sampler.peptides == []
+    assert {sampler.chain().name for _ in range(60)} == {"chain0", "chain1", "chain2"}
 
 
 def test_prepared_chains_are_left_out(chains, monkeypatch):
