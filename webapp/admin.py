@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 
-from webapp.models import Job, Prediction, WeightsDownload
+from webapp.models import BackendReading, Execution, Job, LabRun, Prediction, WeightsDownload
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -45,3 +45,28 @@ class WeightsDownloadAdmin(ReadOnlyAdmin):
 
     list_display = ["name", "requested_by", "status", "stage", "attempt", "worker"]
     list_filter = ["status"]
+
+
+@admin.register(LabRun)
+class LabRunAdmin(ReadOnlyAdmin):
+    """Who ran what in the Lab, and where it stands."""
+
+    list_display = ["name", "kind", "owner", "status", "attempt", "worker"]
+    list_filter = ["kind", "status"]
+    date_hierarchy = "created_at"
+
+
+@admin.register(Execution)
+class ExecutionAdmin(ReadOnlyAdmin):
+    """What ran on which backend, and what it cost."""
+
+    list_display = ["id", "run", "wanted", "backend", "status", "shots", "seconds", "cost"]
+    list_filter = ["backend", "status"]
+    list_select_related = ["run"]
+
+
+@admin.register(BackendReading)
+class BackendReadingAdmin(ReadOnlyAdmin):
+    """What backends said of themselves."""
+
+    list_display = ["name", "configured", "online", "n_qubits", "read_at", "seen_at"]

@@ -4,7 +4,13 @@ from typing import Any
 
 from django.urls import path, re_path
 
-from webapp.live.consumers import DashboardConsumer, JobConsumer, ModelsConsumer
+from webapp.live.consumers import (
+    DashboardConsumer,
+    JobConsumer,
+    LabConsumer,
+    LabRunConsumer,
+    ModelsConsumer,
+)
 
 
 async def nobody_here(scope: Any, receive: Any, send: Any) -> Any:
@@ -17,5 +23,7 @@ websocket_urlpatterns: list[Any] = [
     path("ws/jobs/<uuid:job_id>/", JobConsumer.as_asgi()),  # type: ignore[arg-type]
     path("ws/dashboard/", DashboardConsumer.as_asgi()),  # type: ignore[arg-type]
     path("ws/models/", ModelsConsumer.as_asgi()),  # type: ignore[arg-type]
+    path("ws/lab/", LabConsumer.as_asgi()),  # type: ignore[arg-type]
+    path("ws/lab/runs/<uuid:run_id>/", LabRunConsumer.as_asgi()),  # type: ignore[arg-type]
     re_path(r"", nobody_here),
 ]

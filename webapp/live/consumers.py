@@ -1,4 +1,4 @@
-"""The three sockets: a job's page, a dashboard, and the models.
+"""The sockets: a job's page, a dashboard, the models, and the Lab.
 
 A consumer checks whose page it is, shows the row, and then pumps its mailbox into the socket, at
 most ten times a second. What the page may see is asked of the same queryset as over HTTP. The
@@ -21,7 +21,8 @@ import redis
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from webapp.live import dashboard, hub, streams
+from webapp.lab import runs
+from webapp.live import dashboard, hub, lab, streams
 from webapp.live.hub import Feed
 from webapp.live.mailbox import Mailbox
 from webapp.live.messages import JobPage, Message, gap, text_frame, valid_id
@@ -122,16 +123,21 @@ class DashboardConsumer(AsyncWebsocketConsumer):
         return [*shown, *await waiting()]
 
 
-class ModelsConsumer(AsyncWebsocketConsumer):
-    """The models and their downloads, for everybody who has signed in."""
+class RowsConsumer(AsyncWebsocketConsumer):
+    """A page that shows rows as they are, and looks at them again whenever a hint comes."""
 
     talk: asyncio.Task[None] | None = None
 
+    async def feeds(self, user: Any) -> Sequence[tuple[str, hub.Page]]:
+        """The streams of hints, each with what it means to the page; none for a stranger."""
+        raise NotImplementedError
+
     async def connect(self) -> None:
-        user: Any = self.scope["user"]
         await self.accept()
-        if user.is_authenticated:
-            self.talk = _started(self, self._live())
+        user: Any = self.scope["user"]
+        feeds = await self.feeds(user) if user.is_authenticated else ()
+        if feeds:
+            self.talk = _started(self, self._live(feeds))
         else:
             await _refuse(self)
 
@@ -139,16 +145,43 @@ class ModelsConsumer(AsyncWebsocketConsumer):
         if self.talk is not None:
             await hub.cancel(self.talk)
 
-    async def _live(self) -> None:
+    async def _live(self, feeds: Sequence[tuple[str, hub.Page]]) -> None:
         mailbox = Mailbox()
-        async with _listening(streams.WEIGHTS, dashboard.WeightsPage(), mailbox) as feed:
-            await _catch_up(self, feed, mailbox, since="$")
-            await _send(self, [*await feed.state(""), dashboard.READY])
+        async with contextlib.AsyncExitStack() as stack:
+            for stream, page in feeds:
+                feed = await stack.enter_async_context(_listening(stream, page, mailbox))
+                await _catch_up(self, feed, mailbox, since="$")
+                await _send(self, await feed.state(""))
+            await _send(self, [dashboard.READY])
             pace = Pace()
             while True:
                 messages, _ = await _next(self, mailbox)
                 await _send(self, messages)
                 await pace.rest()
+
+
+class ModelsConsumer(RowsConsumer):
+    """The models and their downloads, for everybody who has signed in."""
+
+    async def feeds(self, user: Any) -> Sequence[tuple[str, hub.Page]]:
+        return [(streams.WEIGHTS, dashboard.WeightsPage())]
+
+
+class LabConsumer(RowsConsumer):
+    """The lists of the Lab: one's own runs and executions; backends and models for everybody."""
+
+    async def feeds(self, user: Any) -> Sequence[tuple[str, hub.Page]]:
+        own = lab.OwnPage(user.pk)
+        return [(streams.of_lab_user(user.pk), own), (streams.LAB, lab.SharedPage())]
+
+
+class LabRunConsumer(RowsConsumer):
+    """One run of the Lab, for its owner."""
+
+    async def feeds(self, user: Any) -> Sequence[tuple[str, hub.Page]]:
+        run_id = self.scope["url_route"]["kwargs"]["run_id"]
+        is_own = await database_sync_to_async(runs.of_user(user).filter(pk=run_id).exists)()
+        return [(streams.of_lab_run(run_id), lab.RunPage(run_id))] if is_own else []
 
 
 class Pace:

@@ -1,0 +1,65 @@
+// The Lab's lists, kept current: rows and cards arrive as fragments; a list that changed its length is fetched again.
+import { Stream } from "./socket.js";
+import { swap, swapAll } from "./swap.js";
+
+const root = document.querySelector("[data-lab]");
+const REFRESH_PAUSE_MS = 500;
+let pending = 0;
+
+async function refresh() {
+  const url = new URL(location.href);
+  url.searchParams.set("part", "list");
+  const chosen = [...document.querySelectorAll("input[name=run]:checked")].map(({ id }) => id);
+  try {
+    const response = await fetch(url);
+    if (response.ok) swap({ target: "lab-list", html: await response.text() });
+    for (const id of chosen) document.getElementById(id)?.setAttribute("checked", "");
+  } catch {
+    // The next event asks again.
+  }
+}
+
+function refreshSoon() {
+  clearTimeout(pending);
+  pending = setTimeout(refresh, REFRESH_PAUSE_MS);
+}
+
+// A row that is swapped keeps its tick.
+function keepChosen(fragments) {
+  const chosen = new Set([...document.querySelectorAll("input[name=run]:checked")].map(({ id }) => id));
+  swapAll(fragments);
+  for (const box of document.querySelectorAll("input[name=run]")) if (chosen.has(box.id)) box.checked = true;
+}
+
+function isNews(event) {
+  if (root.dataset.lab === "executions") return event.kind === "executions";
+  if (root.dataset.lab !== "runs" || event.kind !== "run") return false;
+  const isFirstPage = !new URL(location.href).searchParams.get("page");
+  return event.status === "deleted" || (isFirstPage && !document.getElementById(`run-${event.run}`));
+}
+
+function receive({ fragments, data }) {
+  if ((data?.events ?? []).some(isNews)) refreshSoon();
+  keepChosen(fragments);
+  root.dataset.events = Number(root.dataset.events ?? 0) + 1;
+}
+
+// Test and move without leaving the page; the socket brings the answer.
+async function act(event) {
+  const action = event.submitter?.formAction ?? "";
+  if (event.target.id !== "action-form" || !/\/(test|rollback|staging|production|archived)\/$/.test(action)) return;
+  event.preventDefault();
+  event.submitter.disabled = true;
+  const response = await fetch(action, { method: "POST", body: new FormData(event.target), redirect: "manual" });
+  if (response.type !== "opaqueredirect") location.reload();
+}
+
+document.addEventListener("submit", act);
+new Stream({
+  path: root.dataset.socket,
+  onMessage: receive,
+  onState: (state) => {
+    root.dataset.connection = state;
+  },
+});
+root.dataset.ready = "true";

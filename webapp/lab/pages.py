@@ -1,0 +1,348 @@
+"""What the Lab's pages show: figures, numbers and words, from rows and from the mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from django.conf import settings
+from django.db.models import Sum
+
+from quantum.applications import applications
+from webapp.lab import chores, runs
+from webapp.models import Execution, LabRun, Status
+
+Figure: TypeAlias = dict[str, Any]
+MOST_COMPARED = 6
+
+BACKEND_TITLES = {
+    "simulator": "Simulator",
+    "mock": "Mock",
+    "noisy": "Noisy simulator",
+    "ibm": "IBM Quantum",
+    "ionq": "IonQ",
+    "classical": "Classical",
+}
+BACKEND_WORDS = {
+    "simulator": "Exact state vectors on this machine.",
+    "mock": "The simulator under another name, with a seed of its own: a stand-in for a device.",
+    "noisy": "A device's noise, from the published calibration of a real one, on this machine.",
+    "ibm": "Superconducting qubits, through IBM's own client.",
+    "ionq": "Trapped ions, or IonQ's simulator, through its API.",
+}
+WINNERS = {
+    "quantum": "Quantum wins",
+    "classical": "Classical wins",
+    "tie": "A tie",
+}
+CHOICE_WORDS = {
+    "simulator": "Simulator: exact, here",
+    "mock": "Mock: simulator with shots of its own seed",
+    "noisy": "Noisy simulator: like a device, here",
+    "ibm": "IBM Quantum",
+    "ionq": "IonQ",
+    "hardware_efficient": "Hardware-efficient",
+    "strongly_entangling": "Strongly entangling",
+    "parameter_shift": "Parameter shift",
+    "spsa": "SPSA",
+    "sgd": "SGD",
+    "rmsprop": "RMSprop",
+    "adamw": "AdamW",
+    "iqp": "IQP",
+    "H2": "H2",
+    "LiH": "LiH",
+}
+# What a number is called where its name alone would not say it.
+NUMBER_WORDS = {
+    "full_ci_hartree": "Full CI (Ha)",
+    "hartree_fock_hartree": "Hartree–Fock (Ha)",
+    "p_optimum_qaoa": "Chance of the optimum per shot, QAOA",
+    "p_optimum_chance": "Chance of the optimum per shot, at random",
+    "found_low": "Found, 95 % interval from",
+    "found_high": "Found, 95 % interval to",
+    "gain_low": "Gain, 95 % interval from",
+    "gain_high": "Gain, 95 % interval to",
+    "qaoa_found_optimum": "Optimum found by QAOA",
+    "greedy_found_optimum": "Optimum found by greedy choice",
+    "chance_found_optimum": "Optimum found at random",
+    "vqe_seconds": "VQE (s)",
+}
+UNITS = {"_hartree": " (Ha)", "_angstrom": " (Å)", "_seconds": " (s)"}
+
+# The live figures: metrics in one figure, its title, and whether the axis is logarithmic.
+LIVE = (
+    (("loss", "validation_loss"), "Loss", False),
+    (("gradient_norm",), "Gradient norm", True),
+    (("accuracy",), "Accuracy on samples not seen", False),
+)
+LIVE_TITLES = {
+    ("molecules", "loss"): "Energy (Ha)",
+    ("portfolio", "loss"): "Mean cost, scaled",
+}
+# The figures of a result: id, title, axis below, and the lines by name; dashed ones are controls.
+RESULT_FIGURES: dict[str, tuple[tuple[str, str, str, dict[str, str]], ...]] = {
+    "molecules": (
+        ("energy", "Energy by step (Ha)", "step",
+         {"energy_hartree": "VQE", "exact_hartree": "-Exact"}),
+    ),
+    "portfolio": (
+        ("markets", "Distance from the optimum, by market (0 is the optimum)", "market",
+         {"qaoa": "QAOA, best shot", "greedy": "-Greedy choice", "chance": "-Random draws"}),
+        ("p", "Chance that a shot is the optimum", "market", {"p_optimum": "QAOA"}),
+    ),
+    "recommender": (
+        ("rmse", "Error on ratings not seen (RMSE)", "repeat",
+         {"quantum_rmse": "Quantum", "dot_rmse": "-Dot product", "gauss_rmse": "-Gaussian",
+          "item_mean_rmse": "-Mean of the item"}),
+    ),
+    "classifier": (
+        ("accuracy", "Accuracy on samples not seen", "repeat",
+         {"quantum_accuracy": "Quantum", "classical_accuracy": "-Classical"}),
+    ),
+}  # fmt: skip
+
+
+# One run ----------------------------------------------------------------------------------------
+
+
+def run_context(run: LabRun) -> dict[str, Any]:
+    """Everything that the page of a run shows beside its figures."""
+    result = run.result or {}
+    return {
+        "run": run,
+        "title": title(run),
+        "settings": setting_rows(run),
+        "numbers": number_rows(result.get("numbers", {})),
+        "winner": WINNERS.get(result.get("winner", ""), ""),
+        "result": result,
+        "executions": list(run.executions.all()[:200]),
+        "n_executions": run.executions.count(),
+        "cost": run.executions.aggregate(total=Sum("cost"))["total"] or 0.0,
+        "can_resume": run.is_training and run.status in (Status.CANCELLED, Status.FAILED),
+    }
+
+
+def title(run: LabRun) -> str:
+    """`Ground state of a molecule`, `Training rings-4q`."""
+    if run.is_training:
+        return f"Training {run.name}"
+    return next((a.title for a in applications() if a.name == run.name), str(run.name))
+
+
+def setting_rows(run: LabRun) -> list[tuple[str, str]]:
+    """The values of a run in words."""
+    return [
+        (label(name), "–" if value in ("", None) else choice_words(str(value)))
+        for name, value in run.values.items()
+    ]
+
+
+def number_rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Numbers with their names in words."""
+    return [(label(name), number(value)) for name, value in numbers.items()]
+
+
+def label(name: str) -> str:
+    """`gap_hartree` → `Gap (Ha)`."""
+    if name in NUMBER_WORDS:
+        return NUMBER_WORDS[name]
+    for ending, unit in UNITS.items():
+        if name.endswith(ending):
+            return f"{label(name.removesuffix(ending))}{unit}"
+    words = name.replace("_", " ")
+    words = words.replace("vqe", "VQE").replace("qaoa", "QAOA").replace("rmse", "error (RMSE)")
+    return words[:1].upper() + words[1:]
+
+
+def number(value: Any) -> str:
+    """A number as people read it: no more digits than say something."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}".replace(",", " ")
+    size = abs(value)
+    return f"{value:.2e}" if size < 1e-3 or size >= 1e6 else f"{value:.5g}"
+
+
+def choice_words(choice: str) -> str:
+    """A choice of a parameter in words."""
+    return CHOICE_WORDS.get(choice, choice)
+
+
+# Figures ----------------------------------------------------------------------------------------
+
+
+def figures(run: LabRun) -> list[Figure]:
+    """The curves as they come, and those of the result when it is there."""
+    found = [figure for entry in LIVE if (figure := _live_figure(run, *entry))]
+    series = (run.result or {}).get("series", {})
+    for name, words, axis, lines in RESULT_FIGURES.get(run.name, ()):
+        if run.is_training or axis not in series:
+            continue
+        found.append(_result_figure(name, words, axis, lines, series))
+    return found
+
+
+def _live_figure(run: LabRun, metrics: Sequence[str], words: str, is_log: bool) -> Figure | None:
+    chosen = [line for line in run.series if line["metric"] in metrics]
+    if not chosen:
+        return None
+    newest: dict[tuple[str, str], int] = {}
+    for one in chosen:
+        key = one["metric"], one["of"]
+        newest[key] = max(newest.get(key, 0), one["turn"])
+    lines = [
+        {
+            "label": _line_words(one, metrics),
+            "x": one["x"],
+            "y": one["y"],
+            "faint": one["turn"] < newest[one["metric"], one["of"]],
+            "dashed": one["metric"] == "validation_loss" or one["of"] not in ("", "quantum"),
+        }
+        for one in sorted(chosen, key=lambda one: one["turn"])
+    ]
+    name = LIVE_TITLES.get((run.name, metrics[0]), words)
+    axis = "Step"
+    return {"id": f"live-{metrics[0]}", "title": name, "x": axis, "log": is_log, "lines": lines}
+
+
+def _line_words(line: Mapping[str, Any], metrics: Sequence[str]) -> str:
+    if line["of"]:
+        return {"dot": "Dot product", "gauss": "Gaussian"}.get(line["of"], line["of"].title())
+    return label(line["metric"]) if len(metrics) > 1 else ""
+
+
+def _result_figure(
+    name: str, words: str, axis: str, lines: Mapping[str, str], series: Mapping[str, Any]
+) -> Figure:
+    # People count from one.
+    shift = 0 if axis == "step" else 1
+    return {
+        "id": f"result-{name}",
+        "title": words,
+        "x": axis.title() if axis != "repeat" else "Draw",
+        "log": False,
+        "points": axis != "step",
+        "lines": [
+            {
+                "label": said.lstrip("-"),
+                "x": [value + shift for value in series[axis]],
+                "y": series[key],
+                "faint": False,
+                "dashed": said.startswith("-"),
+            }
+            for key, said in lines.items()
+            if key in series
+        ],
+    }
+
+
+def compared(chosen: Sequence[LabRun]) -> dict[str, Any]:
+    """Several runs side by side: their newest curves in one figure each, numbers in columns."""
+    names = [f"{title(run)}, {run.pk.hex[:6]}" for run in chosen]
+    found = []
+    for metrics, words, is_log in LIVE:
+        lines = []
+        for run, name in zip(chosen, names, strict=True):
+            figure = _live_figure(run, metrics[:1], words, is_log)
+            main = [line for line in (figure or {"lines": []})["lines"] if not line["faint"]]
+            for line in main:
+                said = f"{name}: {line['label'].lower()}" if line["label"] else name
+                lines.append({**line, "label": said})
+        if lines:
+            found.append(
+                {"id": f"compare-{metrics[0]}", "title": words, "x": "Step", "log": is_log,
+                 "lines": lines}
+            )  # fmt: skip
+    return {"runs": list(zip(chosen, names, strict=True)), "figures": found,
+            "rows": _side_by_side(chosen)}  # fmt: skip
+
+
+def _side_by_side(chosen: Sequence[LabRun]) -> list[tuple[str, list[str], bool]]:
+    """(name, a text per run, whether they differ): settings first, then numbers."""
+    settings_of = [dict(run.values) for run in chosen]
+    numbers_of = [(run.result or {}).get("numbers", {}) for run in chosen]
+    rows = []
+    for columns, say in ((settings_of, _setting), (numbers_of, number)):
+        for name in dict.fromkeys(key for column in columns for key in column):
+            texts = [say(column[name]) if name in column else "–" for column in columns]
+            rows.append((label(name), texts, len(set(texts)) > 1))
+    return rows
+
+
+def _setting(value: Any) -> str:
+    return "–" if value in ("", None) else choice_words(str(value))
+
+
+# Lists ------------------------------------------------------------------------------------------
+
+
+def backends() -> list[Any]:
+    """The readings, each with its title and what it is."""
+    found = chores.readings()
+    for reading in found:
+        reading.title = BACKEND_TITLES.get(reading.name, reading.name)  # type: ignore[attr-defined]
+        reading.about = BACKEND_WORDS.get(reading.name, "")  # type: ignore[attr-defined]
+        reading.error_rows = [  # type: ignore[attr-defined]
+            (label(kind), f"{100 * rate:.2f} %") for kind, rate in sorted(reading.errors.items())
+        ]
+    return found
+
+
+def registry() -> dict[str, Any]:
+    """The registered models as the mirror has them, with times as times."""
+    mirror = runs.folder().mirror()
+    for model in mirror["models"]:
+        for version in model["versions"]:
+            version["when"] = _time(version["at"])
+            version["numbers"] = number_rows(version["metrics"])
+            version["stage_words"] = chores.STAGES.get(version["stage"], version["stage"])
+        for move in model["history"]:
+            move["when"] = _time(move["at"])
+            move["stage_words"] = chores.STAGES.get(move["stage"], move["stage"])
+        model["can_roll_back"] = _n_productions(model["history"]) > 1
+    return {"models": mirror["models"], "notice": mirror["notice"]}
+
+
+def _n_productions(history: Iterable[Mapping[str, Any]]) -> int:
+    """Versions that were ever in production: rolling back needs an earlier one."""
+    return len({move["version"] for move in history if move["stage"] == "production"})
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def money(user: Any) -> dict[str, Any]:
+    """What was spent by everybody, what may be, and what this person's runs cost."""
+    mirror = runs.folder().mirror()
+    mine = Execution.objects.filter(run__owner=user).aggregate(total=Sum("cost"))["total"]
+    cap = settings.QUANTUM_BUDGET
+    return {
+        "spent": mirror["spent"],
+        "cap": cap,
+        "left": max(0.0, cap - mirror["spent"]),
+        "mine": mine or 0.0,
+        "currency": mirror["currency"],
+        "percent": min(100.0, 100 * mirror["spent"] / cap) if cap else 0.0,
+    }
+
+
+def credentials() -> list[dict[str, Any]]:
+    """Which variables are set for each provider; never what they hold."""
+    needed = {"ibm": "QISKIT_IBM_TOKEN", "ionq": "IONQ_API_KEY"}
+    return [
+        {
+            "name": name,
+            "title": BACKEND_TITLES[name],
+            "variables": [
+                {"name": variable, "is_set": is_set, "needed": variable == needed[name]}
+                for variable, is_set in variables.items()
+            ],
+            "target": settings.QUANTUM_TARGETS.get(name, ""),
+        }
+        for name, variables in settings.QUANTUM_CREDENTIALS.items()
+    ]
