@@ -93,7 +93,8 @@ class PeerParts:
     def templates(self) -> dict[str, Tensor]:
         """The template embedder with templates and with four that know nothing."""
         z = random_pair(self.ours, self.features, self.seed).unsqueeze(0)
-        nothing = no_templates((self.features.n_tokens,), z.device)
+        shown = self.ours.config.variant.empty_templates
+        nothing = no_templates((self.features.n_tokens,), z.device, shown)
         known_nothing = peer_templates(nothing, self.features.asym_id)
         empty = self.peer.input | {name: x.unsqueeze(0) for name, x in known_nothing.items()}
         embed = self.model.template_embedder

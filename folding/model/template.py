@@ -25,8 +25,8 @@ class TemplateEmbedder(nn.Module):
 
     One-hot features meet the weights as look-ups. Departures, as in Protenix: triangle updates
     keep the width of the trunk's (other variants have narrower ones), and a job without templates
-    shows four empty ones. Without blocks (Protenix 0.5, mini, tiny) nothing is computed and nothing
-    added.
+    shows four empty ones, of classes that every program chooses differently. Without blocks
+    (Protenix 0.5, mini, tiny) nothing is computed and nothing added.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -56,7 +56,8 @@ class TemplateEmbedder(nn.Module):
             return z.new_zeros(()).expand(z.shape)
         templates = features.templates
         if templates is None:
-            templates = no_templates(tuple(features.restype.shape), z.device)
+            shown = self.config.variant.empty_templates
+            templates = no_templates(tuple(features.restype.shape), z.device, shown)
         v_z = self.linear_z(self.layer_norm_z(z))
         n_templates = templates.restype.shape[-2]
         total = torch.zeros_like(v_z)

@@ -134,7 +134,7 @@ def _taken(array: Tensor, piece: Piece, config: ModelConfig) -> Tensor:
     try:
         block = array[piece.index].float() if piece.index else array.float()
         return _TO_OWN[piece.kind](block, piece, config)
-    except (IndexError, RuntimeError):
+    except (IndexError, RuntimeError, TypeError):
         raise WeightsError(
             f"{piece.theirs} has shape {list(array.shape)}, which does not fit {piece.ours}."
         ) from None

@@ -51,7 +51,12 @@ _ALPHAFOLD3 = replace(
     n_cycles=11,
     n_msa_rows=1024,
     sampler=_LAST_LEVEL_AS_PRINTED,
-    variant=replace(AF3_CODE, shared_unknown_nucleotide=True, key_space_by_slot=True),
+    variant=replace(
+        AF3_CODE,
+        shared_unknown_nucleotide=True,
+        key_space_by_slot=True,
+        empty_templates=(0, 0, 0, 0),
+    ),
 )
 
 ALPHAFOLD3: dict[str, ModelConfig] = {

@@ -27,6 +27,7 @@ _TAIL = (
 )
 
 Words = UInt32[np.ndarray, " n"]
+Key = UInt32[np.ndarray, "2"]
 
 
 @cache
@@ -38,13 +39,13 @@ def noise_embedding() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(weight), torch.from_numpy(bias)
 
 
-def random_words(key: Words, n: int) -> Words:
+def random_words(key: Key, n: int) -> Words:
     """The first ``n`` (even) words that JAX draws from a key."""
     counter = np.arange(n, dtype=np.uint32)
     return np.concatenate(threefry(key, counter[: n // 2], counter[n // 2 :]))
 
 
-def threefry(key: Words, left: Words, right: Words) -> tuple[Words, Words]:
+def threefry(key: Key, left: Words, right: Words) -> tuple[Words, Words]:
     """Two words enciphered by a key of two: Threefry-2x32, 20 rounds."""
     schedule = [key[0], key[1], key[0] ^ key[1] ^ np.uint32(_PARITY)]
     left, right = left + schedule[0], right + schedule[1]

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -30,6 +30,13 @@ _TYPES = {
     "uint8": torch.uint8,
 }
 _LONGEST_TEXT, _MOST_AXES = 1024, 8
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """What bytes can be read from, one after the other."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 def are_records(start: bytes) -> bool:
@@ -56,12 +63,12 @@ def read_records(path: Path) -> dict[str, Tensor]:
                 raise WeightsError(f"{path.name} holds {name} twice.")
             arrays[name] = array
     if not arrays:
-        raise WeightsError(f"{path.name} is empty.")
+        raise WeightsError(f"{path.name} is empty, or cut short.")
     return arrays | _fourier(path)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[Stream]:
     try:
         with path.open("rb") as file:
             compressed = file.read(len(_ZSTD)) == _ZSTD
@@ -80,7 +87,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         raise WeightsError(f"{path.name} cannot be read: {error.strerror}.") from None
 
 
-def _records(stream: IO[bytes], source: str) -> Iterator[tuple[str, Tensor]]:
+def _records(stream: Stream, source: str) -> Iterator[tuple[str, Tensor]]:
     while header := _read(stream, _HEADER.size, source, may_end=True):
         if not are_records(header):
             raise WeightsError(f"{source} is damaged, or holds no records of AlphaFold 3.")
@@ -103,7 +110,7 @@ def _records(stream: IO[bytes], source: str) -> Iterator[tuple[str, Tensor]]:
         yield full, torch.frombuffer(numbers, dtype=dtype).reshape(shape)
 
 
-def _read(stream: IO[bytes], size: int, source: str, *, may_end: bool = False) -> bytes:
+def _read(stream: Stream, size: int, source: str, *, may_end: bool = False) -> bytes:
     """So many bytes; none at the end if the stream may end here."""
     pieces = bytearray()
     while len(pieces) < size:

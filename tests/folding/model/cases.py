@@ -7,15 +7,30 @@ import re
 import zlib
 from dataclasses import fields, replace
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from folding.chemistry.residues import GAP_CLASS
 from folding.data.features import ATOM_MULTIPLE, Features
-from folding.data.templates import N_TEMPLATES, NO_BIN, TemplateFeatures
+from folding.data.templates import (
+    N_TEMPLATES,
+    NO_BIN,
+    TemplateFeatures,
+    _Place,
+    distance_bins,
+    unit_vectors,
+)
 from folding.model.alphafold3 import AlphaFold3
 from folding.model.config import AF3_CODE, ModelConfig, SamplerConfig
+from folding.weights.configs import ALPHAFOLD3
+
+N, CA, C, CB = 0, 1, 2, 4
+"""Where atoms of an amino acid stand."""
+
+GLYCINE = 7
 
 REDUCED = ModelConfig(
     c_s=32,
@@ -58,7 +73,7 @@ REDUCED_ALPHAFOLD3 = replace(
     c_template_head=16,
     n_token_blocks=4,
     sampler=SamplerConfig(n_steps=5, ends_at_zero=False),
-    variant=replace(AF3_CODE, shared_unknown_nucleotide=True, key_space_by_slot=True),
+    variant=ALPHAFOLD3["af3"].variant,
 )
 """The same, as AlphaFold 3's own code builds it."""
 
@@ -178,6 +193,67 @@ def templates_by_token(features: Features, seed: int) -> Features:
         frame_mask=frame_mask,
     )
     return replace(features, templates=changed)
+
+
+class TemplateAtoms(NamedTuple):
+    """Residues of templates, and their atoms in the order N, CA, C, O, CB."""
+
+    restype: np.ndarray
+    position: np.ndarray
+    mask: np.ndarray
+
+
+def random_template_atoms(n_tokens: int, seed: int) -> TemplateAtoms:
+    """Two templates of which some atoms are known, and two empty ones."""
+    rng = np.random.default_rng([seed, 4])
+    shape = (N_TEMPLATES, n_tokens)
+    restype = np.where(rng.random(shape) < 0.8, rng.integers(0, 20, shape), GAP_CLASS)
+    restype[2:] = 0
+    mask = (rng.random((*shape, 5)) < 0.9) & (restype < 20)[..., None]
+    mask[2:] = False
+    position = rng.standard_normal((*shape, 5, 3)) + 12 * rng.standard_normal((*shape, 1, 3))
+    return TemplateAtoms(restype, (position * mask[..., None]).astype(np.float32), mask)
+
+
+def templates_by_atom(features: Features, seed: int) -> Features:
+    """The job with templates made of atoms, and deletions that are counts."""
+    atoms = random_template_atoms(features.n_tokens, seed)
+    slots = [_place(*slot) for slot in zip(*atoms, strict=True)]
+    masks = [(np.stack([f(slot) for slot in slots])) for f in (_known_beta, _known_frame)]
+    templates = TemplateFeatures(
+        restype=torch.from_numpy(atoms.restype),
+        distance_bin=torch.stack([distance_bins(slot) for slot in slots]),
+        unit_vector=torch.from_numpy(np.stack([unit_vectors(slot) for slot in slots])),
+        distance_mask=torch.from_numpy(masks[0]),
+        frame_mask=torch.from_numpy(masks[1]),
+    )
+    has_deletion = deletion_counts(features.deletion_value).clamp(max=1)
+    return replace(features, templates=templates, has_deletion=has_deletion)
+
+
+def deletion_counts(value: Tensor) -> Tensor:
+    """How many residues were deleted, from the feature that says so (2/π atan(count/3))."""
+    return 3 * torch.tan(value * (torch.pi / 2))
+
+
+def _place(restype: np.ndarray, position: np.ndarray, mask: np.ndarray) -> _Place:
+    beta = np.where(restype == GLYCINE, CA, CB)
+    rows, backbone = np.arange(len(restype)), [C, CA, N]
+    return _Place(
+        restype,
+        position[rows, beta],
+        mask[rows, beta],
+        position[:, backbone],
+        mask[:, backbone].all(-1),
+    )
+
+
+def _known_beta(slot: _Place) -> np.ndarray:
+    return slot.beta_mask[:, None] & slot.beta_mask[None]
+
+
+def _known_frame(slot: _Place) -> np.ndarray:
+    return slot.backbone_mask[:, None] & slot.backbone_mask[None]
 
 
 def random_coordinates(seed: int, n_samples: int, n_atoms: int) -> Tensor:

@@ -1,6 +1,7 @@
 """Stored results of other programs, and the claim that every part of ours agrees with them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +11,9 @@ import numpy as np
 from torch import Tensor
 
 from folding.data.features import Features
+from folding.model.alphafold3 import AlphaFold3
 from folding.model.config import ModelConfig
-from tests.folding.model.cases import random_features, random_network, templates_by_token
+from tests.folding.model.cases import random_features
 from tests.folding.model.parts import our_parts
 
 FOLDER = Path(__file__).parents[2] / "golden"
@@ -30,12 +32,14 @@ class Golden:
 
     Args:
         name: Its folder below tests/golden, which says where the numbers come from.
-        by_token: What templates know is known token by token, and LayerNorms are shared.
+        network: A network of these dimensions with the other program's weights.
+        change: What else its input is like, for the job that a seed gives.
     """
 
     name: str
     config: ModelConfig
-    by_token: bool
+    network: Callable[[ModelConfig, int], AlphaFold3]
+    change: Callable[[Features, int], Features]
 
     @cached_property
     def origin(self) -> dict[str, Any]:
@@ -49,13 +53,12 @@ class Golden:
     @cached_property
     def features(self) -> Features:
         seed = self.origin["seed"]
-        features = random_features(seed, **self.origin["job"])
-        return templates_by_token(features, seed) if self.by_token else features
+        return self.change(random_features(seed, **self.origin["job"]), seed)
 
     @cached_property
     def ours(self) -> dict[str, Tensor]:
         seed = self.origin["seed"]
-        return our_parts(random_network(self.config, seed, tied=self.by_token), self.features, seed)
+        return our_parts(self.network(self.config, seed), self.features, seed)
 
     @property
     def same_configuration(self) -> bool:

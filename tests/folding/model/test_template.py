@@ -10,7 +10,14 @@ from folding.chemistry.residues import GAP_CLASS
 from folding.data.templates import N_TEMPLATES, NO_BIN, TemplateFeatures, no_templates
 from folding.model.embedding import same
 from folding.model.template import TemplateEmbedder, n_features
-from tests.folding.model.cases import REDUCED, random_features, random_network, without_templates
+from tests.folding.model.cases import (
+    REDUCED,
+    REDUCED_ALPHAFOLD3,
+    REDUCED_OPENFOLD3,
+    random_features,
+    random_network,
+    without_templates,
+)
 
 N = 14
 
@@ -94,6 +101,19 @@ def test_a_job_without_templates_shows_four_empty_ones(embedder, features, z):
     shown = embedder(replace(features, templates=nothing), z)
     assert torch.equal(embedder(without_templates(features), z), shown)
     assert shown.abs().max() > 0.1, "even then the embedder adds something"
+
+
+def test_every_program_shows_other_classes_where_there_is_no_template(features, z):
+    shown = []
+    for config in (REDUCED, REDUCED_OPENFOLD3, REDUCED_ALPHAFOLD3):
+        classes = config.variant.empty_templates
+        assert no_templates((N,), z.device, classes).restype[:, 0].tolist() == list(classes)
+        variant = replace(REDUCED.variant, empty_templates=classes)
+        embedder = TemplateEmbedder(replace(REDUCED, variant=variant))
+        embedder.load_state_dict(random_network(REDUCED, 1).template_embedder.state_dict())
+        shown.append(embedder(without_templates(features), z))
+    first, second, third = shown
+    assert all((a - b).abs().max() > 1e-3 for a, b in ((first, second), (second, third)))
 
 
 def test_empty_templates_have_the_batch_axes_of_the_job(embedder, features):
