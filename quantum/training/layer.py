@@ -161,13 +161,23 @@ class _Measured(torch.autograd.Function):
         wants_weights, wants_inputs, _ = ctx.needs_input_grad
         first = 0 if wants_weights else ctx.n_weights
         last = parameters.shape[1] if wants_inputs else ctx.n_weights
-        recipe = ctx.layer.recipe().only(range(first, last))
-        circuit, angles = recipe.construct_circuits(parameters)
-        values = ctx.layer.evaluate(circuit, ctx.layer.observables, angles)
-        slopes = recipe.combine_results(values)
-        found = torch.einsum("spo,so->sp", slopes, upstream.to(slopes)).to(parameters)
+        found = pull_back(ctx.layer, parameters, upstream, wanted=range(first, last))
         own = found[:, : ctx.n_weights - first] if wants_weights else None
         return own, found[:, max(ctx.n_weights - first, 0) :] if wants_inputs else None, None
+
+
+def pull_back(
+    layer: QuantumLayer,
+    parameters: Float[Tensor, "row parameter"],
+    upstream: Float[Tensor, "row observable"],
+    *,
+    wanted: range,
+) -> Float[Tensor, "row _wanted"]:
+    """The gradient by the wanted parameters of every row, measured in one batch on the backend."""
+    recipe = layer.recipe().only(wanted)
+    circuit, angles = recipe.construct_circuits(parameters)
+    slopes = recipe.combine_results(layer.evaluate(circuit, layer.observables, angles))
+    return torch.einsum("spo,so->sp", slopes, upstream.to(slopes)).to(parameters)
 
 
 def interleave(encoding: Circuit, ansatz: Circuit, uploads: int = 1) -> Circuit:

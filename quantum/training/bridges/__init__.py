@@ -1,0 +1,1 @@
+"""A quantum layer inside other frameworks, each of which is an extra."""
