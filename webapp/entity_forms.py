@@ -12,17 +12,21 @@ from django.forms import formset_factory
 from folding.errors import InvalidInput
 from folding.inputs import (
     MAX_A3M_CHARACTERS,
+    MAX_TEMPLATES,
     Chain,
     DnaChain,
     Ligand,
     Modification,
     ProteinChain,
     RnaChain,
+    Template,
     assign_chain_ids,
     parse_fasta,
     parse_sequences,
     read_alignment,
 )
+from folding.templates.mapping import make_template
+from folding.templates.structure_file import read_structure
 from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
 
 MAX_ROWS = 100
@@ -34,9 +38,14 @@ KINDS = (
 )
 LIGAND_FORMS = (("ccd", "Code"), ("smiles", "SMILES"), ("file", "SDF or MOL2 file"))
 _MODIFICATION = re.compile(r"(\S+?)\s*[@ ]\s*(\d{1,6})")
-_TYPED = ("sequence", "ligand", "molecule", "msa", "paired_msa", "ids", "modifications")
+_TYPED = (
+    *("sequence", "ligand", "molecule", "msa", "paired_msa", "templates", "ids", "modifications"),
+)
 # Where a row shows what the rules say about a part that has no field of that name.
-_SHOWN_AT = {"ccd": "ligand", "smiles": "ligand", "file": "molecule"}
+_SHOWN_AT = {
+    **{"ccd": "ligand", "smiles": "ligand", "file": "molecule"},
+    **{"cif": "templates", "template": "templates", "mapping": "template_mapping"},
+}
 
 
 def read_modifications(text: str) -> tuple[Modification, ...]:
@@ -102,6 +111,17 @@ class EntityForm(forms.Form):
     paired_msa_file = forms.FileField(
         required=False, label="Paired alignment file", allow_empty_file=True
     )
+    templates = RawText(rows=5, label="Templates", max_echo=MAX_A3M_CHARACTERS)
+    templates_file = forms.FileField(
+        required=False, label="Structure file (mmCIF)", allow_empty_file=True
+    )
+    template_chain = RawText(
+        label="Chain of the structure", help_text="Such as A. Empty: the only protein chain."
+    )
+    template_mapping = RawText(
+        label="Residues that correspond",
+        help_text="Of the sequence = of the template, such as 1-30=5-34, 40=44. Empty: aligned.",
+    )
 
     entities: tuple[Chain, ...] = ()
     copy_count = 1
@@ -110,6 +130,7 @@ class EntityForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         take_upload(self, file="msa_file", text="msa")
         take_upload(self, file="paired_msa_file", text="paired_msa")
+        take_upload(self, file="templates_file", text="templates")
         take_upload(self, file="molecule_file", text="molecule")
         self.is_blank = not any(self.text(name).strip() for name in _TYPED)
         if not self.is_blank:
@@ -188,6 +209,7 @@ class EntityForm(forms.Form):
             "ids": "Ids",
             "msa": "An alignment",
             "paired_msa": "An alignment",
+            "templates": "Templates",
             "modifications": "Modified residues",
         }
         for name, noun in nouns.items():
@@ -212,7 +234,13 @@ class EntityForm(forms.Form):
             named = [self.chain_ids] if self.chain_ids else assign_chain_ids(counts, taken=taken)
             extras = self._extras()
             chains = tuple(
-                replace(entity, ids=ids, **extras, **self._alignments(entity))
+                replace(
+                    entity,
+                    ids=ids,
+                    **extras,
+                    **self._alignments(entity),
+                    **self._templates(entity),
+                )
                 for entity, ids in zip(self.entities, named, strict=True)
             )
         return chains
@@ -248,6 +276,78 @@ class EntityForm(forms.Form):
                         found["paired_msa"] = texts.paired_msa
         return found
 
+    @property
+    def has_templates(self) -> bool:
+        """Whether the part of the row about templates holds anything."""
+        names = ("templates", "template_chain", "template_mapping")
+        return any(self[name].value() or self[name].errors for name in names)
+
+    def _templates(self, entity: Chain) -> dict[str, Any]:
+        """The templates of the row, each cut out of its structure and mapped to the chain."""
+        text = self.text("templates")
+        if not isinstance(entity, ProteinChain) or not text.strip():
+            return {}
+        chain, mapping = self.text("template_chain"), self.text("template_mapping")
+        return {"templates": read_templates(text, entity.sequence, chain=chain, mapping=mapping)}
+
+
+def read_templates(
+    text: str, sequence: str, *, chain: str = "", mapping: str = ""
+) -> tuple[Template, ...]:
+    """The templates of mmCIF text, one for each of its data blocks.
+
+    Args:
+        chain: Ids of the chains to use, one for each block with commas between; one for all.
+        mapping: What corresponds, for each block, with `|` between; "" aligns.
+
+    Raises:
+        InvalidInput: No structures, too many, or chains or mappings that do not fit.
+    """
+    parts = re.split(r"(?m)^(?=data_)", text)
+    blocks = [part for part in parts if part.startswith("data_")] or [text]
+    if len(blocks) > MAX_TEMPLATES:
+        raise InvalidInput(
+            f"A chain can have at most {MAX_TEMPLATES} templates, but these are {len(blocks)}. "
+            "Keep the best ones.",
+            field="templates",
+        )
+    names = _for_each(chain, ",", len(blocks), field="template_chain", noun="Chains")
+    maps = _for_each(mapping, "|", len(blocks), field="template_mapping", noun="Mappings")
+    return tuple(
+        make_template(block, sequence=sequence, chain=name, mapping=pairs)
+        for block, name, pairs in zip(blocks, names, maps, strict=True)
+    )
+
+
+def _for_each(text: str, between: str, count: int, *, field: str, noun: str) -> list[str]:
+    """What is written for each of so many templates; what is written once counts for all."""
+    parts = [part.strip() for part in text.split(between)]
+    if len(parts) == 1:
+        return parts * count
+    if len(parts) != count:
+        raise InvalidInput(
+            f"{noun} are given for {len(parts)} templates, but there are {count}. Write one for "
+            f"each, with {between} between.",
+            field=field,
+        )
+    return parts
+
+
+def write_mapping(template: Template) -> str:
+    """The residues that correspond, as the form takes them: `1-30=5-34, 40=44`."""
+    pairs = sorted(zip(template.query_indices, template.template_indices, strict=True))
+    runs: list[list[int]] = []
+    for query, place in pairs:
+        if runs and (query, place) == (runs[-1][0] + runs[-1][2], runs[-1][1] + runs[-1][2]):
+            runs[-1][2] += 1
+        else:
+            runs.append([query, place, 1])
+    return ", ".join(f"{_stretch(q, n)}={_stretch(t, n)}" for q, t, n in runs)
+
+
+def _stretch(first: int, count: int) -> str:
+    return f"{first + 1}-{first + count}" if count > 1 else str(first + 1)
+
 
 def initial_of(chain: Chain) -> dict[str, Any]:
     """What the row of this chain is filled with."""
@@ -269,7 +369,26 @@ def initial_of(chain: Chain) -> dict[str, Any]:
         "cyclic": chain.cyclic,
         "msa": getattr(chain, "msa", None) or "",
         "paired_msa": getattr(chain, "paired_msa", None) or "",
+        **_initial_templates(getattr(chain, "templates", None) or ()),
     }
+
+
+def _initial_templates(templates: tuple[Template, ...]) -> dict[str, str]:
+    if not templates:
+        return {}
+    return {
+        "templates": "\n".join(template.cif.strip() for template in templates) + "\n",
+        "template_chain": ", ".join(map(_first_chain, templates)),
+        "template_mapping": " | ".join(map(write_mapping, templates)),
+    }
+
+
+def _first_chain(template: Template) -> str:
+    """The chain that a template is: its first. Nothing where it cannot be read: the form says."""
+    try:
+        return read_structure(template.cif).chains[0].chain_id
+    except InvalidInput:
+        return ""
 
 
 EntityFormSet = formset_factory(

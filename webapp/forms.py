@@ -40,6 +40,8 @@ from webapp.search_request import NOTHING, SearchRequest
 
 OPTIONS = ("n_samples", "n_recycles", "n_steps")
 UNTITLED = "Untitled"
+# Characters of templates that a page can still carry; a job with more is shown as JSON.
+MAX_SHOWN_TEMPLATES = 4_000_000
 # Something to fold while only the rest of a job is judged.
 _STAND_IN = ProteinChain(("A",), "AAAA")
 
@@ -151,10 +153,9 @@ class JobForm(forms.Form):
 
 
 def fits_rows(fold_input: FoldInput) -> bool:
-    """Whether the rows of the form can say all that the job says."""
-    return not any(
-        getattr(chain, part, None) for chain in fold_input.chains for part in ("templates",)
-    )
+    """Whether the rows of the form can show all that the job says: structures may be too large."""
+    templates = [t for chain in fold_input.chains for t in getattr(chain, "templates", None) or ()]
+    return sum(len(template.cif) for template in templates) <= MAX_SHOWN_TEMPLATES
 
 
 class SubmitForm:
@@ -233,9 +234,10 @@ class SubmitForm:
         return bool(self.fold_inputs)
 
     @property
-    def model_note(self) -> str:
-        """What to say of a model that does not know what the job holds; else nothing."""
-        return model_forms.note(self.fold_inputs, self.options)
+    def model_notes(self) -> tuple[str, ...]:
+        """What to say of a model that does not know, or does not get, what it would need."""
+        searches = self.search.is_valid() and bool(self.search.request.msa)
+        return model_forms.notes(self.fold_inputs, self.options, searches=searches)
 
     @property
     def fold_input(self) -> FoldInput | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 
-from folding.inputs import FoldInput, FoldOptions
+from folding.inputs import FoldInput, FoldOptions, ProteinChain
 from folding.weights import catalog
 from folding.weights.catalog import Model
 from webapp import downloads, shelf
@@ -60,16 +60,40 @@ def choices() -> list[tuple[str, str]]:
     ]
 
 
-def note(fold_inputs: Iterable[FoldInput], options: FoldOptions) -> str:
-    """What to say where the jobs hold molecules that the model never saw; else nothing."""
+def notes(
+    fold_inputs: Sequence[FoldInput], options: FoldOptions, *, searches: bool
+) -> tuple[str, ...]:
+    """What to say of a model that does not know, or does not get, what it would need.
+
+    Args:
+        searches: Whether alignments are looked for where a chain brings none.
+    """
     model = shelf.model(options.model)
-    found = (word for fold_input in fold_inputs for word in catalog.unseen(model, fold_input))
-    if unseen := tuple(dict.fromkeys(found)):
-        return (
-            f"The model {model.title} was never shown {', '.join(unseen)}: what it makes of them "
-            "means nothing. Choose a model that knows them."
-        )
-    return ""
+    found = [
+        catalog.note_on_unseen(model, fold_inputs),
+        "" if searches else _note_on_alone(model, fold_inputs),
+        _note_on_unread(model, fold_inputs),
+    ]
+    return tuple(filter(None, found))
+
+
+def _note_on_alone(model: Model, fold_inputs: Sequence[FoldInput]) -> str:
+    chains = [chain for fold_input in fold_inputs for chain in fold_input.chains]
+    proteins = [chain for chain in chains if isinstance(chain, ProteinChain)]
+    if model.ships or not proteins or any(chain.msa for chain in proteins):
+        return ""
+    return (
+        f"No alignment: from the sequence alone {model.title} loses most of its accuracy. Of the "
+        "contacts that published weights name, 28 % are right instead of 85 %. Upload an "
+        "alignment, or have one looked for."
+    )
+
+
+def _note_on_unread(model: Model, fold_inputs: Sequence[FoldInput]) -> str:
+    chains = [chain for fold_input in fold_inputs for chain in fold_input.chains]
+    if model.reads_templates or not any(getattr(chain, "templates", None) for chain in chains):
+        return ""
+    return f"{model.title} does not read templates: those of this job will change nothing."
 
 
 def defaults(model: Model) -> FoldOptions:

@@ -18,11 +18,12 @@ from folding.inputs.modification import Modification
 from folding.inputs.options import FoldOptions
 from folding.inputs.reading import parse_json, read_input, read_inputs
 from folding.inputs.sequence import MAX_SEQUENCE_CHARACTERS, MIN_RESIDUES, clean_sequence
-from folding.inputs.template import Template
+from folding.inputs.template import MAX_TEMPLATES, Template
 
 __all__ = [
     "MAX_A3M_CHARACTERS",
     "MAX_SEQUENCE_CHARACTERS",
+    "MAX_TEMPLATES",
     "MIN_RESIDUES",
     "AtomRef",
     "Bond",

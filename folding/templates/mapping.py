@@ -125,7 +125,10 @@ def identity(sequence: str, template: Template, chain: StructureChain) -> float:
 
 def write_chain(file: StructureFile, chain: StructureChain) -> str:
     """mmCIF of one chain alone, as chain A: what a job carries of a template."""
-    lines = [f"data_{_word(file.name)}_{_word(chain.chain_id)}", "#"]
+    # What was cut out before keeps the name that it got then.
+    is_cut = len(file.chains) == 1 and "_" in file.name
+    suffix = "" if is_cut else f"_{_word(chain.chain_id)}"
+    lines = [f"data_{_word(file.name)}{suffix}", "#"]
     if file.released:
         lines += [f"_pdbx_audit_revision_history.revision_date {file.released.isoformat()}", "#"]
     lines += ["loop_", *(f"_entity_poly_seq.{name}" for name in ("entity_id", "num", "mon_id"))]

@@ -81,6 +81,11 @@ class Model:
         return self.config.sampler.n_steps
 
     @property
+    def reads_templates(self) -> bool:
+        """Whether its network has blocks for templates."""
+        return self.config.n_template_blocks > 0
+
+    @property
     def memory_bytes(self) -> int:
         """Memory that the weights alone fill once loaded."""
         return self.parameters * BYTES_PER_PARAMETER
@@ -217,6 +222,17 @@ def kinds_of(fold_input: FoldInput) -> tuple[Kind, ...]:
 def unseen(model: Model, fold_input: FoldInput) -> tuple[str, ...]:
     """What is in the job that the model has never seen, in words such as `DNA`."""
     return tuple(KIND_WORDS[k] for k in kinds_of(fold_input) if k not in model.knows)
+
+
+def note_on_unseen(model: Model, fold_inputs: Iterable[FoldInput]) -> str:
+    """What to say where jobs hold molecules that the model has never seen; else nothing."""
+    found = dict.fromkeys(word for job in fold_inputs for word in unseen(model, job))
+    if not found:
+        return ""
+    return (
+        f"The model {model.title} was never shown {', '.join(found)}: what it makes of them means "
+        "nothing. Choose a model that knows them."
+    )
 
 
 def in_words(kinds: Iterable[str]) -> str:

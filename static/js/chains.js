@@ -40,7 +40,7 @@ function field(row, name) {
 }
 
 function clear(row) {
-  for (const name of ["sequence", "ligand", "molecule", "ids", "modifications", "msa", "paired_msa"]) field(row, name).value = "";
+  for (const name of ["sequence", "ligand", "molecule", "ids", "modifications", "msa", "paired_msa", "templates", "template_chain", "template_mapping"]) field(row, name).value = "";
   field(row, "kind").value = "protein";
   field(row, "copies").value = "1";
   field(row, "cyclic").checked = false;

@@ -11,6 +11,8 @@ const PAUSE_MS = 350;
 const MSA_SAMPLE = 100_000;
 const SIGNED_OUT = "You are no longer signed in. Sign in again in another tab, then send this form once more.";
 const touched = new Set();
+// The field that was changed last: large structures are judged again only when they, or what goes with them, change.
+let changed = "";
 let timer = 0;
 let running = null;
 
@@ -35,8 +37,9 @@ function textFields() {
   return [...form.querySelectorAll("textarea, select, input:not([type=radio], [type=hidden], [type=file])")];
 }
 
-function show(errors, { all }) {
+function show(errors, { all, omitted }) {
   for (const field of textFields()) {
+    if (omitted.has(field.name.replace(/template_\w+$/, "templates"))) continue;
     const messages = errors[field.name] ?? [];
     showErrors(field.name, all || touched.has(field.name) ? messages : []);
   }
@@ -48,20 +51,29 @@ function sampled(text) {
   return text.slice(0, text.lastIndexOf("\n>", MSA_SAMPLE));
 }
 
-// What goes to the server while one types: the pane that counts, without files and the bulk of alignments.
-function draft() {
+function isIdle(name, value) {
+  return name.endsWith("-templates") && value.length > MSA_SAMPLE && !/-(templates|template_\w+|sequence)$/.test(changed);
+}
+
+// What goes to the server while one types: the pane that counts, without files, the bulk of alignments, and large
+// structures that it has judged already. `omitted` gets the names of those.
+function draft({ all, omitted }) {
   const data = new FormData(form);
   const isJson = data.get("mode") === "json";
   for (const [name, value] of [...data]) {
     const other = isJson ? /^chains-\d/.test(name) : name === "json";
     if (value instanceof File || other) data.delete(name);
     else if (name.endsWith("msa")) data.set(name, sampled(value));
+    else if (!all && isIdle(name, value)) {
+      omitted.add(name);
+      data.delete(name);
+    }
   }
   return data;
 }
 
 function most(field) {
-  return field.name.endsWith("msa") || field.name === "json" ? 20 * MOST : MOST;
+  return /msa$|-templates$|^json$/.test(field.name) ? 20 * MOST : MOST;
 }
 
 function sayTooLong(field, count) {
@@ -80,12 +92,12 @@ function refusePaste(event) {
   sayTooLong(field, text.length);
 }
 
-async function ask() {
+async function ask(options) {
   running?.abort();
   running = new AbortController();
   document.getElementById("check").dataset.busy = "";
   const { signal } = running;
-  const post = () => fetch(form.dataset.validate, { method: "POST", body: draft(), signal, redirect: "manual" });
+  const post = () => fetch(form.dataset.validate, { method: "POST", body: draft(options), signal, redirect: "manual" });
   let response = await post();
   if (response.status === 403 && (await renewToken())) response = await post();
   return response;
@@ -102,15 +114,16 @@ async function renewToken() {
 
 // Whether the form may be sent; a server that cannot be asked now judges it when it arrives.
 async function validate({ all }) {
+  const omitted = new Set();
   try {
-    const response = await ask();
+    const response = await ask({ all, omitted });
     if (response.type === "opaqueredirect" || response.status === 403) {
       showErrors("", [SIGNED_OUT]);
       return false;
     }
     const answer = await response.json();
     swapAll(answer.fragments);
-    show(answer.errors, { all });
+    show(answer.errors, { all, omitted });
     return answer.ok;
   } catch (error) {
     return error.name !== "AbortError";
@@ -129,9 +142,11 @@ async function readFile(input) {
   const field = document.getElementById(input.dataset.readsInto);
   if (!file) return;
   touched.add(field.name);
-  if (file.size > most(field)) sayTooLong(field, file.size);
+  changed = field.name;
+  const before = "appends" in input.dataset && field.value.trim() ? `${field.value.trimEnd()}\n` : "";
+  if (before.length + file.size > most(field)) sayTooLong(field, before.length + file.size);
   else {
-    field.value = await file.text();
+    field.value = before + (await file.text());
     drawLigands(form);
     later();
   }
@@ -147,6 +162,7 @@ function focusFirstError() {
 form.addEventListener("input", (event) => {
   if (event.target.type === "file") return;
   touched.add(event.target.name);
+  changed = event.target.name;
   later();
 });
 form.addEventListener("paste", refusePaste, true);

@@ -8,6 +8,7 @@ from django.http import QueryDict
 
 from folding import cost
 from folding.inputs import FoldInput, FoldOptions, ProteinChain, Template
+from tests.folding.templates.structures import mmcif
 from webapp.examples import BY_SLUG, EXAMPLES
 from webapp.form_fields import whole_numbers
 from webapp.forms import SubmitForm
@@ -396,10 +397,111 @@ def test_a_job_comes_back_into_its_rows():
     assert post(*filled, bonds=bonds).fold_input == job
 
 
-def test_what_rows_cannot_say_comes_back_as_json():
+def test_structures_too_large_for_a_page_come_back_as_json(monkeypatch):
+    monkeypatch.setattr("webapp.forms.MAX_SHOWN_TEMPLATES", 10)
     atoms = "data_x\nloop_\n_atom_site.id\n1\n"
     chain = ProteinChain(("A",), SEQUENCE, templates=(Template(atoms, (0,), (0,)),))
     job = FoldInput("templates", (chain,))
     form = SubmitForm.of_job(job, FoldOptions())
     assert form.job["mode"].value() == "json"
     assert FoldInput.from_json(json.loads(form.job["json"].value())) == job
+
+
+# Templates -------------------------------------------------------------------------------------
+
+KNOWN = "MQIFVKTLTGKTITL"
+
+
+def places(job: FoldInput) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    return [(t.query_indices, t.template_indices) for t in job.chains[0].templates or ()]
+
+
+def test_a_structure_becomes_a_template_of_its_row():
+    job = post({"sequence": SEQUENCE, "templates": mmcif({"A": KNOWN})}).fold_input
+    assert places(job) == [(tuple(range(15)), tuple(range(15)))]
+    assert job.chains[0].templates[0].cif.count("\n") < mmcif({"A": KNOWN}).count("\n")
+
+
+def test_a_structure_file_is_read_without_javascript():
+    upload = SimpleUploadedFile("known.cif", mmcif({"A": KNOWN}).encode())
+    form = post({"sequence": SEQUENCE}, files={"chains-0-templates_file": upload})
+    assert len(places(form.fold_input)) == 1
+    assert form.rows[0]["templates"].value().startswith("data_1ABC")
+
+
+def test_chain_and_mapping_are_chosen():
+    text = mmcif({"A": "GGGGGGGG", "B": "AA" + KNOWN})
+    job = post(
+        {
+            "sequence": SEQUENCE,
+            "templates": text,
+            "template_chain": "B",
+            "template_mapping": "1-5=3-7, 10=12",
+        }
+    ).fold_input
+    assert places(job) == [((0, 1, 2, 3, 4, 9), (2, 3, 4, 5, 6, 11))]
+
+
+def test_several_structures_are_several_templates():
+    text = mmcif({"A": KNOWN}) + mmcif({"A": "AAAAAA", "B": KNOWN[4:]})
+    row = {"sequence": SEQUENCE, "templates": text, "template_chain": "A, B"}
+    job = post(row).fold_input
+    assert [len(query) for query, _ in places(job)] == [15, 11]
+    job = post(row | {"template_mapping": "1-6=1-6 | 5-9=1-5"}).fold_input
+    assert [query for query, _ in places(job)] == [(0, 1, 2, 3, 4, 5), (4, 5, 6, 7, 8)]
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "says"),
+    [
+        ({"templates": "ATOM 1 N"}, "templates", "must be an mmCIF file"),
+        ({"templates": mmcif({"A": KNOWN, "B": KNOWN})}, "template_chain", "Say which one"),
+        ({"templates": mmcif({"A": KNOWN}), "template_chain": "Z"}, "template_chain", "has A"),
+        (
+            {"templates": mmcif({"A": KNOWN}), "template_chain": "A, B"},
+            "template_chain",
+            "there are 1",
+        ),
+        (
+            {"templates": mmcif({"A": KNOWN}), "template_mapping": "1-5=1-6"},
+            "template_mapping",
+            "equal length",
+        ),
+        (
+            {"templates": mmcif({"A": KNOWN}) * 2, "template_mapping": "1-5=1-5 | 1=1 | 2=2"},
+            "template_mapping",
+            "Write one for each",
+        ),
+        ({"templates": mmcif({"A": KNOWN}), "template_mapping": "1=1"}, "templates", "Only 1"),
+        ({"templates": mmcif({"A": KNOWN}) * 21}, "templates", "at most 20"),
+    ],
+)
+def test_what_is_no_template_is_explained_at_its_field(row, field, says):
+    where, sentence = only_error(post({"sequence": SEQUENCE} | row))
+    assert where == f"chains-0-{field}"
+    assert says in sentence
+
+
+def test_templates_belong_to_one_sequence():
+    where, sentence = only_error(
+        post({"sequence": f">a\n{SEQUENCE}\n>b\nAAAAAA", "templates": mmcif({"A": KNOWN})})
+    )
+    assert where == "chains-0-templates"
+    assert "one sequence only" in sentence
+
+
+def test_a_job_with_templates_comes_back_in_its_rows():
+    text = mmcif({"A": KNOWN}, missing=(3,)) + mmcif({"A": "AAAAAA", "B": KNOWN[4:]})
+    row = {"sequence": SEQUENCE, "templates": text, "template_chain": "A, B", "copies": "2"}
+    job = post(row | {"template_mapping": "1-8=1-8, 10=12 | 5-9=1-5"}).fold_input
+    again = SubmitForm.of_job(job, FoldOptions()).rows[0]
+    filled = {name: str(again[name].value()) for name in again.fields if again[name].value()}
+    assert filled["template_mapping"] == "1-2=1-2, 4-8=4-8, 10=12 | 5-9=1-5"
+    assert post(filled).fold_input == job
+
+
+def test_a_model_without_templates_says_so():
+    row = {"sequence": SEQUENCE, "templates": mmcif({"A": KNOWN})}
+    (note,) = post(row).model_notes
+    assert "does not read templates" in note
+    assert post({"sequence": SEQUENCE}).model_notes == ()
