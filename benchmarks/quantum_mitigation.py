@@ -53,7 +53,12 @@ def counted(batch: Batch) -> Batch:
 
 
 def main() -> None:
-    backend, circuit = NoisyBackend(), make_circuit()
+    for crosstalk in (0.0, 0.1):
+        print(f"\nCrosstalk of {crosstalk:g} rad with each CNOT:\n")
+        measure(NoisyBackend(crosstalk=crosstalk, trajectories=None), make_circuit())
+
+
+def measure(backend: NoisyBackend, circuit: Circuit) -> None:
     generator = torch.Generator().manual_seed(0)
     values = torch.rand(N_ROWS, len(circuit.weights), dtype=torch.float64, generator=generator)
     exact = expectations(mock(), circuit, values, OBSERVABLES).numpy()
@@ -84,6 +89,13 @@ def main() -> None:
         tell(name, found, exact, 3 * N_ROWS)
         found = method.combine_results(batch, mended(run(backend, counted(folded))))
         tell(f"readout and {name}", found, exact, 3 * N_ROWS + 2)
+
+    method = ZeroNoise(extrapolate=linear)
+    folded = counted(method.construct_circuits(batch))
+    copies = run(backend, twirling.construct_circuits(folded))
+    averaged = twirling.combine_results(folded, copies)
+    found = method.combine_results(batch, mended(averaged))
+    tell("twirling, readout and zero noise, linear", found, exact, 8 * 3 * N_ROWS + 2)
 
 
 if __name__ == "__main__":

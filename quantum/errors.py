@@ -39,6 +39,7 @@ class BackendError(QuantumError):
     """The backend could not do what was asked."""
 
     retry_after_seconds: float | None = None  # the pause that the provider asks for
+    was_refused: bool = False  # True where the provider answered that it did not take the request
 
 
 class NotConfigured(BackendError):

@@ -249,6 +249,14 @@ class Backend(Protocol):
         """Asks the provider to stop it; a finished one stays as it is."""
 
 
+@runtime_checkable
+class Priced(Protocol):
+    """A backend that knows afterwards what a submission cost."""
+
+    def price(self, handle: Handle) -> float | None:
+        """What it cost, in the currency of its estimate; None where the provider does not say."""
+
+
 def seed_of(*parts: Any) -> int:
     """A seed that depends on all parts and on nothing else."""
     text = json.dumps(parts, sort_keys=True, default=str)

@@ -9,17 +9,23 @@ from quantum.backends.base import Backend
 from quantum.backends.cache import FileCache
 from quantum.backends.credentials import (
     PACKAGES,
+    Credentials,
     ibm_credentials,
     ionq_credentials,
     need_packages,
 )
 from quantum.backends.ibm import IBMBackend, IBMOptions
 from quantum.backends.ionq import IonQBackend, IonQOptions
+from quantum.backends.line import Breaker, Line
 from quantum.backends.noisy import NoisyBackend, load_calibration
 from quantum.backends.simulated import SimulatorBackend, mock
 from quantum.errors import InvalidValues, NotConfigured
 
 NAMES = ("simulator", "mock", "noisy", "ibm", "ionq")
+
+
+# One per provider and process: what one caller learnt about a dead provider, all know.
+_BREAKERS: dict[str, Breaker] = {}
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,8 @@ def open_backend(
             credentials = ionq_credentials(environment)
             if client in PACKAGES:
                 need_packages(client)
-            return IonQBackend(credentials, client, IonQOptions(**options))
+            line = Line("IonQ", breaker=_breaker("ionq", credentials))
+            return IonQBackend(credentials, client, IonQOptions(**options), line)
     except TypeError:
         raise InvalidValues(f"{name} has no such options: {sorted(options)}") from None
     raise InvalidValues(f"the backends are {', '.join(NAMES)}; there is no {name!r}")
@@ -90,4 +97,12 @@ def _open_ibm(
     credentials = None if chosen.is_local else ibm_credentials(environment)
     need_packages("ibm")
     cache = None if cache_folder is None else FileCache(cache_folder)
-    return IBMBackend(credentials, chosen, cache)
+    line = Line("IBM Quantum", limit_seconds=120.0, breaker=_breaker("ibm", credentials))
+    return IBMBackend(credentials, chosen, cache, line)
+
+
+def _breaker(name: str, credentials: Credentials | None) -> Breaker:
+    """The one of the provider at this address; fake devices have their own."""
+    if credentials is None:
+        return Breaker()
+    return _BREAKERS.setdefault(f"{name} {credentials.url}", Breaker())

@@ -1,18 +1,22 @@
 """Which backend runs a batch: the one that is wanted, or the next one that can, with the reason.
 
 The usual chain is IBM or IonQ, the other one, the simulator, and an exact classical method where
-the caller has one. Every hop is recorded: a fallback is a result, not a secret.
+the caller has one; `quantum` asks the better of the two first. Every hop is recorded: a fallback is
+a result, not a secret.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, TypeAlias
 
-from quantum.backends.base import Backend, Batch, Estimate, Handle, Measured, Status
+from quantum.backends.base import Backend, Batch, Estimate, Handle, Measured, Priced, Status
 from quantum.backends.executions import Execution, ExecutionLog, Hop
 from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
+from quantum.backends.result_cache import ResultCache
 from quantum.backends.routing import route
 from quantum.backends.run import Patience, hand_over, wait
 from quantum.backends.simulated import check_size
@@ -24,6 +28,7 @@ from quantum.errors import (
     Cancelled,
     DeadlinePassed,
     DoesNotFit,
+    JobFailed,
     NotConfigured,
     QuantumError,
 )
@@ -32,6 +37,8 @@ Report: TypeAlias = Callable[[dict[str, Any]], None]
 Open: TypeAlias = Callable[[str], Backend]
 Classical: TypeAlias = Callable[[Batch], tuple[Measured, ...]]
 
+DEVICES = ("ibm", "ionq")
+QUANTUM = "quantum"  # the device that suits the batch best, whichever that is
 CHAINS: dict[str, tuple[str, ...]] = {
     "ibm": ("ibm", "ionq", "simulator"),
     "ionq": ("ionq", "ibm", "simulator"),
@@ -75,7 +82,7 @@ class BackendManager:
         patience: for each paid or remote backend in turn.
         longest_queue_seconds: a backend that says its queue is longer is passed over.
         log: of executions.
-        classical: the exact answer without a circuit, where there is one.
+        results: answers given before, for whoever accepts the same shots twice.
     """
 
     open: Open
@@ -86,15 +93,17 @@ class BackendManager:
     log: ExecutionLog | None = None
     sleep: Callable[[float], None] = time.sleep
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CHAINS)
+    results: ResultCache | None = None
+    _opened: dict[str, Backend] = field(default_factory=dict, repr=False, compare=False)
 
     def dry_run(self, batch: Batch, *, wanted: str) -> tuple[Offer, ...]:
         """What each backend of the chain would take, in the order in which they would be asked.
 
         Nothing is sent but questions.
         """
-        return tuple(self._weigh(name, batch) for name in self._chain(wanted))
+        return tuple(self._weigh(name, batch) for name in self._chain(wanted, batch))
 
-    def pick(self, batch: Batch, *, candidates: Sequence[str] = ("ibm", "ionq")) -> Offer:
+    def pick(self, batch: Batch, *, candidates: Sequence[str] = DEVICES) -> Offer:
         """The best of the candidates for this batch: of those that can take it and are within
         budget the quickest; where that is equal the cheapest, then the one with fewest CNOTs.
 
@@ -106,7 +115,7 @@ class BackendManager:
         if not able:
             reasons = "; ".join(f"{offer.backend}: {offer.reason}" for offer in offers)
             raise NotConfigured(f"no backend can take the batch. {reasons}")
-        return min(able, key=_burden)
+        return min(able, key=self._burden)
 
     def run(
         self,
@@ -119,7 +128,8 @@ class BackendManager:
         """What came out, and the record of how.
 
         Args:
-            wanted: asked first; the others of its chain follow.
+            wanted: asked first; the others of its chain follow. A backend where this batch's tag is
+                under way since before comes before all.
             classical: asked last, where every backend fails.
             report: hears `{"kind": "execution", …}` at every change; may raise `Cancelled`.
 
@@ -135,7 +145,12 @@ class BackendManager:
             n_runs=batch.n_runs,
             shots=batch.shots,
         )
-        for name in self._chain(wanted):
+        names = self._chain(wanted, batch)
+        if names and (under_way := self._under_way(names, batch)) not in ("", names[0]):
+            names = (under_way, *(name for name in names if name != under_way))
+            reason = f"an earlier attempt had moved on to {under_way} and is under way there"
+            record = replace(record, fallback_reason=reason)
+        for name in names:
             begun = time.monotonic()
             record = replace(record, backend=name, handle_id="", cost=0.0, status="queued")
             try:
@@ -156,23 +171,38 @@ class BackendManager:
         reasons = "; ".join(f"{hop.backend}: {hop.reason}" for hop in record.hops)
         raise BackendError(f"no backend could run the batch. {reasons}")
 
-    def _chain(self, wanted: str) -> tuple[str, ...]:
-        return self.chains.get(wanted, (wanted, "simulator"))
+    def _chain(self, wanted: str, batch: Batch) -> tuple[str, ...]:
+        if wanted != QUANTUM:
+            return self.chains.get(wanted, (wanted, "simulator"))
+        offers = [self._weigh(name, batch) for name in DEVICES]
+        offers.sort(key=lambda offer: self._burden(offer) if offer.can_run else (inf, inf, 0))
+        return (*(offer.backend for offer in offers), "simulator")
+
+    def _under_way(self, names: Sequence[str], batch: Batch) -> str:
+        """The backend that was handed this batch before and was not given up; empty for none."""
+        return next((name for name in names if self._known(name, batch) is not None), "")
+
+    def _known(self, name: str, batch: Batch) -> Handle | None:
+        found = None if self.store is None else self.store.find(self._tag(name, batch))
+        if found is None or not found.job_id or found.extra.get("given_up"):
+            return None
+        return found
 
     def _try(
         self, name: str, batch: Batch, record: Execution, report: Report, start: float
     ) -> tuple[tuple[Measured, ...], Execution]:
         """The batch on one backend: estimate, set money aside, submit, wait, settle."""
         end = time.monotonic() + self.patience.deadline_seconds
-        offer, backend = self._offer(name, batch)
-        if offer.estimate is None or backend is None:
-            raise DoesNotFit(offer.reason)
-        cost = self._set_aside(name, batch, offer.estimate)
-        record = replace(record, cost=cost, currency=offer.estimate.currency)
-        record = self._tell(record, report, start)
+        if self.results is not None and (kept := self.results.find(name, batch)) is not None:
+            record = replace(record, handle_id="kept from before", status="succeeded")
+            return kept, self._tell(record, report, start)
         tagged = replace(batch, tag=self._tag(name, batch))
+        backend, cost, record = self._prepare(name, batch, record)
+        record = self._tell(record, report, start)
         try:
-            handle = hand_over(backend, tagged, store=self.store)
+            handle = hand_over(
+                backend, tagged, store=self.store, end=end, patience=self.patience, sleep=self.sleep
+            )
         except BackendError as error:
             if not error.transient and self.ledger is not None:
                 self.ledger.release(self._tag(name, batch))  # else it may have been accepted
@@ -193,25 +223,58 @@ class BackendManager:
         except DeadlinePassed:
             self._give_up(backend, handle)
             raise
+        except (JobFailed, Cancelled):  # most providers take no money for these, and say so
+            self._settle(backend, handle, cost)
+            raise
         if self.store is not None:
             self.store.remove(tagged.tag)
-        if self.ledger is not None and cost:
-            self.ledger.settle(tagged.tag, cost)
-        return measured, self._tell(replace(record, status="succeeded"), report, start)
+        cost = self._settle(backend, handle, cost)
+        if self.results is not None:
+            self.results.store(name, batch, measured)
+        record = replace(record, cost=cost, status="succeeded")
+        return measured, self._tell(record, report, start)
+
+    def _prepare(
+        self, name: str, batch: Batch, record: Execution
+    ) -> tuple[Backend, float, Execution]:
+        """The backend, and the money set aside. A job that it has already is weighed no more."""
+        if self._known(name, batch) is not None:
+            cost = 0.0 if self.ledger is None else self.ledger.cost(self._tag(name, batch))
+            return self._open(name), cost, replace(record, cost=cost)
+        offer, backend = self._offer(name, batch)
+        if offer.estimate is None or backend is None:
+            raise DoesNotFit(offer.reason)
+        cost = self._set_aside(name, batch, offer.estimate)
+        return backend, cost, replace(record, cost=cost, currency=offer.estimate.currency)
+
+    def _settle(self, backend: Backend, handle: Handle, cost: float) -> float:
+        """What the job cost in the end: what the provider says, else what was set aside."""
+        if self.ledger is None or not cost:
+            return cost
+        cost = _price(backend, handle, cost)
+        self.ledger.settle(handle.tag, cost)
+        return cost
+
+    def _open(self, name: str) -> Backend:
+        """The backend, opened once: what it learnt of its provider is kept."""
+        if name not in self._opened:
+            self._opened[name] = self.open(name)
+        return self._opened[name]
 
     def _give_up(self, backend: Backend, handle: Handle) -> None:
         """Cancels a job that took too long, so that it does not cost money beside its successor.
 
-        Its money stays set aside: the provider may have run it all the same.
+        Its money stays set aside: the provider may have run it all the same. Its handle stays in
+        the store, marked, so that the result can be fetched by whoever asks this backend again.
         """
-        try:
+        if self.store is not None:
+            self.store.save(replace(handle, extra={**handle.extra, "given_up": True}))
+        with suppress(BackendError):
             backend.cancel(handle)
-        except BackendError:
-            return  # its handle stays in the store, under its tag
 
     def _offer(self, name: str, batch: Batch) -> tuple[Offer, Backend | None]:
         try:
-            backend = self.open(name)
+            backend = self._open(name)
             limits = backend.capabilities()
             check_size(batch, limits, name)
             estimate = backend.estimate(batch)
@@ -234,6 +297,16 @@ class BackendManager:
             return offer
         gates = sum(_routed_size(circuit, coupling) for circuit in batch.circuits)
         return replace(offer, two_qubit_gates=gates)
+
+    def _burden(self, offer: Offer) -> tuple[float, float, int]:
+        """What there is against an offer: seconds, then money, then CNOTs.
+
+        A queue of unknown length counts as the longest that is waited for: unknown is not short.
+        """
+        assert offer.estimate is not None
+        queue = offer.estimate.queue_seconds
+        waits = float(self.longest_queue_seconds) if queue is None else queue
+        return waits + offer.estimate.run_seconds, offer.estimate.cost or 0.0, offer.two_qubit_gates
 
     def _check_budget(self, name: str, estimate: Estimate, tag: str) -> None:
         if estimate.cost is None:
@@ -270,10 +343,15 @@ class BackendManager:
         return record
 
 
-def _burden(offer: Offer) -> tuple[float, float, int]:
-    assert offer.estimate is not None
-    queue = offer.estimate.queue_seconds or 0.0
-    return queue + offer.estimate.run_seconds, offer.estimate.cost or 0.0, offer.two_qubit_gates
+def _price(backend: Backend, handle: Handle, estimate: float) -> float:
+    """What the job cost in the end where the provider says so, else what was expected."""
+    if not isinstance(backend, Priced):
+        return estimate
+    try:
+        told = backend.price(handle)
+    except BackendError:
+        return estimate
+    return estimate if told is None else told
 
 
 def _routed_size(circuit: Circuit, coupling: Sequence[tuple[int, int]]) -> int:

@@ -58,6 +58,7 @@ class IBMOptions:
         resilience_level: the Estimator's: 0 none, 1 readout, 2 adds zero-noise extrapolation.
         max_execution_seconds: IBM ends the job then; None takes twice the estimate.
         usd_per_second: price of the machine; 0 on IBM's open plan.
+        longest_session_seconds: IBM ends a batch or session then, should nobody close it.
     """
 
     device: str = ""
@@ -69,6 +70,7 @@ class IBMOptions:
     resilience_level: int = 1
     max_execution_seconds: int | None = None
     usd_per_second: float = 1.6
+    longest_session_seconds: int = 3600
 
     def __post_init__(self) -> None:
         if self.mode not in ("job", "batch", "session"):
@@ -159,11 +161,19 @@ class IBMBackend:
             return Estimate(0.0, seconds, 0.0, note="a fake device, simulated here")
         pending = self.line.ask(self._device(batch.n_qubits).status).pending_jobs
         return Estimate(
-            None,
+            None if pending else 0.0,
             seconds,
             seconds * self.options.usd_per_second,
             note=f"IBM's rule of thumb; {pending} jobs wait before it",
         )
+
+    def price(self, handle: Handle) -> float | None:
+        """Seconds of the machine that IBM charges for the job, at the price per second."""
+        if self.options.is_local:
+            return 0.0
+        metrics = self.line.ask(lambda: self._job(handle).metrics())
+        seconds = (metrics.get("usage") or {}).get("quantum_seconds")
+        return None if seconds is None else float(seconds) * self.options.usd_per_second
 
     def usage(self) -> dict[str, Any]:
         """What IBM says of the account: seconds used and left in this period."""
@@ -217,7 +227,8 @@ class IBMBackend:
         if "mode" not in self._here:
             from quantum.backends.ibm_service import open_mode
 
-            self._here["mode"] = open_mode(self.options.mode, device)
+            longest = self.options.longest_session_seconds
+            self._here["mode"] = open_mode(self.options.mode, device, longest_seconds=longest)
         return self._here["mode"]
 
     def _job(self, handle: Handle) -> Any:

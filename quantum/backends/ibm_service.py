@@ -75,9 +75,9 @@ def find_fake(name: str) -> Any:
     return names[name]
 
 
-def open_mode(kind: str, device: Any) -> Any:
-    """A batch or session on the device; it costs until it is closed."""
-    return {"batch": Batch, "session": Session}[kind](backend=device)
+def open_mode(kind: str, device: Any, *, longest_seconds: int) -> Any:
+    """A batch or session on the device; it costs until it is closed, or its time is over."""
+    return {"batch": Batch, "session": Session}[kind](backend=device, max_time=longest_seconds)
 
 
 def run_primitive(mode: Any, pubs: list[Any], settings: dict[str, Any], batch: OwnBatch) -> Any:

@@ -6,10 +6,10 @@ IonQ answers with probabilities of basis states, whose qubit 0 is the least sign
 clients turn that round (`Circuit`'s qubit 0 is the most significant).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from quantum.backends.base import (
     Batch,
@@ -26,9 +26,11 @@ from quantum.backends.readings import combine_results, construct_circuits
 from quantum.backends.simulated import check_size
 from quantum.circuit import Circuit
 from quantum.decomposition import decompose
-from quantum.errors import BadAnswer, InvalidValues, JobFailed
+from quantum.errors import BadAnswer, InvalidValues, JobFailed, JobNotFound
 
+_T = TypeVar("_T")
 NOISE_MODELS = ("ideal", "aria-1", "aria-2", "forte-1", "forte-enterprise-1")
+_MOST_CIRCUITS, _MOST_JOBS = 50, 100  # circuits of one job; jobs of one batch
 _STATUSES = {
     "submitted": Status.QUEUED,
     "ready": Status.QUEUED,
@@ -96,6 +98,9 @@ class IonQClient(Protocol):
 class IonQBackend:
     """IonQ through one of the two clients.
 
+    A batch of more circuits than a job holds becomes several jobs; their ids stand in the handle,
+    separated by commas, and each has a name of its own, so that none is sent twice.
+
     Args:
         client: `cirq` or `qiskit`.
     """
@@ -133,10 +138,11 @@ class IonQBackend:
         return Capabilities(
             target["qubits"],
             is_device=self.options.on_machine,
-            max_runs=50,
+            max_runs=_MOST_CIRCUITS * _MOST_JOBS,
             max_shots=10_000 if self.options.on_machine else 1_000_000,
             default_shots=1000,
             pays=self.options.on_machine,
+            errors=self._errors(),
         )
 
     def state(self) -> dict[str, Any]:
@@ -160,59 +166,105 @@ class IonQBackend:
 
     def submit(self, batch: Batch) -> Handle:
         check_size(batch, self.capabilities(), f"IonQ's {self.options.target}")
-        job_id = self._find(batch.tag)
-        if not job_id:
-            wanted = construct_circuits(batch)
-            circuits = wanted.bound()
-            self._check_runs(len(circuits))
-            client = self._client  # imports the vendor's library: no part of the call
-            job_id = self.line.once(
-                lambda: client.create(
-                    circuits,
-                    shots=batch.shots or 1000,
-                    tag=batch.tag,
-                    seed=seed_of(batch.seed) % 2**31,
-                )
+        circuits = construct_circuits(batch).bound()
+        if len(circuits) > _MOST_CIRCUITS * _MOST_JOBS:
+            raise InvalidValues(
+                f"one batch for IonQ holds {_MOST_CIRCUITS * _MOST_JOBS} circuits, this one has "
+                f"{len(circuits)}: send fewer rows"
             )
+        known = self._known_jobs()
+        parts = _parts(circuits)
+        ids = []
+        for number, part in enumerate(parts):
+            name = batch.tag if len(parts) == 1 else f"{batch.tag}.{number}"
+            ids.append(known.get(name) or self._create(part, batch, name))
         return Handle(self.name, batch, extra={"client": self.client}).submitted(
-            job_id, target=self.options.target
+            ",".join(ids), target=self.options.target
         )
 
+    def _create(self, circuits: list[Circuit], batch: Batch, name: str) -> str:
+        client = self._client  # imports the vendor's library: no part of the call
+        shots, seed = batch.shots or 1000, seed_of(batch.seed) % 2**31
+        return self.line.once(lambda: client.create(circuits, shots=shots, tag=name, seed=seed))
+
     def status(self, handle: Handle) -> Status:
-        return self._status_of(self._get(f"jobs/{handle.job_id}"))
+        found = {self._status_of(self._job(id)) for id in handle.job_id.split(",")}
+        for status in (Status.FAILED, Status.CANCELLED):
+            if status in found:
+                return status
+        if len(found) == 1:
+            return found.pop()
+        return Status.RUNNING  # some of the jobs are further than others
 
     def result(self, handle: Handle) -> tuple[Measured, ...]:
-        job = self._get(f"jobs/{handle.job_id}")
+        wanted = construct_circuits(handle.batch)
+        ids = handle.job_id.split(",")
+        sizes = [len(part) for part in _parts(range(wanted.n_runs))]
+        if len(ids) != len(sizes):
+            raise BadAnswer(f"{len(ids)} jobs of IonQ cannot hold {wanted.n_runs} circuits")
+        counts: list[Measured] = []
+        for id, size in zip(ids, sizes, strict=True):
+            counts += map(Measured, self._counts(id, size))
+        return combine_results(handle.batch, counts)
+
+    def _counts(self, job_id: str, n_circuits: int) -> list[dict[str, int]]:
+        job = self._job(job_id)
         if self._status_of(job) is not Status.SUCCEEDED:
             failure = job.get("failure") or {}
             reason = failure.get("error") or failure.get("message") or f"it is {job['status']}"
-            raise JobFailed(f"IonQ's job {handle.job_id} has no result: {reason}")
-        wanted = construct_circuits(handle.batch)
+            raise JobFailed(f"IonQ's job {job_id} has no result: {reason}")
         client = self._client
-        counts = self.line.ask(lambda: client.counts(job, n_circuits=wanted.n_runs))
-        if len(counts) != wanted.n_runs:
-            raise BadAnswer(f"IonQ sent {len(counts)} results for {wanted.n_runs} circuits")
-        return combine_results(handle.batch, [Measured(found) for found in counts])
+        counts = self.line.ask(lambda: client.counts(job, n_circuits=n_circuits))
+        if len(counts) != n_circuits:
+            raise BadAnswer(f"IonQ sent {len(counts)} results for {n_circuits} circuits")
+        return counts
 
     def cancel(self, handle: Handle) -> None:
-        if not self.status(handle).is_final:  # IonQ would mark a completed job as cancelled
-            client = self._client
-            self.line.ask(lambda: client.cancel(handle.job_id))
+        client = self._client
+        for id in handle.job_id.split(","):
+            # IonQ would mark a completed job as cancelled.
+            if not self._status_of(self._job(id)).is_final:
+                self.line.ask(lambda id=id: client.cancel(id))  # type: ignore[misc]
 
-    def _find(self, tag: str) -> str:
-        """The id of the job named `tag`, among the newest; empty where there is none."""
-        found = self._get("jobs", {"limit": 200})
-        jobs = found.get("jobs")
+    def price(self, handle: Handle) -> float | None:
+        """What IonQ charges for the jobs."""
+        if not self.options.on_machine:
+            return 0.0
+        total = 0.0
+        for id in handle.job_id.split(","):
+            value = (self._get(f"jobs/{id}/cost").get("cost") or {}).get("value")
+            if not isinstance(value, (int, float)):
+                return None
+            total += float(value)
+        return total
+
+    def _job(self, job_id: str) -> dict[str, Any]:
+        return self._get(f"jobs/{job_id}")
+
+    def _known_jobs(self) -> dict[str, str]:
+        """The ids of the newest jobs, by their names."""
+        jobs = self._get("jobs", {"limit": 200}).get("jobs")
         if not isinstance(jobs, list):
             raise BadAnswer("IonQ sent no list of jobs")
-        return next((str(job["id"]) for job in jobs if job.get("name") == tag), "")
+        return {str(job.get("name")): str(job["id"]) for job in reversed(jobs)}
 
-    def _check_runs(self, n_runs: int) -> None:
-        limit = self.capabilities().max_runs
-        if limit is not None and n_runs > limit:
-            raise InvalidValues(
-                f"one IonQ job holds {limit} circuits, this batch has {n_runs}: send fewer rows"
-            )
+    def _errors(self) -> dict[str, float]:
+        """The errors of the machine's last characterisation; none of the simulator's."""
+        if not self.options.on_machine:
+            return {}
+        path = f"backends/{self.options.target}/characterizations"
+        try:
+            found = self._get(path, {"limit": 1}).get("characterizations")
+        except (JobNotFound, BadAnswer):
+            return {}  # a machine that was never characterised can be used all the same
+        fidelities = found[0].get("fidelity", {}) if isinstance(found, list) and found else {}
+        errors = {}
+        for ours, theirs in (("two_qubit", "2q"), ("readout", "spam")):
+            told = fidelities.get(theirs) or {}
+            value = told.get("median") or told.get("mean")
+            if isinstance(value, (int, float)):
+                errors[ours] = round(1 - float(value), 9)
+        return errors
 
     def _status_of(self, job: dict[str, Any]) -> Status:
         try:
@@ -238,6 +290,11 @@ class IonQBackend:
         if not isinstance(found, dict):
             raise BadAnswer("IonQ sent something that is no answer")
         return found
+
+
+def _parts(circuits: Sequence[_T]) -> list[list[_T]]:
+    """As few parts as jobs are needed."""
+    return [list(circuits[i : i + _MOST_CIRCUITS]) for i in range(0, len(circuits), _MOST_CIRCUITS)]
 
 
 def _reader(

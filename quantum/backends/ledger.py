@@ -66,6 +66,11 @@ class Ledger:
         with self._locked():
             return sum(self._read().values(), 0.0)
 
+    def cost(self, tag: str) -> float:
+        """What the submission has set aside or spent."""
+        with self._locked():
+            return self._read().get(tag, 0.0)
+
     def left(self, *, tag: str = "") -> float:
         """What may still be spent, by the submission `tag` with what it has set aside already."""
         with self._locked():

@@ -192,9 +192,12 @@ def translate(error: Exception, provider: str) -> BackendError:
         return JobNotFound(f"{provider} does not know what was asked for (HTTP 404)")
     if status == 429:
         limited = RateLimited(f"{provider} asks for fewer requests (HTTP 429): try later")
+        limited.was_refused = True
         return _with_pause(limited, headers)
     if status is not None and status >= 500:
-        return _with_pause(Unavailable(f"{provider} is out of order (HTTP {status})"), headers)
+        broken = Unavailable(f"{provider} is out of order (HTTP {status})")
+        broken.was_refused = status == 503
+        return _with_pause(broken, headers)
     if status is not None and status >= 400:
         return BackendError(f"{provider} refuses (HTTP {status}): {_said(error)}")
     kinds = {kind.__name__ for link in chain(error) for kind in type(link).__mro__}

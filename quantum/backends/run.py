@@ -89,24 +89,58 @@ def run(
         BackendError: the provider's refusal or failure, by class.
     """
     end = time.monotonic() + patience.deadline_seconds
-    handle = hand_over(backend, batch, store=store)
+    handle = hand_over(backend, batch, store=store, end=end, patience=patience, sleep=sleep)
     measured = wait(backend, handle, end=end, patience=patience, report=report, sleep=sleep)
     if store is not None:
         store.remove(handle.tag)
     return measured
 
 
-def hand_over(backend: Backend, batch: Batch, *, store: HandleStore | None = None) -> Handle:
-    """The handle of the batch's one submission: the one that is known, or a new one."""
+def hand_over(
+    backend: Backend,
+    batch: Batch,
+    *,
+    store: HandleStore | None = None,
+    end: float | None = None,
+    patience: Patience = Patience(),
+    sleep: Callable[[float], None] = time.sleep,
+) -> Handle:
+    """The handle of the batch's one submission: the one that is known, or a new one.
+
+    Args:
+        end: on `time.monotonic`'s clock; until then a provider that says that it takes nothing now
+            is asked again. An answer that got lost is never asked for again here.
+    """
     if store is None:
-        return backend.submit(batch)
+        return _submit(backend, batch, end, patience, sleep)
     known = store.find(batch.tag)
     if known is not None and known.backend == backend.name and known.job_id:
         return known
     store.save(Handle(backend.name, batch))  # before sending: the tag is what finds it again
-    handle = backend.submit(batch)
+    handle = _submit(backend, batch, end, patience, sleep)
     store.save(handle)
     return handle
+
+
+def _submit(
+    backend: Backend,
+    batch: Batch,
+    end: float | None,
+    patience: Patience,
+    sleep: Callable[[float], None],
+) -> Handle:
+    pause = patience.first_seconds
+    for left in reversed(range(patience.trouble)):
+        try:
+            return backend.submit(batch)
+        except BackendError as error:
+            wanted = max(pause, error.retry_after_seconds or 0.0)
+            too_late = end is None or time.monotonic() + wanted >= end
+            if not error.was_refused or not left or too_late:
+                raise
+        sleep(wanted)
+        pause = min(2 * pause, patience.longest_seconds)
+    raise AssertionError("the last try returns or raises")
 
 
 def wait(

@@ -47,6 +47,13 @@ class IonQServer(ContractServer):
             case "GET", ["backends", name] if name in _QUBITS:
                 state = {"status": "available", "average_queue_time": 120}
                 return Answer(200, {"backend": name, "qubits": _QUBITS[name], **state})
+            case "GET", ["backends", name, "characterizations"] if name in _QUBITS:
+                told = {
+                    "1q": {"median": 0.9998},
+                    "2q": {"median": 0.994},
+                    "spam": {"median": 0.996},
+                }
+                return Answer(200, {"characterizations": [{"backend": name, "fidelity": told}]})
             case _, ["jobs", id, *rest] if id in self.jobs:
                 return self._job(request.method, id, rest)
         return _missing(request.path)
@@ -74,6 +81,9 @@ class IonQServer(ContractServer):
                 return Answer(200, job["found"][0])
             case "GET", ["results", "probabilities", "aggregated"]:
                 return Answer(200, {f"{id}-{i}": one for i, one in enumerate(job["found"])})
+            case "GET", ["cost"]:
+                value = 0.25 if job["status"] == "completed" else 0.0
+                return Answer(200, {"dry_run": False, "cost": {"value": value, "unit": "usd"}})
             case "PUT", ["status", "cancel"]:
                 job["status"] = "canceled"
                 return Answer(200, {"id": id, "status": "canceled"})

@@ -3,7 +3,7 @@ import pytest
 from quantum.backends.base import Backend
 from quantum.backends.catalog import NAMES, configurations, open_backend
 from quantum.backends.credentials import Credentials, need_packages
-from quantum.errors import InvalidValues, NotConfigured
+from quantum.errors import InvalidValues, NotConfigured, Unavailable
 
 FULL = {"QISKIT_IBM_TOKEN": "ibm-secret", "IONQ_API_KEY": "ionq-secret"}
 
@@ -50,6 +50,22 @@ def test_a_package_that_is_missing_is_not_configured(monkeypatch):
     with pytest.raises(NotConfigured, match="qiskit and qiskit_ibm_runtime are not installed"):
         need_packages("ibm")
     assert not {c.name: c for c in configurations(FULL)}["ibm"].configured
+
+
+def test_a_dead_provider_is_known_to_all_who_ask_at_the_same_address(monkeypatch):
+    monkeypatch.setattr("quantum.backends.catalog._BREAKERS", {})
+    dead = FULL | {"IONQ_API_URL": "http://127.0.0.1:9/v0.4"}
+    first, second = (open_backend("ionq", dead) for _ in range(2))
+    first.line.sleep = second.line.sleep = lambda seconds: None
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"cannot be reached|left alone"):
+            first.capabilities()
+    with pytest.raises(Unavailable, match="left alone"):
+        second.capabilities()
+    elsewhere = open_backend("ionq", FULL | {"IONQ_API_URL": "http://127.0.0.1:10/v0.4"})
+    elsewhere.line.tries = 1
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        elsewhere.capabilities()
 
 
 def test_credentials_do_not_show_themselves():

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from quantum.backends.base import Capabilities, Estimate, Handle, Measured, Status, batch_of
+from quantum.backends.cache import FileCache
 from quantum.backends.choose import BackendManager
 from quantum.backends.executions import Execution, ExecutionLog, Hop
 from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
+from quantum.backends.result_cache import ResultCache
 from quantum.backends.run import Patience
 from quantum.backends.simulated import SimulatorBackend, mock
 from quantum.circuit import Circuit
@@ -21,6 +23,7 @@ from quantum.errors import (
     InvalidValues,
     JobFailed,
     NotConfigured,
+    RateLimited,
     Unauthorized,
     Unavailable,
 )
@@ -224,6 +227,131 @@ def test_the_pick_is_the_quickest_then_cheapest_then_best_connected():
     assert manage(chained, ringed).pick(batch_of(ring)).backend == "ionq"
     with pytest.raises(NotConfigured, match=r"ibm is not configured.*ionq is not configured"):
         manage().pick(BATCH)
+
+
+def test_a_device_is_asked_first_and_the_better_one_before_the_other():
+    slow, quick = Provider("ibm", queue=500.0), Provider("ionq", queue=5.0)
+    _, record = manage(slow, quick).run(BATCH, wanted="quantum")
+    assert (record.wanted, record.backend, record.hops) == ("quantum", "ionq", ())
+    quick.submit_error = Unauthorized("IonQ refuses the credentials")
+    _, record = manage(slow, quick).run(BATCH, wanted="quantum")
+    assert record.backend == "ibm" and record.hops[0].backend == "ionq"
+    _, record = manage().run(BATCH, wanted="quantum")
+    assert record.backend == "simulator" and len(record.hops) == 2
+
+
+def test_a_queue_of_unknown_length_is_not_short():
+    silent, known = Provider("ibm"), Provider("ionq", queue=900.0)
+    silent.queue = None
+    assert manage(silent, known).pick(BATCH).backend == "ionq"
+    known.queue = 5000.0  # longer than anybody waits for
+    assert manage(silent, known).pick(BATCH).backend == "ibm"
+
+
+def test_a_refusal_for_now_is_asked_again_and_a_lost_answer_is_not():
+    for refused, tries in ((True, 3), (False, 1)):
+        ibm, asked = Provider("ibm"), []
+
+        def submit(batch, ibm=ibm, asked=asked, refused=refused):
+            asked.append(batch.tag)
+            if len(asked) < 3:
+                error = Unavailable("IBM is out of order")
+                error.was_refused = refused
+                raise error
+            return Handle("ibm", batch, job_id="ibm-1")
+
+        ibm.submit = submit
+        _, record = manage(ibm).run(BATCH, wanted="ibm")
+        assert len(asked) == tries
+        assert record.backend == ("ibm" if refused else "simulator")
+
+
+def test_no_pause_between_submissions_outlasts_the_deadline():
+    ibm, pauses = Provider("ibm"), []
+    ibm.submit_error = RateLimited("IBM asks for fewer requests")
+    ibm.submit_error.was_refused = True
+    ibm.submit_error.retry_after_seconds = 3600.0
+    _, record = manage(ibm, sleep=pauses.append).run(BATCH, wanted="ibm")
+    assert record.backend == "simulator" and pauses == []
+
+
+def test_after_a_restart_it_goes_on_where_it_had_moved_to(tmp_path):
+    ibm, ionq, store = Provider("ibm"), Provider("ionq"), HandleStore(tmp_path)
+    ibm.submit_error = Unavailable("IBM is out of order")
+
+    def die(handle):
+        raise KeyboardInterrupt
+
+    ionq.status = die
+    with pytest.raises(KeyboardInterrupt):
+        manage(ibm, ionq, store=store).run(BATCH, wanted="ibm")
+    ibm.submit_error = None  # IBM is back, but IonQ has the job
+    del ionq.status
+    ionq.queue = 9999.0  # nor does the queue matter to a job that stands in it
+    _, record = manage(ibm, ionq, store=store).run(BATCH, wanted="ibm")
+    assert record.backend == "ionq" and ibm.jobs == [] and ionq.jobs == ["batch-ionq"]
+    assert "had moved on to ionq" in record.fallback_reason
+
+
+def test_what_was_given_up_is_not_where_it_goes_on(tmp_path):
+    ibm, store = Provider("ibm", script=["for ever"]), HandleStore(tmp_path)
+    ionq = Provider("ionq")
+    _, record = manage(ibm, ionq, store=store).run(BATCH, wanted="ibm")
+    assert record.backend == "ionq"
+    _, record = manage(ibm, ionq, store=store).run(BATCH, wanted="ionq")
+    assert record.backend == "ionq" and record.fallback_reason == ""
+
+
+def test_a_backend_is_opened_once_and_keeps_what_it_learnt():
+    opened = []
+
+    def open_backend(name):
+        opened.append(name)
+        return SimulatorBackend()
+
+    manager = BackendManager(open_backend)
+    manager.run(BATCH)
+    manager.run(replace(BATCH, tag="again"))
+    assert opened == ["simulator"]
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "spent"),
+    [(1.25, Status.SUCCEEDED, 1.25), (None, Status.SUCCEEDED, 3.0), (0.0, Status.FAILED, 0.0)],
+)
+def test_the_price_in_the_end_is_what_the_provider_says(tmp_path, told, status, spent):
+    ibm = Provider("ibm", cost=3.0, script=[status])
+    ibm.price = lambda handle: told
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    _, record = manage(ibm, ledger=ledger).run(BATCH, wanted="ibm")
+    assert ledger.spent() == spent
+    if status is Status.SUCCEEDED:
+        assert record.cost == spent
+
+
+def test_a_price_that_cannot_be_asked_is_what_was_expected(tmp_path):
+    ibm = Provider("ibm", cost=3.0)
+
+    def price(handle):
+        raise Unavailable("IBM is out of order")
+
+    ibm.price = price
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    _, record = manage(ibm, ledger=ledger).run(BATCH, wanted="ibm")
+    assert ledger.spent() == record.cost == 3.0
+
+
+def test_an_answer_given_before_is_not_bought_again(tmp_path):
+    ibm = Provider("ibm", cost=3.0)
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    manager = manage(ibm, ledger=ledger, results=ResultCache(FileCache(tmp_path / "results")))
+    seeded = replace(BATCH, seed=4)
+    first, _ = manager.run(seeded, wanted="ibm")
+    again, record = manager.run(replace(seeded, tag="other"), wanted="ibm")
+    assert again == first and ibm.jobs == ["batch-ibm"] and ledger.spent() == 3.0
+    assert (record.backend, record.cost, record.status) == ("ibm", 0.0, "succeeded")
+    _, record = manager.run(replace(BATCH, tag="third"), wanted="ibm")  # without a seed
+    assert record.backend == "simulator"  # shots are to vary, and the budget is spent
 
 
 # The ledger

@@ -121,6 +121,7 @@ def test_several_jobs_share_a_session_until_it_is_closed(connect, server, mode):
         backend.submit(batch_of(Circuit(2).x(bit), shots=5))
     posted = [r.body["session_id"] for r in server.requests("POST", "/jobs")]
     assert posted == ["session-1", "session-1"]
+    assert server.sessions["session-1"]["max_ttl"] == 3600  # should nobody close it
     backend.close()
     assert server.sessions["session-1"]["closed"]
 
@@ -133,6 +134,7 @@ def test_a_job_is_picked_up_after_a_restart(connect, server, tmp_path):
     (found,) = wait(connect(), Handle.from_json(again.to_json()))
     assert max(found.counts, key=found.counts.get) == "01"
     assert len(server.requests("POST", "/jobs")) == 1
+    assert connect(usd_per_second=1.5).price(again) == 3.0  # two seconds of the machine
 
 
 def test_a_submission_whose_answer_was_lost_is_not_sent_twice(connect, server, tmp_path):
@@ -237,6 +239,7 @@ def test_what_the_device_is_and_costs_is_known_beforehand(connect, server):
     estimate = backend.estimate(batch_of(CIRCUIT, VALUES, shots=4000))
     assert estimate.run_seconds == pytest.approx(2 + 2 * 4000 * 250e-6)
     assert estimate.cost == pytest.approx(1.6 * estimate.run_seconds)
+    assert estimate.queue_seconds is None and "3 jobs wait" in estimate.note
     assert backend.usage()["usage_remaining_seconds"] == 595
     assert server.requests("POST", "/jobs") == []
     with pytest.raises(DoesNotFit, match="5 qubits"):

@@ -35,7 +35,7 @@ from tests.quantum.random_circuits import random_circuit
 CIRCUIT = Circuit(3).ry("a", 0).cx(0, 1).rx("b", 2).rzz(0.4, 1, 2)
 VALUES = torch.tensor([[0.3, 0.5], [1.0, 2.0]], dtype=torch.float64)
 OBSERVABLES = (Z(0) @ Z(1), X(2) + 0.5 * Y(2))
-QUICK = Patience(deadline_seconds=20, first_seconds=0.01, longest_seconds=0.02)
+QUICK = Patience(deadline_seconds=90, first_seconds=0.01, longest_seconds=0.02)
 CLIENTS = ["cirq", "qiskit"]
 
 
@@ -135,10 +135,7 @@ def run_on(backend, handle):
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize("kind", ["lost", "cut"])
-def test_a_submission_whose_answer_was_lost_is_not_sent_twice(
-    connect, server, tmp_path, client, kind
-):
+def test_a_submission_whose_answer_was_lost_is_not_sent_twice(connect, server, tmp_path, client):
     store = HandleStore(tmp_path)
     batch = batch_of(Circuit(1).x(0), shots=4, tag="once")
     server.faults = [Fault("lost", "/jobs$", "POST")]
@@ -299,10 +296,73 @@ def test_options_that_do_not_exist_are_refused(connect, options):
         connect(**options)
 
 
-def test_more_circuits_than_a_job_holds_are_refused(connect):
+@pytest.mark.parametrize("client", CLIENTS)
+def test_more_circuits_than_a_job_holds_become_several_jobs(connect, server, client):
+    values = torch.zeros(52, 1, dtype=torch.float64)
+    values[[1, 51]] = torch.pi
+    batch = batch_of(Circuit(1).ry("a", 0), values, shots=4, tag="large")
+    found = run(connect(client), batch, patience=QUICK)
+    read = [max(m.counts, key=m.counts.get) for m in found]
+    assert [i for i, bits in enumerate(read) if bits == "1"] == [1, 51] and len(read) == 52
+    posted = [r.body for r in server.requests("POST", "/v0.4/jobs")]
+    assert [body["name"] for body in posted] == ["large.0", "large.1"]
+
+
+def test_of_several_jobs_only_those_are_sent_that_were_not_before(connect, server, tmp_path):
+    store = HandleStore(tmp_path)
+    values = torch.zeros(51, 1, dtype=torch.float64)
+    batch = batch_of(Circuit(1).ry("a", 0), values, shots=4, tag="large")
+    create = connect()._create
+    backend = connect()
+    object.__setattr__(
+        backend, "_create", lambda part, b, name: create(part, b, name) if "0" in name else fail()
+    )
+
+    def fail():
+        raise Unavailable("IonQ broke off")
+
+    with pytest.raises(Unavailable):
+        hand_over(backend, batch, store=store)
+    found = run(connect(), batch, store=store, patience=QUICK)
+    assert len(found) == 51
+    posted = [r.body["name"] for r in server.requests("POST", "/v0.4/jobs")]
+    assert posted == ["large.0", "large.1"]
+
+
+def test_several_jobs_are_cancelled_and_fail_together(connect, server):
+    backend = connect()
+    batch = batch_of([Circuit(1)] * 51, shots=1)
+    server.hold = True
+    handle = backend.submit(batch)
+    assert backend.status(handle) is Status.QUEUED
+    server.jobs["job-1"]["status"] = "completed"
+    assert backend.status(handle) is Status.RUNNING
+    backend.cancel(handle)
+    assert server.jobs["job-1"]["status"] == "completed"  # it is not undone
+    assert backend.status(handle) is Status.CANCELLED
+    server.jobs["job-2"]["status"] = "failed"
+    assert backend.status(handle) is Status.FAILED
+
+
+def test_more_circuits_than_a_batch_holds_are_refused(connect, monkeypatch):
+    monkeypatch.setattr("quantum.backends.ionq._MOST_JOBS", 1)
     values = torch.zeros(51, 1, dtype=torch.float64)
     with pytest.raises(InvalidValues, match="50 circuits"):
         connect().submit(batch_of(Circuit(1).ry("a", 0), values, shots=1))
+
+
+def test_a_machine_tells_its_errors_and_its_price(connect, server):
+    machine = connect(target="qpu.forte-1")
+    assert machine.capabilities().errors == {"two_qubit": 0.006, "readout": 0.004}
+    assert connect().capabilities().errors == {}
+    handle = machine.submit(batch_of([Circuit(1)] * 51, shots=3))
+    run_on(machine, handle)
+    assert machine.price(handle) == 0.5  # 0.25 for each of two jobs
+    assert connect().price(handle) == 0.0
+    server.faults = [Fault("empty", "/cost")]
+    assert machine.price(handle) is None
+    server.faults = [Fault(404, "/characterizations")]
+    assert connect(target="qpu.forte-1").capabilities().errors == {}
 
 
 def test_a_stranger_s_probabilities_are_counted_as_they_come(connect):
