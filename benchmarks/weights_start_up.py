@@ -45,7 +45,7 @@ def measure(folder: Path, name: str) -> None:
         f"own, {converted['resident']:.2f} GB with mapped files"
     )
     starts = [run("load", folder, name) for _ in range(STARTS)]
-    for what in ("load", "process", "touched"):
+    for what in ("load", "cpu", "process", "touched"):
         seconds = [start[what] for start in starts]
         print(
             f"{WORDS[what]}: median {statistics.median(seconds):.2f} s, slowest {max(seconds):.2f}"

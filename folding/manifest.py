@@ -5,6 +5,7 @@ where something differs, `differences` says what in words.
 """
 
 import hashlib
+import json
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -25,7 +26,9 @@ WORDS = {
     "foldstream": "version of Foldstream",
     "code_sha256": "code of the network",
     "weights_sha256": "weights",
+    "input_sha256": "input",
     "msa_sha256": "alignments",
+    "templates_sha256": "templates",
     "threads": "number of threads",
     "dtype": "number format",
     "device": "device",
@@ -46,7 +49,9 @@ def describe(
         "options": asdict(options),
         "seeds": list(fold_input.seeds),
         "weights_sha256": weights_sha256,
+        "input_sha256": input_sha256(fold_input),
         "msa_sha256": alignments_sha256(fold_input),
+        "templates_sha256": templates_sha256(fold_input),
         "threads": torch.get_num_threads(),
         "dtype": "float32",
         "device": device,
@@ -64,6 +69,27 @@ def code_sha256() -> str:
     for path in sorted(folder.rglob("*.py")):
         digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def input_sha256(fold_input: FoldInput) -> str:
+    """SHA-256 over all that is folded: every chain, ligand and bond, what was found for them too.
+
+    The job's name and remarks change no coordinates, but they are part of it.
+    """
+    text = json.dumps(fold_input.to_json(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def templates_sha256(fold_input: FoldInput) -> str:
+    """SHA-256 over the templates of all chains: structures and what corresponds."""
+    digest = hashlib.sha256()
+    for chain in fold_input.chains:
+        templates = getattr(chain, "templates", None) or ()
+        digest.update(f"{len(templates)}\0".encode())
+        for template in templates:
+            places = [list(template.query_indices), list(template.template_indices)]
+            digest.update(f"{template.cif}\0{json.dumps(places)}\0".encode())
     return digest.hexdigest()
 
 

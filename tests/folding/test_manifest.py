@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from folding import manifest
-from folding.inputs import FoldInput, FoldOptions, ProteinChain
+from folding.inputs import (
+    AtomRef,
+    Bond,
+    DnaChain,
+    FoldInput,
+    FoldOptions,
+    Ligand,
+    Modification,
+    ProteinChain,
+    Template,
+)
 from folding.manifest import changed, coordinates_sha256, describe, differences
 from tests.folding.examples import prediction
 
@@ -56,6 +66,41 @@ def test_alignments_have_a_checksum():
     other = replace(JOB, chains=(replace(JOB.chains[0], msa=">q\nGSWQ\n"),))
     assert manifest.alignments_sha256(JOB) != manifest.alignments_sha256(other)
     assert manifest.alignments_sha256(JOB) == manifest.alignments_sha256(replace(JOB, name="x"))
+
+
+def test_templates_have_a_checksum():
+    atoms = "data_x\nloop_\n_atom_site.id\n1\n"
+
+    def job(*templates):
+        return replace(JOB, chains=(replace(JOB.chains[0], templates=templates),))
+
+    one, other = Template(atoms, (0, 1), (0, 1)), Template(atoms, (0, 1), (1, 2))
+    digests = [manifest.templates_sha256(job(*each)) for each in [(), (one,), (other,), (one, one)]]
+    assert len(set(digests)) == 4
+    assert manifest.templates_sha256(JOB) == digests[0]
+
+
+def test_every_part_of_the_input_has_its_share_of_the_checksum():
+    ligand = Ligand(("L",), ccd=("ATP",))
+    chain = JOB.chains[0]
+    jobs = [
+        JOB,
+        replace(JOB, chains=(chain, ligand)),
+        replace(JOB, chains=(chain, replace(ligand, ccd=("ADP",)))),
+        replace(JOB, chains=(chain, replace(ligand, ids=("M",)))),
+        replace(JOB, chains=(replace(chain, msa=None),)),
+        replace(JOB, chains=(replace(chain, modifications=(Modification("SEP", 2),)),)),
+        replace(JOB, chains=(chain, DnaChain(("D",), "ACGT"))),
+        replace(
+            JOB, chains=(chain, ligand), bonds=(Bond(AtomRef("A", 2, "OG"), AtomRef("L", 1, "PG")),)
+        ),
+    ]
+    assert len({manifest.input_sha256(job) for job in jobs}) == len(jobs)
+
+
+def test_an_input_that_was_written_and_read_has_the_same_checksum():
+    again = FoldInput.from_json(JOB.to_json())
+    assert manifest.input_sha256(again) == manifest.input_sha256(JOB)
 
 
 def test_other_coordinates_are_found():

@@ -1,12 +1,27 @@
 """`manage.py replay` folds again to the same bits, and says what is different if not."""
 
 import json
+import shutil
+from dataclasses import replace
 from io import StringIO
 
 import pytest
+import torch
 from django.core.management import CommandError, call_command
 
-from folding.inputs import FoldInput, FoldOptions, ProteinChain
+from folding.inputs import (
+    DnaChain,
+    FoldInput,
+    FoldOptions,
+    Ligand,
+    Modification,
+    ProteinChain,
+    RnaChain,
+)
+from folding.model.alphafold3 import AlphaFold3
+from folding.templates.mapping import make_template
+from tests.folding.model.cases import REDUCED
+from tests.folding.templates.structures import mmcif
 from webapp import downloads, pipeline
 
 JOB = FoldInput("Twice", (ProteinChain(("A",), "GSWQLK"),), seeds=(4, 5))
@@ -67,3 +82,85 @@ def test_the_input_has_to_be_there(folder, tmp_path):
     path.write_text((folder / "manifest.json").read_text())
     with pytest.raises(CommandError, match="not beside"):
         call_command("replay", str(path))
+
+
+# Everything that a job can hold ------------------------------------------------------------------
+
+PROTEIN, DIFFERENT = "MKGAYIAKQRWL", "GSHMQLAAEK"
+
+
+def everything() -> FoldInput:
+    """Alignments that were found, a template, and every kind of molecule."""
+    template = make_template(mmcif({"A": PROTEIN}), sequence=PROTEIN)
+    rows = f">q\n{PROTEIN}\n>r OX=9606\nMKGAYLAKQRWI\n"
+    first = ProteinChain(("A",), PROTEIN, msa=rows, paired_msa=rows, templates=(template,))
+    rows = f">q\n{DIFFERENT}\n>r OX=9606\nGSHMQIAAEK\n"
+    second = ProteinChain(("B",), DIFFERENT, msa=rows, paired_msa=rows)
+    modified = replace(second, modifications=(Modification("SEP", 2),))
+    others = (
+        DnaChain(("C",), "ACGT"),
+        RnaChain(("D",), "GGCA"),
+        Ligand(("E",), smiles="CC(N)C(=O)O"),
+        Ligand(("F",), ccd=("MG",)),
+    )
+    return FoldInput("All", (first, modified, *others), seeds=(3,))
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A network of reduced dimensions that reads templates, as an imported model would be."""
+    torch.manual_seed(1)
+    model = AlphaFold3(REDUCED).eval()
+    generator = torch.Generator().manual_seed(2)
+    for weight in model.parameters():
+        weight.data.normal_(0, 0.1, generator=generator)
+    return pipeline.Loaded(model, "a" * 64, 0)
+
+
+@pytest.fixture(scope="module")
+def folder_of_everything(tmp_path_factory, network):
+    place, job = tmp_path_factory.mktemp("all"), everything()
+    options = replace(OPTIONS, model="my-own")
+    pipeline.run(
+        job,
+        options,
+        fold=pipeline.fold_with(network.network, job, options),
+        save=pipeline.saver(place, job, options, weights_sha256=network.sha256),
+        report=lambda event: None,
+    )
+    return place
+
+
+def replayed(folder, network):
+    asked, heard = [], []
+
+    def load(name):
+        asked.append(name)
+        return network
+
+    done = pipeline.replay(folder / "manifest.json", load, begin=heard.extend)
+    return done, asked, heard
+
+
+def test_a_complex_with_alignments_and_templates_comes_again(folder_of_everything, network):
+    done, asked, heard = replayed(folder_of_everything, network)
+    assert asked == ["my-own"]
+    assert heard == []
+    assert done.changed == []
+
+
+@pytest.mark.parametrize("part", ["alignments", "templates"])
+def test_an_input_that_was_changed_is_noticed(folder_of_everything, network, tmp_path, part):
+    shutil.copytree(folder_of_everything, tmp_path / "copy")
+    (data,) = (tmp_path / "copy").glob("*_data.json")
+    document = json.loads(data.read_text())
+    protein = document["sequences"][0]["protein"]
+    if part == "templates":
+        protein["templates"] = []
+    else:
+        protein["unpairedMsa"] = protein["unpairedMsa"].replace("MKGAYLAKQRWI", "MKGAYLAKQRWV")
+    data.write_text(json.dumps(document))
+    done, _, heard = replayed(tmp_path / "copy", network)
+    assert any(sentence.startswith("The input differs") for sentence in heard)
+    assert any(sentence.startswith(f"The {part} differs") for sentence in heard)
+    assert done.changed == ["seed-3_sample-0"]
