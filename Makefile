@@ -43,7 +43,7 @@ setup: $(STAMPS)/requirements $(STAMPS)/components $(if $(DATABASE_URL),$(STAMPS
 
 test: setup $(STAMPS)/dev
 	@$(BIN)/python -m tests.chromium
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup $(STAMPS)/dev
 	@$(BIN)/ruff check .
