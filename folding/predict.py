@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from folding.data.features import Features, featurize
 from folding.data.msa import msa_features
 from folding.data.templates import template_features
 from folding.data.tokens import Tokens, tokenize
+from folding.diversity import Diversity
 from folding.errors import Paused
 from folding.inputs import FoldInput, FoldOptions
 from folding.model.alphafold3 import AlphaFold3
@@ -140,6 +142,9 @@ class Fold:
         n_cycles = self.options.n_recycles + 1
         kept = find_trunk(self.checkpoint, self.seed)
         n_done = kept.n_cycles if kept else 0
+        diversity = Diversity(self.seed) if self.options.diversity else None
+        if diversity:
+            report(Note("info", diversity.words))
         initial, trunk = self.model.start(self.features)
         trunk = trunk if kept is None else Trunk(*(x.to(trunk.z.device) for x in kept.trunk))
         if n_done:
@@ -148,7 +153,13 @@ class Fold:
             report(RecycleDone(self.seed, n_done, n_cycles, contacts, before=True))
         for cycle in range(n_done + 1, n_cycles + 1):
             heard = self.blocks(cycle, report)
-            trunk = self.model.cycle(self.features, initial, trunk, heard)
+            if diversity is None:
+                trunk = self.model.cycle(self.features, initial, trunk, heard)
+            else:
+                rows, recycled = diversity.rows(self.features, cycle), diversity.recycled
+                trunk = self.model.cycle(
+                    rows, initial, trunk, heard, partial(recycled, cycle=cycle)
+                )
             state = TrunkState(cycle, trunk)
             keep_trunk(self.checkpoint, self.seed, state, now=cycle == n_cycles)
             self.reported(

@@ -98,6 +98,12 @@ class JobForm(forms.Form):
     n_samples = RawText(label="Samples per seed", initial=str(FoldOptions.n_samples))
     n_recycles = RawText(label="Recycles", initial=str(FoldOptions.n_recycles))
     n_steps = RawText(label="Diffusion steps", initial=str(FoldOptions.n_steps))
+    diversity = forms.BooleanField(
+        required=False,
+        label="Diversity",
+        help_text="Random rows of the alignment in each cycle, and parts of what is recycled "
+        "dropped: seeds differ more, each structure may be a little worse.",
+    )
 
     def clean(self) -> dict[str, Any]:
         take_upload(self, file="json_file", text="json")
@@ -119,7 +125,7 @@ class JobForm(forms.Form):
                     raise InvalidInput(f"Write one whole number here, such as {default}.")
                 changes: dict[str, Any] = {name: numbers[0]}
                 options = replace(options, **changes)
-        return options
+        return replace(options, diversity=bool(self.cleaned_data.get("diversity")))
 
     def read_jobs(self) -> tuple[FoldInput, ...]:
         """The jobs of the job file; none where the rules refuse one of them."""
@@ -206,6 +212,7 @@ class SubmitForm:
     ) -> SubmitForm:
         """The form that would submit this job once more; as JSON where rows cannot say it all."""
         initial = {name: str(getattr(options, name)) for name in (*OPTIONS, "model")}
+        initial |= {"diversity": "on"} if options.diversity else {}
         initial |= {"name": fold_input.name, "seeds": ", ".join(map(str, fold_input.seeds))}
         if not fits_rows(fold_input):
             document = json.dumps(fold_input.to_json(), indent=2, ensure_ascii=False)

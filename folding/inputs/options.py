@@ -20,6 +20,8 @@ class FoldOptions:
         n_recycles: Passes of the trunk after the first, 0 to 20.
         n_steps: Denoising steps of each sample, 1 to 500.
         model: Name of the weights, as the registry of weights knows it.
+        diversity: Randomness inside the trunk: rows of the alignment, and dropped parts of what is
+            recycled. Structures of different seeds differ more; each may be a little worse.
 
     Raises:
         InvalidInput: A value out of its range; `field` is the name of the option.
@@ -29,6 +31,7 @@ class FoldOptions:
     n_recycles: int = 3
     n_steps: int = 20
     model: str = "small"
+    diversity: bool = False
 
     def __post_init__(self) -> None:
         for name, (low, high) in RANGES.items():

@@ -1,5 +1,7 @@
 """The whole network (AF3 SI algorithm 1)."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,6 +15,14 @@ from folding.model.msa import MsaModule
 from folding.model.pairformer import OnBlock, Pairformer, quietly
 from folding.model.primitives import Linear
 from folding.model.template import TemplateEmbedder
+
+Recycled = Callable[[Tensor], Tensor]
+"""Pairs [*batch, token, token, c_z] of the pass before, and what of them the next one adds."""
+
+
+def unchanged(z: Tensor) -> Tensor:
+    """All of what is recycled."""
+    return z
 
 
 class AlphaFold3(nn.Module):
@@ -61,14 +71,20 @@ class AlphaFold3(nn.Module):
         return initial, Trunk(s_inputs, s.new_zeros(s.shape), z.new_zeros(z.shape))
 
     def cycle(
-        self, features: Features, initial: Trunk, trunk: Trunk, on_block: OnBlock = quietly
+        self,
+        features: Features,
+        initial: Trunk,
+        trunk: Trunk,
+        on_block: OnBlock = quietly,
+        recycled: Recycled = unchanged,
     ) -> Trunk:
         """The trunk after one more pass (lines 8-13).
 
         Args:
             on_block: called after each block, without gradients only.
+            recycled: changes what the pairs of the pass before add to this one.
         """
-        z = initial.z + self.linear_z_cycle(self.layer_norm_z(trunk.z))
+        z = initial.z + recycled(self.linear_z_cycle(self.layer_norm_z(trunk.z)))
         if self.template_embedder is not None:
             z = z + self.template_embedder(features, z)
         s = initial.s + self.linear_s_cycle(self.layer_norm_s(trunk.s))

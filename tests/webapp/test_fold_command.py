@@ -56,6 +56,14 @@ def test_json_brings_its_own_name_and_seeds(tmp_path, monkeypatch):
     ]
 
 
+@pytest.mark.parametrize(("words", "diverse"), [((), False), (("--diversity",), True)])
+def test_diversity_is_an_option_that_the_manifest_tells(tmp_path, words, diverse):
+    (tmp_path / "one.fasta").write_text(">one\nGAGAG\n")
+    run(tmp_path / "one.fasta", "--out", tmp_path / "out", *QUICK, *words)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["options"]["diversity"] is diverse
+
+
 def test_a_batch_is_folded_each_job_into_its_own_folder(tmp_path):
     chain = {"proteinChain": {"sequence": "GAGAG", "count": 1}}
     jobs = [{"name": name, "modelSeeds": ["5"], "sequences": [chain]} for name in ("One", "Two")]

@@ -505,3 +505,13 @@ def test_a_model_without_templates_says_so():
     (note,) = post(row).model_notes
     assert "does not read templates" in note
     assert post({"sequence": SEQUENCE}).model_notes == ()
+
+
+def test_diversity_is_off_unless_asked_for_and_comes_back_with_the_job():
+    row = {"kind": "protein", "sequence": "MQIFVKT"}
+    assert post(row).options.diversity is False
+    form = post(row, diversity="on")
+    assert form.options.diversity is True
+    assert "checked" in str(SubmitForm.of_job(form.fold_input, form.options).job["diversity"])
+    again = SubmitForm.of_job(form.fold_input, post(row).options)
+    assert "checked" not in str(again.job["diversity"])

@@ -11,6 +11,7 @@ def test_defaults_are_within_range():
     options = FoldOptions()
     assert (options.n_samples, options.n_recycles, options.n_steps) == (5, 3, 20)
     assert options.model == "small"
+    assert options.diversity is False
 
 
 @pytest.mark.parametrize("name", list(RANGES))

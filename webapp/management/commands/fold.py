@@ -37,6 +37,11 @@ class Command(BaseCommand):
         parser.add_argument("--recycles", type=int, help=own)
         parser.add_argument("--steps", type=int, help=own)
         parser.add_argument(
+            "--diversity",
+            action="store_true",
+            help="random rows of the alignment, random dropout: seeds differ more",
+        )
+        parser.add_argument(
             "--model", default=FoldOptions.model, help="see: manage.py weights list"
         )
 
@@ -51,8 +56,6 @@ class Command(BaseCommand):
             folder.mkdir(parents=True, exist_ok=True)
             if len(fold_inputs) > 1:
                 self.stdout.write(fold_input.name)
-            for note in fold_input.notes:
-                self.stdout.write(note)
             self._fold(fold_input, options, folder=folder)
 
     def _read(self, path: Path, *, seeds: tuple[int, ...] | None) -> Sequence[FoldInput]:
@@ -109,7 +112,7 @@ def _options(words: dict[str, Any]) -> FoldOptions:
         option: getattr(model, option) if words[word] is None else words[word]
         for option, word in given.items()
     }
-    return FoldOptions(model=model.name, **numbers)
+    return FoldOptions(model=model.name, diversity=words["diversity"], **numbers)
 
 
 class Narration:
