@@ -3,7 +3,9 @@
 Each function adds what a module of the trunk would give to the representation that it is handed,
 and equals ``x + module(x)`` to rounding. Rows are taken in pieces that stay in the
 processor's cache, so that nothing as large as the pair representation is written but the two
-operands of the triangle multiplication; on a GPU pieces are large enough to fill it.
+operands of the triangle multiplication; on a GPU pieces are large enough to fill it. What a piece
+needs is written over the piece before: fresh memory for each would cost as much as a tenth of the
+products. Under autocast the products are in its type, and norms and sums stay in float32.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
     from folding.model.msa import OuterProductMean, PairWeightedAveraging
     from folding.model.triangle import PairStack, TriangleAttention, TriangleMultiplication
 
-VALUES_AT_ONCE = {"cpu": 2**16, "cuda": 2**26}
-"""Numbers of a representation in one piece, by device: what a fourfold transition makes of 65,536
-of them fills 2 MB, a core's second-level cache."""
+VALUES_AT_ONCE = {"cpu": 2**15, "cuda": 2**26}
+"""Numbers of a representation in one piece, by device: what a fourfold transition makes of 32,768
+of them fills 1 MB, half of a core's second-level cache."""
 CHANNELS_AT_ONCE = 16
 """Channels of a triangle multiplication whose products are computed before they are stored."""
 
@@ -63,6 +65,29 @@ def normed(x: Float[Tensor, "*shape c"], norm: nn.LayerNorm) -> Float[Tensor, "*
     return functional.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
+def working_type(x: Tensor) -> torch.dtype:
+    """What products are computed in: autocast's type where it is on."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
+def maps(*linear: nn.Linear, like: Tensor) -> Float[Tensor, "c_in c_out"]:
+    """The weights of some maps side by side, in the working type, to multiply from the right."""
+    weights = [one.weight for one in linear]
+    joined = weights[0] if len(weights) == 1 else torch.cat(weights)
+    return joined.to(working_type(like)).t()
+
+
+def add_product(
+    z: Float[Tensor, "n c"], x: Float[Tensor, "n c_in"], weight: Float[Tensor, "c_in c"]
+) -> None:
+    """Adds ``x @ weight`` to ``z``."""
+    if x.dtype == z.dtype:
+        z.addmm_(x, weight)
+    else:
+        z += torch.mm(x, weight)
+
+
 def add_triangle_multiplication(
     module: "TriangleMultiplication",
     z: Float[Tensor, "i j c_z"],
@@ -72,18 +97,22 @@ def add_triangle_multiplication(
 
     The products take the place of their first operand.
     """
-    ab = operands(module, z, mask)
-    a, b = ab.chunk(2)
+    a, b = operands(module, z, mask).chunk(2)
+    products = a.new_empty(min(CHANNELS_AT_ONCE, len(a)), *a.shape[1:])
     for start in range(0, module.c_hidden, CHANNELS_AT_ONCE):
         some_a, some_b = (x[start : start + CHANNELS_AT_ONCE] for x in (a, b))
-        if module.outgoing:
-            some_a.copy_(torch.matmul(some_a, some_b.transpose(-1, -2)))
-        else:
-            some_a.copy_(torch.matmul(some_a.transpose(-1, -2), some_b))
+        pair = (
+            (some_a, some_b.transpose(-1, -2))
+            if module.outgoing
+            else (some_a.transpose(-1, -2), some_b)
+        )
+        some_a.copy_(torch.bmm(*pair, out=products[: len(some_a)]))
+    to_gate, to_out = maps(module.linear_gate, like=z), maps(module.linear_out, like=z)
     for rows in pieces(z):
-        gate = torch.sigmoid(module.linear_gate(normed(z[rows], module.layer_norm_in)))
-        x = normed(a[:, rows].movedim(0, -1), module.layer_norm_out)
-        z[rows] += module.linear_out(x) * gate
+        flat = z[rows].view(-1, z.shape[-1])
+        gate = torch.mm(normed(flat, module.layer_norm_in).to(to_gate.dtype), to_gate).sigmoid_()
+        x = normed(a[:, rows].flatten(1).t().contiguous(), module.layer_norm_out)
+        flat += torch.mm(x.to(to_out.dtype), to_out).mul_(gate)
 
 
 def operands(
@@ -92,18 +121,21 @@ def operands(
     mask: Bool[Tensor, " j"] | None,
 ) -> Float[Tensor, "two_c i j"]:
     """Both operands of the products, channels first: the maps write them that way."""
-    weight = torch.cat([module.linear_ab_gate.weight, module.linear_ab.weight])
-    ab = None
+    to_gate, to_value = (
+        maps(linear, like=z).t() for linear in (module.linear_ab_gate, module.linear_ab)
+    )
+    ab = to_value.new_empty(len(to_value), *z.shape[:2])
+    written: tuple[Tensor, Tensor] | None = None
     for rows in pieces(z):
-        x = normed(z[rows], module.layer_norm_in).flatten(0, 1)
-        gate, value = torch.matmul(weight, x.t()).chunk(2)
-        value = value.mul_(gate.sigmoid_()).unflatten(-1, (-1, z.shape[1]))
+        flat = z[rows].flatten(0, 1)
+        x = normed(flat, module.layer_norm_in).to(to_gate.dtype).t()
+        if written is None or written[0].shape[1] != x.shape[1]:
+            written = (ab.new_empty(len(ab), x.shape[1]), ab.new_empty(len(ab), x.shape[1]))
+        gate = torch.mm(to_gate, x, out=written[0]).sigmoid_().unflatten(1, (-1, z.shape[1]))
+        value = torch.mm(to_value, x, out=written[1]).unflatten(1, (-1, z.shape[1]))
         if mask is not None:
-            value *= mask[rows, None] & mask
-        if ab is None:
-            ab = value.new_empty(len(value), *z.shape[:2])
-        ab[:, rows] = value
-    assert ab is not None
+            gate *= mask[rows, None] & mask
+        torch.mul(gate, value, out=ab[:, rows])
     return ab
 
 
@@ -112,26 +144,57 @@ def add_triangle_attention(
 ) -> None:
     """Adds a triangle attention (algorithms 14 and 15) to ``z``."""
     z = z if module.starting else z.transpose(0, 1)
+    bias = attention_bias(module, z, mask)
+    weight, to_out = (
+        maps(module.linear_qkv, module.linear_gate, like=z),
+        maps(module.linear_out, like=z),
+    )
+    written: Tensor | None = None
+    for rows in pieces(z):
+        x = normed(z[rows], module.layer_norm).flatten(0, 1).to(weight.dtype)
+        if written is None or len(written) != len(x):
+            written = x.new_empty(len(x), weight.shape[1])
+        torch.mm(x, weight, out=written)
+        parts = written.view(-1, z.shape[1], 4, module.n_heads, head_width(module, weight))
+        q, k, v, gate = parts.permute(2, 0, 3, 1, 4)
+        wide = bias.expand(len(q), *bias.shape)
+        o = functional.scaled_dot_product_attention(q, k, v, attn_mask=wide).mul_(gate.sigmoid())
+        o = o.transpose(1, 2).flatten(-2).flatten(0, 1)
+        if module.starting:
+            add_product(z[rows].view(-1, z.shape[-1]), o, to_out)
+        else:
+            z[rows] += torch.mm(o, to_out).unflatten(0, (-1, z.shape[1]))
+
+
+def head_width(module: "TriangleAttention", weight: Tensor) -> int:
+    """Channels of one head: the maps give queries, keys, values and gates of every head."""
+    return weight.shape[1] // (4 * module.n_heads)
+
+
+def attention_bias(
+    module: "TriangleAttention", z: Float[Tensor, "i j c_z"], mask: Bool[Tensor, " j"] | None
+) -> Float[Tensor, "heads i j"]:
+    """What pairs add to the logits of every head, and what switches masked keys off."""
+    to_bias = maps(module.linear_bias, like=z).t()
     bias = z.new_empty(module.n_heads, *z.shape[:2])
     for rows in pieces(z):
-        x = module.linear_bias(normed(z[rows], module.layer_norm))
-        bias[:, rows] = x.movedim(-1, 0)
+        x = normed(z[rows], module.layer_norm).flatten(0, 1).to(to_bias.dtype)
+        bias[:, rows] = torch.mm(to_bias, x.t()).unflatten(1, (-1, z.shape[1]))
     bias = (bias.transpose(-1, -2) if module.flip_bias else bias) + mask_bias(mask)
-    weight = torch.cat([module.linear_qkv.weight, module.linear_gate.weight])
-    for rows in pieces(z):
-        x = functional.linear(normed(z[rows], module.layer_norm), weight)
-        q, k, v, gate = x.unflatten(-1, (4, module.n_heads, -1)).unbind(-3)
-        q, k, v = (x.transpose(-2, -3) for x in (q, k, v))
-        wide = bias.to(q.dtype).expand(len(q), *bias.shape)
-        o = functional.scaled_dot_product_attention(q, k, v, attn_mask=wide).transpose(-2, -3)
-        z[rows] += module.linear_out((o * gate.sigmoid()).flatten(-2))
+    return bias.to(working_type(z))
 
 
 def add_transition(module: Transition, z: Float[Tensor, "i j c"]) -> None:
     """Adds a transition (algorithm 11) to ``z``."""
-    for rows in pieces(z):
-        a, b = module.linear_ab(normed(z[rows], module.layer_norm)).chunk(2, dim=-1)
-        z[rows] += module.linear_out(functional.silu(a).mul_(b))
+    weight, to_out = maps(module.linear_ab, like=z), maps(module.linear_out, like=z)
+    flat, width = z.view(-1, z.shape[-1]), len(to_out)
+    step = max(1, VALUES_AT_ONCE.get(z.device.type, VALUES_AT_ONCE["cuda"]) // z.shape[-1])
+    step = min(step, len(flat))
+    ab = weight.new_empty(step, 2 * width)
+    for rows in flat.split(step):
+        x = normed(rows, module.layer_norm).to(weight.dtype)
+        a, b = torch.mm(x, weight, out=ab[: len(x)]).chunk(2, dim=-1)
+        add_product(rows, functional.silu(a).mul_(b), to_out)
 
 
 def add_outer_product_mean(
