@@ -213,12 +213,17 @@ def write_hdf5(directory: Path, *, name: str, predictions: Sequence[Prediction])
 
     A group `seed-<s>_sample-<k>` for each prediction holds `coordinates`, `plddt`, `resolved`,
     `pae`, `pde`, `contact_probs` and `trajectory`, with the scores as attributes; a group
-    `seed-<s>` holds the `distogram` of a seed.
+    `seed-<s>` holds the `distogram` of a seed. `token_index` gives the token of each atom, and
+    `bonds` the atom pairs that are bonded in ligands, in modified residues and across residues;
+    atoms count from 0 in the order of the mmCIF files.
     """
     path = directory / f"{name}.h5"
     partial = path.with_name(f".{path.name}.partial")
     with h5py.File(partial, "w") as file:
         file.attrs["units"] = _HDF5_UNITS
+        for prediction in predictions[:1]:
+            _write_array(file, "token_index", prediction.structure.token_index)
+            _write_array(file, "bonds", composition_of(prediction).covalent)
         for prediction in predictions:
             _write_group(file, prediction)
             seed = f"seed-{prediction.seed}"

@@ -22,7 +22,7 @@ from folding.checkpoint import (
     keep_trunk,
 )
 from folding.confidence import Confidence, HeadLogits, assess
-from folding.data.building import build_composition, build_structure
+from folding.data.building import build_composition, build_outline, build_structure
 from folding.data.features import Features, featurize
 from folding.data.msa import msa_features
 from folding.data.templates import template_features
@@ -42,6 +42,7 @@ from folding.progress import (
     SampleDone,
     StageStarted,
     StepDone,
+    TokensKnown,
 )
 from folding.sampler import Step, sample
 from folding.structure.geometry import superposition
@@ -88,6 +89,7 @@ def _predictions(
     """Predictions in the order in which they are drawn."""
     report(StageStarted("msa"))
     tokens = tokenize(fold_input, model.config.reference)
+    report(TokensKnown(build_outline(tokens)))
     for note in tokens.notes:
         report(Note("warning", note))
     msa = msa_features(fold_input, tokens, max_rows=model.config.n_msa_rows)
@@ -165,7 +167,7 @@ class Fold:
             self.reported(
                 RecycleDone(self.seed, cycle, n_cycles, self.contacts(trunk)),
                 report,
-                lambda state=state: keep_trunk(self.checkpoint, self.seed, state, now=True),
+                partial(keep_trunk, self.checkpoint, self.seed, state, now=True),
             )
         return trunk
 

@@ -23,6 +23,28 @@ class StageStarted:
 
 
 @dataclass(frozen=True)
+class Outline:
+    """What the tokens are to an eye that follows their centre atoms.
+
+    Args:
+        tubes: The tokens along each polymer, one for each residue (CA or C1').
+        beads: Tokens that are single atoms: ligands, ions, and modified residues.
+        bonds: Token pairs that are bonded, but for those along a polymer.
+    """
+
+    tubes: tuple[tuple[int, ...], ...]
+    beads: tuple[int, ...]
+    bonds: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class TokensKnown:
+    """The job is cut into tokens."""
+
+    outline: Outline
+
+
+@dataclass(frozen=True)
 class BlockDone:
     """The trunk has passed one more block of a cycle.
 
@@ -92,7 +114,7 @@ class Note:
     message: str
 
 
-Event = StageStarted | BlockDone | RecycleDone | StepDone | SampleDone | Note
+Event = StageStarted | TokensKnown | BlockDone | RecycleDone | StepDone | SampleDone | Note
 Report = Callable[[Event], None]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,8 +19,18 @@ from folding.errors import InvalidInput, WeightsError
 from folding.inputs import FoldInput, FoldOptions, ProteinChain
 from folding.outputs import write_outputs
 from folding.prediction import Prediction
+from folding.weights.catalog import CATALOG, note_on_unseen
 from folding.weights.store import Facts, Store, not_here
-from webapp.live.events import ContactMap, Event, Frame, Level, LogLine, Progress, SampleReady
+from webapp.live.events import (
+    ContactMap,
+    Event,
+    Frame,
+    Level,
+    LogLine,
+    OutlineReady,
+    Progress,
+    SampleReady,
+)
 from webapp.live.frames import coordinate_bytes, probability_bytes
 from webapp.meter import Meter
 
@@ -430,15 +440,21 @@ class Narrator:
     def begin(self) -> None:
         """Says what is about to be folded."""
         chains, tokens = self._input.n_chains, self._input.n_tokens
-        self._say(f"Folding {_count(chains, 'chain')} of {_count(tokens, 'residue')} in all.")
+        noun = "token" if self._input.has_atom_tokens else "residue"
+        self._say(f"Folding {_count(chains, 'chain')} of {_count(tokens, noun)} in all.")
         for note in self._input.notes:
             self._say(note)
+        model = CATALOG.get(self._options.model)
+        if model and (note := note_on_unseen(model, [self._input])):
+            self._say(note, level="warning")
 
     def hear(self, event: progress.Event) -> None:
         """Passes on one event of the fold."""
         match event:
             case progress.StageStarted():
                 self.enter(self._shown(event.stage))
+            case progress.TokensKnown(outline=outline):
+                self._report(OutlineReady(**asdict(outline)))
             case progress.BlockDone():
                 self._block(event)
             case progress.RecycleDone():

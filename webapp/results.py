@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from webapp import alignment_plot, shelf, storage, verdict, viewer
+from webapp import alignment_plot, molecules, shelf, storage, verdict, viewer
 from webapp.models import Job, Prediction
 
 KINDS = (
@@ -55,10 +55,15 @@ def context(job: Job) -> dict[str, Any]:
 def sample_context(job: Job, prediction: Prediction) -> dict[str, Any]:
     """The variables of `jobs/result/sample.html`."""
     stem = f"_{viewer.file_stem(prediction)}"
+    chains = viewer.chains(job, prediction)
     return {
         "job": job,
         "prediction": prediction,
-        "sentences": verdict.sentences(prediction, viewer.chains(job, prediction)),
+        "sentences": [
+            *verdict.unseen(shelf.model(job.model), chains),
+            *verdict.sentences(prediction, chains),
+        ],
+        **molecules.context(job, chains, molecules.summary(job, prediction)),
         "chemistry": viewer.chemistry(job, prediction),
         "structure": viewer.file_name(job, prediction, "_model.cif"),
         "sample_files": files(job, [(stem + ending, label) for ending, label in KINDS]),

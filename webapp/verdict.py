@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+from folding.weights.catalog import Model, in_words
 from webapp.models import Prediction
 from webapp.templatetags.words import plddt_band
 from webapp.viewer import Chain
@@ -33,6 +34,17 @@ def sentences(prediction: Prediction, chains: Sequence[Chain]) -> list[str]:
     if prediction.has_clash:
         said.append("Atoms run into each other: this sample cannot be right as it stands.")
     return said
+
+
+def unseen(model: Model, chains: Sequence[Chain]) -> list[str]:
+    """What in the sample is of a kind that the model has never seen; nothing where it knows all."""
+    kinds = {chain.kind for chain in chains}
+    if any(chain.kind != "ligand" and max(chain.n_tokens) > 1 for chain in chains):
+        kinds.add("modification")
+    words = in_words(kinds - model.knows)
+    if not words:
+        return []
+    return [f"{model.title} was never shown {words}: where it puts them means nothing."]
 
 
 def _overall(prediction: Prediction) -> str:

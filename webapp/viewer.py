@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from webapp import storage
 from webapp.models import Job, Prediction
@@ -17,8 +16,6 @@ from webapp.models import Job, Prediction
 if TYPE_CHECKING:
     import h5py
     import numpy as np
-
-T = TypeVar("T")
 
 # The middle of the model's last bin of errors, Å.
 PAE_MOST = 31.75
@@ -31,21 +28,23 @@ INT16_MOST = 32767
 class Chain:
     """One copy of a chain or ligand. `start` is its first token, from 0 over the whole job.
 
-    `sequence`, `plddt` and `n_tokens` go by residue: a standard one is one token, of any other each
-    atom is one. `kind` is `protein`, `rna`, `dna` or `ligand`.
+    `sequence`, `codes`, `plddt` and `n_tokens` go by residue: a standard one is one token, of any
+    other each atom is one. `kind` is `protein`, `rna`, `dna` or `ligand`.
     """
 
     id: str
     start: int
     sequence: str
     plddt: tuple[float, ...]
-    n_tokens: tuple[int, ...] = ()
+    codes: tuple[str, ...]
+    n_tokens: tuple[int, ...]
     kind: str = "protein"
 
-    def per_token(self, values: Iterable[T]) -> list[T]:
-        """What is known by residue, once for each of its tokens."""
-        counts = self.n_tokens or (1,) * len(self.sequence)
-        return [value for value, n in zip(values, counts, strict=True) for _ in range(n)]
+    @property
+    def mean_plddt(self) -> float:
+        """The mean over its tokens."""
+        weighed = sum(value * n for value, n in zip(self.plddt, self.n_tokens, strict=True))
+        return weighed / sum(self.n_tokens)
 
 
 def file_stem(prediction: Prediction) -> str:
@@ -90,31 +89,50 @@ def chains(job: Job, prediction: Prediction) -> tuple[Chain, ...]:
         n_tokens = tuple(int(row.get("n_tokens") or 1) for row in rows)
         letters = "".join(row["letter"] for row in rows)
         plddt = tuple(float(row["plddt"]) for row in rows)
+        codes = tuple(row["residue_name"] for row in rows)
         kind = rows[0].get("kind") or "protein"
-        found.append(Chain(chain_id, start, letters, plddt, n_tokens, kind))
+        found.append(Chain(chain_id, start, letters, plddt, codes, n_tokens, kind))
         start += sum(n_tokens)
     return tuple(found)
 
 
 def scene(job: Job, prediction: Prediction) -> dict[str, Any]:
-    """Chains and the pLDDT by token, ready for JSON.
+    """Chains with what is known of each residue, and bonds as pairs of atoms, ready for JSON.
 
-    `sequence` has the letter of its residue for each token, `numbers` the number of its residue.
+    `start` is a token; `sizes` counts the tokens of each residue. Atoms count from 0 in the order
+    of the structure's file; bonds are those in and to ligands and modified residues.
     """
-    of_sample = chains(job, prediction)
     return {
         "chains": [
             {
                 "id": chain.id,
                 "start": chain.start,
                 "kind": chain.kind,
-                "sequence": "".join(chain.per_token(chain.sequence)),
-                "numbers": chain.per_token(range(1, len(chain.sequence) + 1)),
+                "sequence": chain.sequence,
+                "codes": chain.codes,
+                "sizes": chain.n_tokens,
+                "plddt": chain.plddt,
             }
-            for chain in of_sample
+            for chain in chains(job, prediction)
         ],
-        "plddt": [value for chain in of_sample for value in chain.per_token(chain.plddt)],
+        "bonds": bonds(job),
     }
+
+
+def bonds(job: Job) -> list[list[int]]:
+    """Bonded atom pairs of which one at least is a token of its own.
+
+    There are none for a job of a version that did not say.
+    """
+    import numpy as np
+
+    with _arrays(job) as file:
+        if "bonds" not in file:
+            return []
+        pairs, token = file["bonds"][()], file["token_index"][()]
+    is_alone = np.bincount(token)[token] == 1
+    found: list[list[int]] = pairs[is_alone[pairs].any(axis=1)].tolist()
+    return found
 
 
 def chemistry(job: Job, prediction: Prediction) -> dict[str, Any]:

@@ -4,8 +4,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from folding.data.tokens import Tokens, element_symbols
-from folding.structure.composition import PROTEIN, Composition
-from folding.structure.structure import Structure
+from folding.progress import Outline
+from folding.structure.composition import LIGAND, PROTEIN, Composition
+from folding.structure.structure import CENTRE_ATOMS, Structure
 
 
 def build_structure(tokens: Tokens, coordinates: Float32[np.ndarray, "atom 3"]) -> Structure:
@@ -23,6 +24,29 @@ def build_structure(tokens: Tokens, coordinates: Float32[np.ndarray, "atom 3"]) 
         token_index=of_atom,
         token_chain_id=chain_of_token,
     )
+
+
+def build_outline(tokens: Tokens) -> Outline:
+    """What the tokens of a job are when only their centre atoms are drawn."""
+    of_atom = tokens.atom_to_token
+    is_bead = np.bincount(of_atom, minlength=tokens.n_tokens) == 1
+    along = np.isin(tokens.name[tokens.centre_atom], CENTRE_ATOMS)
+    along &= np.isin(tokens.asym_id, _polymers(tokens))
+    chains = [np.flatnonzero(along & (tokens.asym_id == n)) for n in np.unique(tokens.asym_id)]
+    pairs = {(min(pair), max(pair)) for pair in tokens.bonds.tolist()}
+    return Outline(
+        tubes=tuple(tuple(chain.tolist()) for chain in chains if len(chain)),
+        beads=tuple(np.flatnonzero(is_bead).tolist()),
+        bonds=tuple(sorted(pair for pair in pairs if pair[0] != pair[1])),
+    )
+
+
+def _polymers(tokens: Tokens) -> list[int]:
+    """`asym_id` of the chains that are no ligands."""
+    if tokens.assembly is None:
+        return list(range(1, len(tokens.chain_ids) + 1))
+    chains = enumerate(tokens.assembly.chains, start=1)
+    return [number for number, chain in chains if chain.kind != LIGAND]
 
 
 def build_composition(tokens: Tokens) -> Composition:

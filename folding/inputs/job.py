@@ -29,7 +29,6 @@ _ALIGNMENTS = ("msa", "paired_msa")
 
 
 Chain = ProteinChain | RnaChain | DnaChain | Ligand
-_NOUNS = {ProteinChain: "protein", RnaChain: "RNA", DnaChain: "DNA", Ligand: "ligands"}
 # Below four tokens there is nothing to superpose, and so nothing to score.
 MIN_TOKENS = 4
 
@@ -116,6 +115,11 @@ class FoldInput:
         return tuple(text for text in found if text)
 
     @property
+    def has_atom_tokens(self) -> bool:
+        """Whether some tokens are single atoms, those of ligands and modified residues."""
+        return any(isinstance(c, Ligand) or c.modifications for c in self.chains)
+
+    @property
     def n_chains(self) -> int:
         """Chains of the job, copies counted."""
         return len(self.chain_ids)
@@ -140,25 +144,12 @@ class FoldInput:
         for chain in proteins:
             label = f"Chain {', '.join(chain.ids)}: "
             notes += [label + note for note in sequence_notes(chain.sequence)]
-        if unseen := self._beyond_proteins():
-            notes.append(
-                f"This job holds {_listed(unseen)}. A model that has learnt from proteins alone, "
-                "such as “small”, never saw any of it: it places these atoms without knowing them, "
-                "so trust nothing but the protein. The card of a model says what it knows."
-            )
         if proteins and not self.alignments:
             notes.append(
                 "No alignment is given: the structure is predicted from the sequence alone, which "
                 "is much less accurate for natural proteins."
             )
         return tuple(notes)
-
-    def _beyond_proteins(self) -> list[str]:
-        found = dict.fromkeys(_NOUNS[type(chain)] for chain in self.chains)
-        found.pop("protein", None)
-        if any(getattr(chain, "modifications", ()) for chain in self.chains):
-            found["modified residues"] = None
-        return list(found)
 
     def to_json(self) -> dict[str, Any]:
         """The job as AlphaFold 3 JSON; `from_json` returns an equal job."""
@@ -203,10 +194,6 @@ def _clean_name(name: str) -> str:
             field="name",
         )
     return name
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _check_bonds(job: FoldInput) -> None:

@@ -18,7 +18,6 @@ export class LivePanel {
   // `drawn` is called after each frame that was drawn.
   constructor(element, { drawn }) {
     Object.assign(this, { element, drawn });
-    this.lengths = element.dataset.chains.split(",").map(Number);
     this.noise = new NoiseChart(document.getElementById("noise"), { nSteps: Number(element.dataset.steps) });
     this.latest = new Map();
     this.attempt = 0;
@@ -32,6 +31,14 @@ export class LivePanel {
   start3d() {
     if (this.isClosed) return;
     this.trace ??= new Trace(viewerIn(document.getElementById("live-viewer")), this);
+  }
+
+  // The worker says what the tokens are when it has cut them, and the server puts it into the page.
+  readOutline() {
+    const { outline } = document.getElementById("live-outline").dataset;
+    if (!outline || outline === this.heardOutline) return;
+    this.heardOutline = outline;
+    this.trace.setOutline(JSON.parse(outline));
   }
 
   // A job that was started again sends the frames of its new attempt; older ones no longer count.
@@ -75,6 +82,7 @@ export class LivePanel {
 
   draw(frame) {
     this.start3d();
+    this.readOutline();
     this.trace.show(frame.coordinates);
     const seed = this.latest.size && frame.seedIndex ? `seed ${frame.seedIndex + 1}, ` : "";
     text("live-caption", `${seed}sample ${frame.sample + 1}, step ${frame.step} of ${frame.nSteps}, ${angstroms(frame.noiseLevel)} Å of noise`);

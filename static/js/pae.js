@@ -32,19 +32,34 @@ export class PaePlot {
     this.element.dataset.cells = this.cells.length;
   }
 
-  // The first residue of each chain and the last of all; names of chains where there are several.
+  // Chains where there are several, else every twentieth residue.
   drawTicks() {
     const { chains, count } = this.scene;
-    const marks = chains.map(({ id, start, sequence }) =>
-      chains.length > 1 ? [start + sequence.length / 2, `chain ${id}, 1 to ${sequence.length}`] : [start + 0.5, "1"],
-    );
-    if (chains.length === 1) for (let at = 20; at <= count; at += 20 * Math.ceil(count / 120)) marks.push([at - 0.5, String(at)]);
-    const ticks = marks.map(([at, text]) => {
-      const tick = Object.assign(document.createElement("span"), { textContent: text });
+    const marks = chains.length > 1 ? this.chainMarks() : [[0.5, "1", ""]];
+    if (chains.length === 1) for (let at = 20; at <= count; at += 20 * Math.ceil(count / 120)) marks.push([at - 0.5, String(at), ""]);
+    const ticks = marks.map(([at, text, title]) => {
+      const tick = Object.assign(document.createElement("span"), { textContent: text, title });
       tick.style.left = `${(100 * at) / count}%`;
       return tick;
     });
     this.element.querySelector(".ticks").replaceChildren(...ticks);
+  }
+
+  // As many words as the width of a chain allows: none where an ion is thinner than its letter.
+  chainMarks() {
+    const { chains, count } = this.scene;
+    const marks = [];
+    let free = -Infinity;
+    for (const { id, start, end, kind, residues } of chains) {
+      const [at, width] = [(start + end) / 2, (end - start) / count];
+      const words = kind === "ligand" ? `${id}, ${residues[0].code}` : `chain ${id}, 1 to ${residues.length}`;
+      const text = [words, kind === "ligand" ? id : `chain ${id}`, id].find((one) => width > 0.021 * one.length) ?? id;
+      const half = (0.0105 * text.length + 0.005) * count;
+      if (at - half < free) continue;
+      free = at + half;
+      marks.push([at, text, words]);
+    }
+    return marks;
   }
 
   angstroms(row, column) {

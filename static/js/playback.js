@@ -83,8 +83,8 @@ export class Playback {
   enter() {
     if (this.trace) return;
     this.view.setHidden(true);
-    const lengths = this.scene.chains.map(({ sequence }) => sequence.length);
-    this.trace = new Trace(this.view.viewer, { lengths, colour: (residue) => this.view.colourOf(residue), follow: false });
+    const outline = this.scene.outline(this.view.atoms);
+    this.trace = new Trace(this.view.viewer, { outline, colour: (token) => this.view.colourOf(token), follow: false });
   }
 
   leave() {

@@ -43,7 +43,7 @@ export class PlddtChart {
       legend: { show: false },
       scales: { x: { time: false, range: [0.5, scene.count + 0.5] }, y: { range: [0, 100] } },
       axes: [
-        axis({ label: "Residue", size: 28, values: (_, ticks) => ticks.map((tick) => this.tick(tick)) }),
+        axis({ label: this.axisLabel(), size: 28, values: (_, ticks) => ticks.map((tick) => this.tick(tick)) }),
         axis({ label: "pLDDT", size: 34, splits: () => [0, 50, 70, 90, 100] }),
       ],
       series: [{}, { stroke: token("ink"), width: 1.6, points: { show: scene.count < 60, size: 4, fill: token("ink") } }],
@@ -55,6 +55,10 @@ export class PlddtChart {
         setCursor: [(chart) => this.selection.hover(chart.cursor.idx ?? null)],
       },
     };
+  }
+
+  axisLabel() {
+    return this.scene.atomNames.length ? "Residue or atom" : "Residue";
   }
 
   // Numbers within the chain where there are several chains.
@@ -90,7 +94,19 @@ export class PlddtChart {
       const x = chart.valToPos(start + 0.5, "x", true);
       ctx.strokeRect(x, bbox.top, 0, bbox.height);
     }
+    if (this.scene.chains.length > 1) this.nameChains(chart);
     ctx.restore();
+  }
+
+  nameChains({ ctx, bbox, valToPos }) {
+    const scale = window.devicePixelRatio || 1;
+    ctx.fillStyle = token("ink-2");
+    ctx.font = `${11 * scale}px ${token("sans")}`;
+    ctx.textAlign = "center";
+    for (const { id, start, end } of this.scene.chains) {
+      const [left, right] = [valToPos(start + 0.5, "x", true), valToPos(end + 0.5, "x", true)];
+      if (right - left > 14 * scale) ctx.fillText(id, (left + right) / 2, bbox.top + 12 * scale);
+    }
   }
 
   take(chart) {

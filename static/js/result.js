@@ -22,6 +22,7 @@ class Result {
     this.selection.addEventListener("select", () => this.say());
     this.selection.addEventListener("hover", () => this.say());
     element.addEventListener("click", (event) => this.click(event));
+    element.addEventListener("change", ({ target }) => target.dataset.shows && this.structure.setChainShown(target.dataset.shows, target.checked));
     this.retheme = () => this.redraw();
     document.addEventListener("themechange", this.retheme);
   }
@@ -53,6 +54,9 @@ class Result {
     const choices = button?.closest("[data-choices]");
     if (choices) this.choose(choices, button);
     else if (button?.dataset.do) this.perform(button.dataset.do);
+    else if (button?.dataset.focus) this.focus(button.dataset);
+    else if (button?.dataset.clash) this.structure.showPair(button.dataset.clash.split(" "));
+    else if (button?.dataset.rows) this.selection.select(range(button.dataset.rows), range(button.dataset.columns));
     else {
       const row = event.target.closest("[data-sample]");
       if (row) this.show(row);
@@ -69,6 +73,7 @@ class Result {
     for (const other of choices.querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
     const { value } = button.dataset;
     if (choices.dataset.choices === "style") this.structure.setStyle(value);
+    else if (choices.dataset.choices === "matrix") this.showMatrix(value);
     else this.colour(value);
   }
 
@@ -78,6 +83,19 @@ class Result {
     this.plddt.setColouring(scale);
     this.element.dataset.scale = scale;
     document.getElementById("legend").hidden = value === "chain" || value === "rainbow";
+  }
+
+  // Goes to a chain, or to one residue of it, and selects it.
+  focus({ focus: id, residueNumber }) {
+    const chain = this.scene?.chains.find((one) => one.id === id);
+    if (!chain) return;
+    const residues = chain.residues.filter(({ number }) => !residueNumber || String(number) === residueNumber);
+    this.structure.focus(id, residues.length < chain.residues.length ? residueNumber : null);
+    this.selection.toggle(residues[0].first, residues.at(-1).last);
+  }
+
+  showMatrix(value) {
+    for (const matrix of this.element.querySelectorAll("[data-matrix]")) matrix.hidden = matrix.dataset.matrix !== value;
   }
 
   async show(row) {
@@ -120,6 +138,11 @@ class Result {
   close() {
     document.removeEventListener("themechange", this.retheme);
   }
+}
+
+// `0-75` as a range of the selection.
+function range(text) {
+  return text.split("-").map(Number);
 }
 
 async function fetchText(url) {

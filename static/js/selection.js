@@ -1,5 +1,5 @@
-// Which residues are selected or under the pointer: one object that sequence, structure, PAE and pLDDT share.
-// Residues are counted from 0 over all chains of the job; a range is [first, last], both included.
+// Which tokens are selected or under the pointer: one object that sequence, structure, PAE and pLDDT share.
+// Tokens are counted from 0 over all chains of the job; a range is [first, last], both included.
 
 export class Selection extends EventTarget {
   constructor() {
@@ -17,21 +17,21 @@ export class Selection extends EventTarget {
     if (this.ranges.length) this.select();
   }
 
-  // A click on the one residue that is selected already takes it back.
-  toggle(residue) {
+  // A click on what alone is selected already takes it back.
+  toggle(first, last = first) {
     const [only] = this.ranges;
-    if (this.ranges.length === 1 && only[0] === residue && only[1] === residue) this.clear();
-    else this.select([residue, residue]);
+    if (this.ranges.length === 1 && only[0] === first && only[1] === last) this.clear();
+    else this.select([first, last]);
   }
 
-  hover(residue) {
-    if (residue === this.hovered) return;
-    this.hovered = residue;
+  hover(token) {
+    if (token === this.hovered) return;
+    this.hovered = token;
     this.dispatchEvent(new Event("hover"));
   }
 
-  // 0 for residues in the first range, 1 for those in the second, -1 for all others.
-  indexOf(residue) {
-    return this.ranges.findIndex(([first, last]) => residue >= first && residue <= last);
+  // 0 for tokens in the first range, 1 for those in the second, -1 for all others.
+  indexOf(token) {
+    return this.ranges.findIndex(([first, last]) => token >= first && token <= last);
   }
 }

@@ -1,29 +1,31 @@
-// The sequence as a strip of letters on the colours of their pLDDT; pointer and keyboard select in it.
+// The residues as a strip of letters and codes on the colours of their pLDDT; pointer and keyboard select in it.
+// Here residues are counted, in the selection tokens: what has a token for each atom is selected as a whole.
 import { BANDS, bandIndex } from "./palette.js";
 
 const BLOCK = 10;
 
-function letter(scene, residue) {
+function chip(scene, residue, index) {
   const element = document.createElement("span");
-  const band = BANDS[bandIndex(scene.plddt[residue])];
+  const band = BANDS[bandIndex(residue.plddt)];
   element.className = `residue ${band.name}`;
-  element.dataset.residue = residue;
-  element.textContent = scene.letters[residue];
+  element.classList.toggle("code", scene.isOfAtoms(residue));
+  element.dataset.residue = index;
+  element.textContent = scene.short(residue);
   element.setAttribute("role", "option");
   element.setAttribute("aria-selected", "false");
-  element.setAttribute("aria-label", `${scene.name(residue)}, pLDDT ${Math.round(scene.plddt[residue])}, ${band.label.toLowerCase()}`);
-  element.id = `residue-${residue}`;
+  element.setAttribute("aria-label", `${scene.nameResidue(residue)}, pLDDT ${Math.round(residue.plddt)}, ${band.label.toLowerCase()}`);
+  element.id = `residue-${index}`;
   return element;
 }
 
 function chainBlocks(scene, chain) {
   const blocks = [];
-  for (let at = 0; at < chain.sequence.length; at += BLOCK) {
+  for (let at = 0; at < chain.residues.length; at += BLOCK) {
     const block = document.createElement("span");
     block.className = "block";
-    block.dataset.number = Math.min(at + BLOCK, chain.sequence.length);
-    const last = Math.min(at + BLOCK, chain.sequence.length);
-    for (let i = at; i < last; i += 1) block.append(letter(scene, chain.start + i));
+    const residues = chain.residues.slice(at, at + BLOCK);
+    if (chain.kind !== "ligand") block.dataset.number = residues.at(-1).number;
+    block.append(...residues.map((residue) => chip(scene, residue, scene.residueOf[residue.first])));
     blocks.push(block);
   }
   return blocks;
@@ -71,8 +73,8 @@ export class SequenceStrip {
   press(event) {
     const residue = this.residueAt(event);
     if (residue === null) return;
-    if (event.shiftKey && this.anchor !== null) this.selection.select([this.anchor, residue]);
-    else this.selection.toggle(residue);
+    if (event.shiftKey && this.anchor !== null) this.select(this.anchor, residue);
+    else this.toggle(residue);
     if (!event.shiftKey) this.anchor = residue;
     this.active = residue;
     this.dragging = event.pointerType === "mouse";
@@ -80,17 +82,35 @@ export class SequenceStrip {
 
   drag(event) {
     const residue = this.residueAt(event);
-    this.selection.hover(residue);
+    this.hover(residue);
     if (this.dragging && residue !== null && residue !== this.active) {
       this.active = residue;
-      this.selection.select([this.anchor, residue]);
+      this.select(this.anchor, residue);
     }
+  }
+
+  tokens(residue) {
+    const { first, last } = this.scene.residues[residue];
+    return [first, last];
+  }
+
+  select(from, to) {
+    const [a, b] = [Math.min(from, to), Math.max(from, to)];
+    this.selection.select([this.tokens(a)[0], this.tokens(b)[1]]);
+  }
+
+  toggle(residue) {
+    this.selection.toggle(...this.tokens(residue));
+  }
+
+  hover(residue) {
+    this.selection.hover(residue === null ? null : this.tokens(residue)[0]);
   }
 
   key(event) {
     const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -BLOCK, ArrowDown: BLOCK, Home: -Infinity, End: Infinity };
     if (event.key === "Escape") this.selection.clear();
-    else if (event.key === "Enter" || event.key === " ") this.selection.toggle((this.anchor = this.active));
+    else if (event.key === "Enter" || event.key === " ") this.toggle((this.anchor = this.active));
     else if (event.key in moves) this.moveBy(moves[event.key], event.shiftKey);
     else return;
     event.preventDefault();
@@ -99,16 +119,17 @@ export class SequenceStrip {
   moveBy(step, extends_) {
     if (!extends_) this.anchor = null;
     else this.anchor ??= this.active;
-    this.active = Math.min(Math.max(this.active + step, 0), this.scene.count - 1);
+    this.active = Math.min(Math.max(this.active + step, 0), this.letters.length - 1);
     this.element.setAttribute("aria-activedescendant", `residue-${this.active}`);
     this.letters[this.active].scrollIntoView({ block: "nearest", inline: "nearest" });
-    if (extends_) this.selection.select([this.anchor, this.active]);
-    this.selection.hover(this.active);
+    if (extends_) this.select(this.anchor, this.active);
+    this.hover(this.active);
   }
 
   showSelection() {
     this.letters?.forEach((element, residue) => {
-      const index = this.selection.indexOf(residue);
+      const [first, last] = this.tokens(residue);
+      const index = this.selection.ranges.findIndex((range) => first <= range[1] && last >= range[0]);
       element.setAttribute("aria-selected", String(index >= 0));
       element.dataset.range = index >= 0 ? index : "";
     });
@@ -116,6 +137,7 @@ export class SequenceStrip {
 
   showHover() {
     this.element.querySelector(".hovered")?.classList.remove("hovered");
-    this.letters?.[this.selection.hovered]?.classList.add("hovered");
+    const residue = this.scene?.residueOf[this.selection.hovered];
+    this.letters?.[residue]?.classList.add("hovered");
   }
 }

@@ -1,18 +1,14 @@
 // The structure of one sample in 3Dmol: styles, colours, and what is selected.
 import { superposition } from "./align.js";
 import { viewerIn } from "./canvas3d.js";
-import { chainColour, plddtColour, rainbow, token } from "./palette.js";
+import { draw, join, markPair } from "./drawing.js";
+import { chainColour, plddtColour, rainbow, token as cssToken } from "./palette.js";
 
 const DIMMED = "#9aa6a0";
 const CLOSER = 1.2;
 const TURN = 12;
 
-const STYLES = {
-  cartoon: (colorfunc) => ({ cartoon: { colorfunc, arrows: true } }),
-  sticks: (colorfunc) => ({ stick: { colorfunc, radius: 0.16 }, cartoon: { colorfunc, opacity: 0.35 } }),
-  spheres: (colorfunc) => ({ sphere: { colorfunc } }),
-  surface: (colorfunc) => ({ cartoon: { colorfunc } }),
-};
+const MOVE_MS = 500;
 
 export class StructureView {
   constructor(element, selection) {
@@ -21,6 +17,7 @@ export class StructureView {
     this.viewer = viewerIn(element);
     this.viewer.setHoverDuration(60);
     element.addEventListener("keydown", (event) => this.key(event));
+    this.hiddenChains = new Set();
     this.style = "cartoon";
     this.colouring = "alphafold";
     selection.addEventListener("select", () => this.paintSoon());
@@ -30,15 +27,15 @@ export class StructureView {
   // Replaces the structure. Another sample of the same job is laid over it, so that only the fold differs.
   load(cif, scene) {
     this.scene = scene;
+    this.hiddenChains.clear();
+    this.forgetPair();
     const before = this.model ? this.coordinates() : null;
     if (this.model) this.viewer.removeModel(this.model);
     this.model = this.viewer.addModel(cif, "cif");
     this.atoms = this.model.selectedAtoms({});
-    this.centres = new Map();
-    for (const atom of this.atoms) {
-      atom.residue = scene.places.get(`${atom.chain}:${atom.resi}`);
-      if (atom.atom === "CA") this.centres.set(atom.residue, atom);
-    }
+    scene.attach(this.atoms);
+    join(this.atoms, scene);
+    this.centres = new Map(this.atoms.filter((atom) => atom.isCentre).map((atom) => [atom.token, atom]));
     if (before) this.layOver(before);
     this.listen();
     this.paint();
@@ -46,9 +43,9 @@ export class StructureView {
   }
 
   listen() {
-    const residueOf = (atom) => atom?.residue ?? null;
-    this.viewer.setHoverable({}, true, (atom) => this.selection.hover(residueOf(atom)), () => this.selection.hover(null));
-    this.viewer.setClickable({}, true, (atom) => this.selection.toggle(residueOf(atom)));
+    const tokenOf = (atom) => atom?.token ?? null;
+    this.viewer.setHoverable({}, true, (atom) => this.selection.hover(tokenOf(atom)), () => this.selection.hover(null));
+    this.viewer.setClickable({}, true, (atom) => this.selection.toggle(tokenOf(atom)));
   }
 
   layOver(fixed) {
@@ -58,10 +55,10 @@ export class StructureView {
     for (const atom of this.atoms) [atom.x, atom.y, atom.z] = move([atom.x, atom.y, atom.z]);
   }
 
-  // The CA atoms in the order of the residues, as flat xyz.
+  // The centre atoms in the order of the tokens, as flat xyz.
   coordinates() {
-    return Float32Array.from([...this.centres.keys()].sort((a, b) => a - b).flatMap((residue) => {
-      const { x, y, z } = this.centres.get(residue);
+    return Float32Array.from([...this.centres.keys()].sort((a, b) => a - b).flatMap((token) => {
+      const { x, y, z } = this.centres.get(token);
       return [x, y, z];
     }));
   }
@@ -88,15 +85,15 @@ export class StructureView {
     this.paint();
   }
 
-  colourOf(residue) {
-    if (this.colouring === "chain") return chainColour(this.scene.chainIndex(residue));
-    if (this.colouring === "rainbow") return rainbow(this.scene.along(residue));
-    return plddtColour(this.scene.plddt[residue], this.colouring);
+  colourOf(token) {
+    if (this.colouring === "chain") return chainColour(this.scene.chainIndex(token));
+    if (this.colouring === "rainbow") return rainbow(this.scene.along(token));
+    return plddtColour(this.scene.plddt[token], this.colouring);
   }
 
-  shownColour(residue) {
-    if (!this.selection.ranges.length) return this.colourOf(residue);
-    return [token("highlight"), token("highlight-2")][this.selection.indexOf(residue)] ?? DIMMED;
+  shownColour(token) {
+    if (!this.selection.ranges.length) return this.colourOf(token);
+    return [cssToken("highlight"), cssToken("highlight-2")][this.selection.indexOf(token)] ?? DIMMED;
   }
 
   // While somebody drags, a selection changes more often than a large structure can be painted.
@@ -109,25 +106,51 @@ export class StructureView {
 
   paint() {
     if (!this.model || this.hidden) return;
-    const colours = Array.from({ length: this.scene.count }, (_, residue) => this.shownColour(residue));
-    const colorfunc = (atom) => colours[atom.residue];
-    this.viewer.removeAllSurfaces();
-    this.model.setStyle({}, STYLES[this.style](colorfunc));
-    if (this.style === "surface") {
-      this.viewer.addSurface(window.$3Dmol.SurfaceType.MS, { opacity: 0.82, colorfunc }, { model: this.model });
-    }
+    const colours = Array.from({ length: this.scene.count }, (_, token) => this.shownColour(token));
+    const tellsElements = this.colouring === "chain" && !this.selection.ranges.length;
+    draw(this, colours, { tellsElements });
     this.viewer.render();
     this.element.dataset.painted = Number(this.element.dataset.painted ?? 0) + 1;
   }
 
-  // A ball at the residue under the pointer: cheaper than colouring the whole chain again.
+  setChainShown(id, isShown) {
+    if (isShown) this.hiddenChains.delete(id);
+    else this.hiddenChains.add(id);
+    this.element.dataset.hiddenChains = [...this.hiddenChains].join(" ");
+    this.paint();
+  }
+
+  // Moves to a chain, or to one residue of it.
+  focus(chain, resi) {
+    this.zoomTo({ model: this.model, chain, ...(resi && { resi }) });
+  }
+
+  // Moves to two atoms, each named as `chain/residue/atom`, and marks them.
+  showPair(names) {
+    this.forgetPair();
+    this.pair = markPair(this.viewer, this.atoms, names);
+    if (this.pair) this.zoomTo({ model: this.model, predicate: this.pair.isNear });
+  }
+
+  forgetPair() {
+    for (const shape of this.pair?.shapes ?? []) this.viewer.removeShape(shape);
+    this.pair = null;
+  }
+
+  zoomTo(atoms) {
+    const isQuiet = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.viewer.zoomTo(atoms, isQuiet ? 0 : MOVE_MS);
+    this.viewer.render();
+  }
+
+  // A ball at the residue or atom under the pointer: cheaper than colouring the whole chain again.
   mark() {
     if (this.ball) this.viewer.removeShape(this.ball);
     this.ball = null;
     const centre = this.hidden ? null : this.centres?.get(this.selection.hovered);
     if (centre) {
       const { x, y, z } = centre;
-      this.ball = this.viewer.addSphere({ center: { x, y, z }, radius: 1.6, color: token("highlight"), opacity: 0.7 });
+      this.ball = this.viewer.addSphere({ center: { x, y, z }, radius: 1.6, color: cssToken("highlight"), opacity: 0.7 });
     }
     this.viewer.render();
   }
@@ -142,6 +165,7 @@ export class StructureView {
   }
 
   reset() {
+    this.forgetPair();
     this.viewer.zoomTo({ model: this.model });
     const { clientWidth, clientHeight } = this.element;
     this.viewer.zoom(Math.min(CLOSER, Math.max(1, (0.75 * clientWidth) / clientHeight)));
@@ -149,7 +173,7 @@ export class StructureView {
   }
 
   recolour() {
-    this.viewer.setBackgroundColor(token("surface"));
+    this.viewer.setBackgroundColor(cssToken("surface"));
     this.paint();
   }
 

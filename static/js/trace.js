@@ -1,8 +1,11 @@
-// A chain's trace in 3Dmol that moves: atoms are made once, then only x, y, z change between frames.
+// Chains and ligands in 3Dmol that move: atoms are made once, then only x, y, z change between frames.
 import { alignTo } from "./align.js";
 import { rainbow, token } from "./palette.js";
 
 const TUBE = 0.45;
+const BOND = 0.2;
+const BEAD = 0.42;
+const LONE_BEAD = 1.1;
 const MOVE_MS = 220;
 const SLOW_MS = 60;
 
@@ -12,27 +15,38 @@ function density(count) {
   return count <= 600 ? 2 : 1;
 }
 
-function chainStarts(lengths, count) {
-  const starts = [];
-  let at = 0;
-  for (const length of lengths) {
-    starts.push([at, Math.min(at + length, count)]);
-    at += length;
-  }
-  return at === count ? starts : [[0, count]];
+// One chain through all tokens, for as long as nothing else is known of them.
+function oneTube(count) {
+  return { tubes: [Array.from({ length: count }, (_, token) => token)], beads: [], bonds: [] };
 }
 
-// Catmull-Rom through the residues `[from, to)`; `t` runs over the whole chain.
-function knots([from, to], perResidue) {
+// Catmull-Rom through the tokens of one chain; `t` runs over the whole chain.
+function knots(tokens, perResidue) {
   const found = [];
-  const parts = (to - from - 1) * perResidue;
+  const last = tokens.length - 1;
+  const parts = last * perResidue;
   for (let k = 0; k <= parts; k += 1) {
-    const i = Math.min(from + Math.floor(k / perResidue), to - 1);
+    const i = Math.min(Math.floor(k / perResidue), last);
     const u = k / perResidue - Math.floor(k / perResidue);
-    const clamp = (index) => Math.min(Math.max(index, from), to - 1);
-    found.push({ at: [clamp(i - 1), i, clamp(i + 1), clamp(i + 2)], u, t: parts ? k / parts : 0, residue: u < 0.5 ? i : i + 1 });
+    const token = (index) => tokens[Math.min(Math.max(index, 0), last)];
+    found.push({ at: [token(i - 1), tokens[i], token(i + 1), token(i + 2)], u, t: parts ? k / parts : 0, token: u < 0.5 ? tokens[i] : token(i + 1) });
   }
   return found;
+}
+
+// Atoms that are tokens by themselves, with the sticks between them.
+function beadAtoms({ beads, bonds }, first, colour) {
+  const places = new Map(beads.map((token, i) => [token, first + i]));
+  const atoms = beads.map((token) => ({ token, partners: [] }));
+  for (const [a, b] of bonds) {
+    if (!places.has(a) || !places.has(b)) continue;
+    atoms[places.get(a) - first].partners.push(places.get(b));
+    atoms[places.get(b) - first].partners.push(places.get(a));
+  }
+  return atoms.map(({ token, partners }) => ({
+    elem: "C", x: 0, y: 0, z: 0, bonds: partners, bondOrder: partners.map(() => 1),
+    properties: { colour: colour(token, 0.5), bead: partners.length ? BEAD : LONE_BEAD },
+  }));
 }
 
 function weights(u) {
@@ -58,9 +72,10 @@ function radius(xyz) {
 }
 
 export class Trace {
-  // `viewer` is a 3Dmol viewer; `colour(residue, t)` is asked once for each point; `drawn` hears of each frame.
-  constructor(viewer, { lengths, colour = (_, t) => rainbow(t), follow = true, drawn = () => {} }) {
-    Object.assign(this, { viewer, lengths, colour, follow, drawn });
+  // `viewer` is a 3Dmol viewer; `colour(token, t)` is asked once for each point; `drawn` hears of each frame.
+  // `outline` says which tokens follow each other in chains and which are atoms of their own.
+  constructor(viewer, { outline = null, colour = (_, t) => rainbow(t), follow = true, drawn = () => {} }) {
+    Object.assign(this, { viewer, outline, colour, follow, drawn });
     this.quiet = matchMedia("(prefers-reduced-motion: reduce)");
   }
 
@@ -69,20 +84,30 @@ export class Trace {
     const perResidue = density(count);
     this.knots = [];
     const atoms = [];
-    for (const range of chainStarts(this.lengths, count)) {
-      const chain = knots(range, perResidue);
+    const outline = this.outline ?? oneTube(count);
+    for (const tokens of outline.tubes) {
+      const chain = knots(tokens, perResidue);
       chain.forEach((knot, k) => {
         const index = atoms.length;
         const bonds = [k > 0 && index - 1, k < chain.length - 1 && index + 1].filter((bond) => bond !== false);
-        atoms.push({ elem: "C", x: 0, y: 0, z: 0, bonds, bondOrder: bonds.map(() => 1), properties: { colour: this.colour(knot.residue, knot.t) } });
+        atoms.push({ elem: "C", x: 0, y: 0, z: 0, bonds, bondOrder: bonds.map(() => 1), properties: { colour: this.colour(knot.token, knot.t) } });
       });
       this.knots.push(...chain);
     }
+    atoms.push(...beadAtoms(outline, atoms.length, this.colour));
+    this.knots.push(...outline.beads.map((token) => ({ at: [token, token, token, token], u: 0 })));
+    this.hasBeads = outline.beads.length > 0;
     this.model = this.viewer.addModel();
     this.model.addAtoms(atoms);
     this.atoms = this.model.selectedAtoms({});
     this.count = count;
     this.from = null;
+  }
+
+  // What is known of the tokens now; the next frame is drawn by it.
+  setOutline(outline) {
+    this.outline = outline;
+    this.count = 0;
   }
 
   // Moves to new coordinates (Float32Array of xyz), over a moment unless motion is unwanted.
@@ -120,9 +145,18 @@ export class Trace {
   draw(xyz) {
     this.now = xyz;
     this.knots.forEach((knot, i) => place(this.atoms[i], knot, xyz));
-    this.model.setStyle({}, { stick: { radius: TUBE, colorfunc: (atom) => atom.properties.colour } });
+    this.paint();
     if (this.follow) this.keepInView(xyz);
     this.viewer.render();
+  }
+
+  paint() {
+    const colorfunc = (atom) => atom.properties.colour;
+    this.model.setStyle({}, { stick: { radius: TUBE, colorfunc } });
+    if (!this.hasBeads) return;
+    const beads = (size) => ({ predicate: (atom) => atom.properties.bead === size });
+    this.model.setStyle(beads(BEAD), { stick: { radius: BOND, colorfunc }, sphere: { radius: BEAD, colorfunc } });
+    this.model.setStyle(beads(LONE_BEAD), { sphere: { radius: LONE_BEAD, colorfunc } });
   }
 
   // The estimate grows and shrinks while it is denoised; the view follows in steps, not with every frame.

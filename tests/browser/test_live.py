@@ -1,5 +1,7 @@
 """The page of a fold in progress: it moves, survives a lost connection, and becomes the result."""
 
+import re
+
 import numpy as np
 import pytest
 from django.utils import timezone
@@ -8,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.webapp import folded
 from webapp import jobs
 from webapp.live import publisher
-from webapp.live.events import ContactMap, Frame, LogLine, Progress, SampleReady
+from webapp.live.events import ContactMap, Frame, LogLine, OutlineReady, Progress, SampleReady
 from webapp.live.frames import coordinate_bytes, probability_bytes
 from webapp.models import Job
 
@@ -91,6 +93,15 @@ def test_everything_moves_while_it_is_computed(site, user, job):
     )
     expect(page.locator("#job-samples tr")).to_contain_text("sample 1")
     expect(page.locator("#job-log li")).to_contain_text("The first line")
+
+
+def test_ligand_atoms_are_drawn_beside_the_chain(site, user, job):
+    page = open_job(site, user, job)
+    outline = {"tubes": [list(range(10))], "beads": list(range(10, 20)), "bonds": [[10, 11]]}
+    tell(job, OutlineReady(**outline))
+    expect(page.locator("#live-outline")).to_have_attribute("data-outline", re.compile("tubes"))
+    tell(job, step(8))
+    page.wait_for_selector("#job[data-drawn]", timeout=60_000)
 
 
 def test_a_lost_connection_resumes_at_the_last_event_and_two_tabs_agree(site, user, job):

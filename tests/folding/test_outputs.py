@@ -163,9 +163,11 @@ def test_hdf5_holds_every_array(written):
     expected = prediction(seed=7, sample=1)
     with h5py.File(directory / "Trp-cage.h5") as file:
         assert set(file) == {f"seed-{s}_sample-{k}" for s in (7, 1) for k in (0, 1)} | {
-            "seed-7",
-            "seed-1",
+            *("seed-7", "seed-1"),
+            *("token_index", "bonds"),
         }
+        np.testing.assert_array_equal(file["token_index"][:], structure("1l2y").token_index)
+        assert file["bonds"].shape == (0, 2)
         group = file["seed-7_sample-1"]
         np.testing.assert_array_equal(group["pae"][:], expected.confidence.pae)
         np.testing.assert_array_equal(group["pde"][:], expected.confidence.pde)
@@ -224,7 +226,7 @@ def test_files_are_replaced(tmp_path):
         )
     assert json.loads((tmp_path / names[-1]).read_text())["seed"] == 2
     with h5py.File(tmp_path / "x.h5") as file:
-        assert list(file) == ["seed-2", "seed-2_sample-0"]
+        assert sorted(file) == ["bonds", "seed-2", "seed-2_sample-0", "token_index"]
 
 
 def test_the_version_is_the_projects():

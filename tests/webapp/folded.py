@@ -1,12 +1,14 @@
 """Finished jobs without a fold: ideal helices with made-up confidence, saved by the real writer."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 from django.utils import timezone
 
 from folding.confidence import Confidence
-from folding.inputs import FoldInput, FoldOptions, ProteinChain
+from folding.data.building import build_composition, build_structure
+from folding.data.tokens import tokenize
+from folding.inputs import DnaChain, FoldInput, FoldOptions, Ligand, Modification, ProteinChain
 from folding.outputs import write_outputs
 from folding.prediction import Prediction as Sample
 from folding.structure.structure import Structure
@@ -98,6 +100,28 @@ def helices(fold_input: FoldInput) -> Structure:
     )
 
 
+def every_kind(*, name: str = "Every kind") -> FoldInput:
+    """A phosphopeptide of two copies, a strand of DNA, ATP and magnesium."""
+    peptide = ProteinChain(("A", "B"), "GASG", modifications=(Modification("SEP", 3),))
+    ligands = (Ligand(("D",), ccd=("ATP",)), Ligand(("E",), ccd=("MG",)))
+    return FoldInput(name=name, chains=(peptide, DnaChain(("C",), "ACGT"), *ligands))
+
+
+def conformers(fold_input: FoldInput, *, mirrored: bool = False) -> Sample:
+    """A sample in which every residue is its ideal conformer, one behind the other.
+
+    Args:
+        mirrored: Turns every molecule into its mirror image.
+    """
+    tokens = tokenize(fold_input)
+    chain = tokens.asym_id[tokens.atom_to_token]
+    place = np.stack([14.0 * chain, 0.0 * chain, 5.0 * tokens.residue], axis=-1)
+    shape = tokens.position * ([-1, 1, 1] if mirrored else [1, 1, 1])
+    structure = build_structure(tokens, (shape + place).astype(np.float32))
+    sample = sample_of(structure, seed=1, sample=int(mirrored))
+    return replace(sample, composition=build_composition(tokens))
+
+
 def sample_of(structure: Structure, *, seed: int, sample: int, n_steps: int = 8) -> Sample:
     """A sample whose pLDDT falls from 95 at the first residue to 35 at the last."""
     n_tokens, n_chains = structure.n_tokens, len(structure.chain_ids)
@@ -145,12 +169,24 @@ def queued_job(owner, fold_input: FoldInput | None = None, **fields) -> Job:
     )
 
 
-def finished_job(owner, fold_input: FoldInput | None = None, *, n_samples: int = 2) -> Job:
+def finished_complex(owner, fold_input: FoldInput | None = None) -> Job:
+    """A job with every kind of molecule; the second sample is the mirror image of the first."""
+    fold_input = fold_input or every_kind()
+    samples = [conformers(fold_input, mirrored=mirrored) for mirrored in (False, True)]
+    return finished_job(owner, fold_input, samples=samples)
+
+
+def finished_job(
+    owner,
+    fold_input: FoldInput | None = None,
+    *,
+    n_samples: int = 2,
+    samples: list[Sample] | None = None,
+) -> Job:
     """A job that succeeded, with its rows and its files in `settings.DATA_DIR`."""
     fold_input = fold_input or trp_cage()
-    structure = helices(fold_input)
-    samples = [
-        sample_of(structure, seed=seed, sample=k)
+    samples = samples or [
+        sample_of(helices(fold_input), seed=seed, sample=k)
         for seed in fold_input.seeds
         for k in range(n_samples)
     ]

@@ -1,5 +1,6 @@
 """What events change on open pages: targets, words, and that nothing typed becomes markup."""
 
+import json
 from html.parser import HTMLParser
 
 import pytest
@@ -12,6 +13,7 @@ from webapp.live.events import (
     Frame,
     Gap,
     LogLine,
+    OutlineReady,
     Progress,
     SampleReady,
     StatusChanged,
@@ -203,3 +205,16 @@ def test_the_timeline_shows_the_stages_that_a_job_goes_through(job):
 def test_alignments_are_a_stage_where_there_are_some(job):
     job.fold_input["sequences"][0]["protein"]["unpairedMsa"] = ">q\nAAAA"
     assert [step.stage for step in stages.timeline(job, now="queued")][1] == "msa"
+
+
+@pytest.mark.django_db
+def test_the_outline_of_the_tokens_stands_in_an_attribute(user):
+    job = folded.queued_job(user)
+    event = OutlineReady(tubes=[[0, 1]], beads=[2], bonds=[[1, 2]])
+    (fragment,) = fragments.render(job, event)
+    assert fragment.target == "live-outline"
+    assert json.loads(root(fragment)["data-outline"] or "") == {
+        "tubes": [[0, 1]],
+        "beads": [2],
+        "bonds": [[1, 2]],
+    }

@@ -8,10 +8,10 @@ import pytest
 
 from folding import progress
 from folding.errors import Cancelled
-from folding.inputs import FoldInput, FoldOptions, ProteinChain
+from folding.inputs import DnaChain, FoldInput, FoldOptions, Ligand, ProteinChain
 from tests.webapp import making
 from webapp import pipeline
-from webapp.live.events import ContactMap, Frame, LogLine, Progress, SampleReady
+from webapp.live.events import ContactMap, Frame, LogLine, OutlineReady, Progress, SampleReady
 
 N = 5
 OPTIONS = FoldOptions(n_samples=2, n_recycles=1, n_steps=6)
@@ -201,6 +201,31 @@ def test_notes_of_the_input_and_the_fold_are_passed_on():
     said = {(line.level, line.message) for line in of(LogLine, heard)}
     assert ("warning", "Look out.") in said
     assert {("info", note) for note in making.fold_input().notes} <= said
+
+
+def test_molecules_that_the_model_never_saw_are_said():
+    strand = FoldInput(name="DNA", chains=(DnaChain(("A",), "ACGT"), Ligand(("B",), ccd=("MG",))))
+    heard = []
+    pipeline.run(
+        strand, OPTIONS, fold=lambda report: (), save=lambda predictions: None, report=heard.append
+    )
+    lines = [line for line in of(LogLine, heard) if "never shown" in line.message]
+    assert [line.level for line in lines] == ["warning"]
+    assert "never shown DNA, ligands and ions" in lines[0].message
+    assert of(LogLine, heard)[0].message == "Folding 2 chains of 5 tokens in all."
+
+
+def test_what_the_tokens_are_is_passed_on():
+    outline = progress.Outline(tubes=((0, 1),), beads=(2, 3), bonds=((2, 3),))
+    heard = []
+    pipeline.run(
+        making.fold_input(),
+        OPTIONS,
+        fold=lambda report: report(progress.TokensKnown(outline)) or (),
+        save=lambda predictions: None,
+        report=heard.append,
+    )
+    assert of(OutlineReady, heard) == [OutlineReady(tubes=((0, 1),), beads=(2, 3), bonds=((2, 3),))]
 
 
 def test_whoever_listens_can_end_the_fold():

@@ -262,7 +262,7 @@ def test_an_unfinished_job_shows_the_live_panel_and_replays_from_the_start(ada, 
     assert 'data-panel="live"' in page
     assert 'data-since="0"' in page
     assert 'data-percent="12.5"' in page
-    assert 'data-chains="20"' in page
+    assert 'id="live-outline" data-outline=""' in page
 
 
 @pytest.mark.parametrize(
@@ -309,15 +309,40 @@ def frames_url(job: Job, kind: str, *, sample: int = 0) -> str:
 
 def test_the_scene_holds_sequence_and_plddt(ada, result):
     scene = ada.get(frames_url(result, "scene")).json()
-    assert scene["chains"] == [{"id": "A", "start": 0, "sequence": SEQUENCE}]
-    assert scene["plddt"] == pytest.approx(np.linspace(95, 35, 20), abs=0.01)
+    (chain,) = scene["chains"]
+    assert (chain["id"], chain["start"], chain["kind"]) == ("A", 0, "protein")
+    assert chain["sequence"] == SEQUENCE
+    assert chain["codes"][:2] == ["ASN", "LEU"]
+    assert chain["sizes"] == [1] * 20
+    assert chain["plddt"] == pytest.approx(np.linspace(95, 35, 20), abs=0.01)
+    assert scene["bonds"] == []
+
+
+def test_the_scene_of_a_complex_counts_the_atoms_of_what_is_no_standard_residue(
+    ada, user, data_dir
+):
+    scene = ada.get(frames_url(folded.finished_complex(user), "scene")).json()
+    peptide, copy, dna, atp, magnesium = scene["chains"]
+    assert [chain["kind"] for chain in scene["chains"]] == [
+        *["protein"] * 2,
+        "dna",
+        *["ligand"] * 2,
+    ]
+    assert peptide["codes"] == ["GLY", "ALA", "SEP", "GLY"]
+    assert peptide["sizes"] == [1, 1, 10, 1]
+    assert (copy["start"], dna["start"]) == (13, 26)
+    assert dna["sequence"] == "ACGT"
+    assert (atp["codes"], atp["sizes"], atp["start"]) == (["ATP"], [31], 30)
+    assert (magnesium["sizes"], magnesium["start"]) == ([1], 61)
+    # Phosphoserine and its two links to the chain, twice; ATP has three rings.
+    assert len(scene["bonds"]) == 2 * (9 + 2) + 33
 
 
 def test_copies_follow_each_other_in_the_scene(ada, user, data_dir):
     job = folded.finished_job(user, folded.trp_cage(copies=2), n_samples=1)
     scene = ada.get(frames_url(job, "scene")).json()
     assert [(chain["id"], chain["start"]) for chain in scene["chains"]] == [("A", 0), ("B", 20)]
-    assert len(scene["plddt"]) == 40
+    assert [len(chain["plddt"]) for chain in scene["chains"]] == [20, 20]
 
 
 def test_the_pae_is_one_byte_for_each_cell(ada, result):
@@ -346,6 +371,42 @@ def test_another_sample_comes_as_fragments(ada, result):
     by_target = {part["target"]: part["html"] for part in answer["fragments"]}
     assert 'data-key="1-1"' in by_target["sample"]
     assert "seed-1_sample-1_model.cif" in by_target["sample-files"]
+
+
+def test_the_page_of_a_complex_lists_its_chains_pairs_and_chemistry(ada, user, data_dir):
+    job = folded.finished_complex(user)
+    page = ada.get(reverse("job", args=[job.pk])).content.decode()
+    for words in (
+        "Protein with SEP 3",
+        "copy 2 of 2",
+        "Ligand ATP",
+        "31 atoms",
+        "Ion magnesium (MG)",
+    ):
+        assert words in " ".join(page.split())
+    assert page.count('data-shows="') == 5
+    assert 'aria-label="ipTM of A and D: 0.50"' in page
+    assert 'data-rows="0-12" data-columns="30-60"' in page
+    assert 'aria-label="Lowest PAE of C and E: 4.0"' in page
+    assert "was never shown DNA, ligands and ions, modified residues" in page
+    assert "all 4 centres and double bonds are as asked for" in " ".join(page.split())
+
+
+def test_a_mirror_image_is_told_by_its_stereochemistry(ada, user, data_dir):
+    job = folded.finished_complex(user)
+    answer = ada.get(reverse("job_sample", args=[job.pk, 1, 1])).json()
+    by_target = {part["target"]: " ".join(part["html"].split()) for part in answer["fragments"]}
+    assert "0 of 4 kept" in by_target["chemistry"]
+    assert ">C1&#x27;</span> (R)" in by_target["chemistry"]
+    assert "Chains and ligands" in by_target["molecules"]
+    assert "Lowest PAE" in by_target["pairs"]
+
+
+def test_a_protein_alone_has_no_list_no_pairs_and_no_chemistry(ada, result):
+    page = ada.get(reverse("job", args=[result.pk])).content.decode()
+    for empty in ("molecules", "pairs", "chemistry"):
+        assert f'<section id="{empty}" class="card {empty}" hidden>' in page
+    assert "Chains and ligands" not in page
 
 
 async def body_of(response) -> bytes:

@@ -8,7 +8,7 @@ binary kinds, `bin`. No Django and no Redis here, so that the pipeline can speak
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -44,6 +44,16 @@ class LogLine:
     level: Level
     message: str
     at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutlineReady:
+    """What the page draws of the tokens: `folding.progress.Outline`, ready for JSON."""
+
+    kind: ClassVar = "outline"
+    tubes: Sequence[Sequence[int]]
+    beads: Sequence[int]
+    bonds: Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +118,20 @@ class Gap:
 
 
 Event: TypeAlias = (
-    StatusChanged | Progress | LogLine | AlignmentReady | ContactMap | Frame | SampleReady
+    StatusChanged
+    | Progress
+    | LogLine
+    | AlignmentReady
+    | OutlineReady
+    | ContactMap
+    | Frame
+    | SampleReady
 )
 BINARY_KINDS = frozenset({ContactMap.kind, Frame.kind})
 KINDS: dict[str, type[Event]] = {
     event.kind: event
     for event in (
-        *(StatusChanged, Progress, LogLine, AlignmentReady),
+        *(StatusChanged, Progress, LogLine, AlignmentReady, OutlineReady),
         *(ContactMap, Frame, SampleReady),
     )
 }
@@ -136,6 +153,8 @@ def slot(event: Event) -> str | None:
             return "progress"
         case AlignmentReady():
             return "alignment"
+        case OutlineReady():
+            return "outline"
         case ContactMap():
             return "recycle"
         case Frame(seed_index=seed_index, sample=sample):

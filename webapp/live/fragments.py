@@ -6,6 +6,7 @@ to the target, unless an element of its id is there already. `static/js/swap.js`
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from webapp.live.events import (
     Frame,
     Gap,
     LogLine,
+    OutlineReady,
     Progress,
     SampleReady,
     StatusChanged,
@@ -50,6 +52,8 @@ def render(job: Job, event: Event | Gap) -> list[Fragment]:
             return [Fragment("job-log", _html("log_line", line=event, key=log_key(event)))]
         case AlignmentReady():
             return [Fragment("job-alignment", alignment(event.summary))]
+        case OutlineReady():
+            return [Fragment("live-outline", outline(event))]
         case SampleReady():
             return [Fragment("job-samples", _html("sample", job=job, sample=event))]
         case Gap():
@@ -78,6 +82,12 @@ def progress(job: Job, event: Progress) -> list[Fragment]:
 def alignment(summary: dict[str, Any]) -> str:
     """The depth and coverage of the job's alignments."""
     return render_to_string("jobs/alignment/figure.html", alignment_plot.context(summary))
+
+
+def outline(event: OutlineReady) -> str:
+    """What the page's scripts need to draw tokens as chains and atoms."""
+    drawn = {"tubes": event.tubes, "beads": event.beads, "bonds": event.bonds}
+    return _html("outline", outline=json.dumps(drawn, separators=(",", ":")))
 
 
 def panel(job: Job) -> str:

@@ -63,6 +63,14 @@ def in_words(plddt: float) -> str:
 
 
 @register.filter
+def size_words(job: Job) -> str:
+    """`76 residues`; `246 tokens` where ligands and modified residues count by their atoms."""
+    entities = [next(iter(entry.items())) for entry in job.fold_input["sequences"]]
+    by_atom = any(kind == "ligand" or entity.get("modifications") for kind, entity in entities)
+    return f"{job.n_tokens} {'tokens' if by_atom else 'residues'}"
+
+
+@register.filter
 def clock(moment: str) -> str:
     """`14:05:09`, in the server's time zone, of an ISO 8601 time."""
     return timezone.localtime(datetime.fromisoformat(moment)).strftime("%H:%M:%S")
@@ -84,17 +92,6 @@ def queue_words(job: Job) -> str:
         return "Next in the queue"
     ahead = position - 1
     return f"Queued, {ahead} job{'' if ahead == 1 else 's'} ahead"
-
-
-@register.filter
-def chain_lengths(job: Job) -> str:
-    """The residues of each chain, copies counted, for the page's scripts: `76,76`."""
-    lengths = []
-    for entity in job.fold_input["sequences"]:
-        ids = entity["protein"]["id"]
-        copies = 1 if isinstance(ids, str) else len(ids)
-        lengths += [str(len(entity["protein"]["sequence"]))] * copies
-    return ",".join(lengths)
 
 
 @register.filter

@@ -18,6 +18,8 @@ from webapp.views.jobs import own_job
 
 # What is in the files of a finished job never changes.
 unchanging = cache_control(private=True, max_age=7 * 24 * 3600, immutable=True)
+# Elements of the page that speak of one sample, each with a template of its name.
+OF_A_SAMPLE = ("sample", "sample-files", "molecules", "pairs", "chemistry")
 CONTENT_TYPES = {
     "cif": "chemical/x-mmcif",
     "json": "application/json",
@@ -37,7 +39,7 @@ def sample(request: HttpRequest, job_id: UUID, seed: int, sample: int) -> HttpRe
     """The fragments about one sample: how far to trust it, and its files."""
     prediction = _own_prediction(request, job_id, seed, sample)
     context = results.sample_context(prediction.job, prediction)
-    parts = {"sample": "sample.html", "sample-files": "sample_files.html"}
+    parts = {part: f"{part.replace('-', '_')}.html" for part in OF_A_SAMPLE}
     return JsonResponse(
         {
             "fragments": [

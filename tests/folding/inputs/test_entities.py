@@ -180,16 +180,12 @@ def test_tail_to_head_makes_a_chain_cyclic():
     assert job.bonds == ()
 
 
-def test_notes_say_what_a_model_of_proteins_has_never_seen():
-    chains = (
-        ProteinChain(("A",), TRP_CAGE, A3M, modifications=(Modification("SEP", 2),)),
-        RnaChain(("B",), "ACGU"),
-        Ligand(("C",), ccd=("MG",)),
-    )
-    (note,) = FoldInput("job", chains).notes
-    assert note.startswith("This job holds RNA, ligands and modified residues.")
-    assert "never saw any of it" in note
-    assert FoldInput("job", chains[1:]).notes[0].startswith("This job holds RNA and ligands.")
+def test_ligands_and_modified_residues_are_counted_by_their_atoms():
+    modified = ProteinChain(("A",), TRP_CAGE, modifications=(Modification("SEP", 2),))
+    plain, ligand = (RnaChain(("B",), "ACGU"), Ligand(("C",), ccd=("MG",)))
+    assert FoldInput("job", (modified,)).has_atom_tokens
+    assert FoldInput("job", (plain, ligand)).has_atom_tokens
+    assert not FoldInput("job", (plain,)).has_atom_tokens
 
 
 def test_alignments_are_those_of_all_chains():

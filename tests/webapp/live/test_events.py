@@ -10,6 +10,7 @@ from webapp.live.events import (
     ContactMap,
     Frame,
     LogLine,
+    OutlineReady,
     Progress,
     SampleReady,
     StatusChanged,
@@ -20,6 +21,7 @@ EXAMPLES = [
     Progress(stage="diffusion", percent=50.0, eta_seconds=None, detail="step 1 of 2"),
     LogLine(level="warning", message="pLDDT < 50 · Å", at="2026-01-01T00:00:00+00:00"),
     AlignmentReady(summary={"chains": [{"ids": ["A"], "coverage": [[1.0]]}]}),
+    OutlineReady(tubes=[[0, 1, 2]], beads=[1, 3], bonds=[[1, 3]]),
     ContactMap(seed=4, seed_index=1, cycle=2, n_cycles=4, count=2, bin=b"\x00\xff\xff\x00"),
     Frame(
         seed=4,
@@ -93,6 +95,7 @@ def test_newer_percent_maps_and_frames_of_a_sample_replace_older_ones():
         "sample": None,
         "progress": "progress",
         "alignment": "alignment",
+        "outline": "outline",
         "recycle": "recycle",
         "frame": "frame-1-2",
     }
