@@ -111,7 +111,7 @@ class EntityForm(forms.Form):
     paired_msa_file = forms.FileField(
         required=False, label="Paired alignment file", allow_empty_file=True
     )
-    templates = RawText(rows=5, label="Templates", max_echo=MAX_A3M_CHARACTERS)
+    templates = RawText(rows=5, label="Structures", max_echo=MAX_A3M_CHARACTERS)
     templates_file = forms.FileField(
         required=False, label="Structure file (mmCIF)", allow_empty_file=True
     )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.http import HttpRequest
 
 Source = Literal["", "server", "local"]
 DatabaseKind = Literal["protein", "rna"]
@@ -105,6 +106,11 @@ def site() -> Site:
         cache_folder=Path(settings.DATA_DIR) / "alignments",
         cache_bytes=settings.MSA_CACHE_MB * 2**20,
     )
+
+
+def in_templates(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `alignment_server`, the host that jobs may send sequences to."""
+    return {"alignment_server": urlsplit(settings.MSA_SERVER_URL).netloc}
 
 
 def databases(words: list[str], *, kind: DatabaseKind) -> tuple[SiteDatabase, ...]:

@@ -105,6 +105,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "webapp.local_user.in_templates",
+                "webapp.search_request.in_templates",
             ],
         },
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
 from folding.errors import WeightsError
 from folding.weights import catalog
 from folding.weights.catalog import CATALOG, SMALL_MODEL, Model
@@ -57,8 +59,9 @@ class Item:
 
     @property
     def host(self) -> str:
-        """Where it is downloaded from."""
-        return urlsplit(self.model.urls[0]).hostname or "" if self.model.urls else ""
+        """Where it is downloaded from: mirrors of this site are asked first."""
+        urls = (*settings.WEIGHTS_MIRRORS, *self.model.urls)
+        return urlsplit(urls[0]).hostname or "" if self.model.urls else ""
 
     @property
     def kinds(self) -> str:

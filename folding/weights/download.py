@@ -77,6 +77,7 @@ class Download:
         at_least_bytes: int = 1,
         space_factor: float = 1.0,
         report: Progress = lambda done, total: None,
+        report_check: Progress = lambda done, total: None,
         patience: Patience | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -86,12 +87,14 @@ class Download:
             at_least_bytes: A shorter file cannot be the right one.
             space_factor: Bytes of disk that must be free for each byte of the file.
             report: Hears the progress, at least twice a second; what it raises ends the download.
+            report_check: Hears how far the checksum is, once all has come.
         """
         self.target = target
         self.sha256 = sha256
         self.at_least_bytes = at_least_bytes
         self.space_factor = space_factor
         self.report = report
+        self.report_check = report_check
         self.patience = patience or Patience()
         self.sleep = sleep
         self.part = target.with_name(f"{target.name}.part")
@@ -230,7 +233,7 @@ class Download:
             size = self._size()
             self._forget()
             raise DownloadError(f"{_host(url)} sent {size:,} bytes, too few to be the weights.")
-        found = hash_file(self.part, report=self.report)
+        found = hash_file(self.part, report=self.report_check)
         if self.sha256 and found != self.sha256:
             self._forget()
             raise DownloadError(

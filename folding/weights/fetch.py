@@ -60,6 +60,7 @@ def pull(
             at_least_bytes=model.download_bytes // 2,
             space_factor=SPACE_FACTOR,
             report=lambda done, total: report("downloading", done, total or model.download_bytes),
+            report_check=lambda done, total: report("checking", done, total),
             patience=patience,
         )
         checksum = (

@@ -117,6 +117,19 @@ def test_only_owners_of_the_server_are_offered_downloads(staff):
     assert "Free for research and commercial use" in card(page, BASE)
 
 
+def test_the_host_that_is_asked_first_is_named(staff, settings):
+    settings.WEIGHTS_MIRRORS = ["https://mirror.example.org/weights"]
+    page = card(text(staff.get("/models/")), BASE)
+    assert "from mirror.example.org." in page
+    assert "volces.com" not in page
+
+
+def test_models_that_read_templates_are_told_apart(guest):
+    page = text(guest.get("/models/"))
+    assert "<dt>Templates</dt><dd>read</dd>" in card(page, BASE)
+    assert "<dt>Templates</dt><dd>not read</dd>" in card(page, MINI)
+
+
 @pytest.mark.parametrize("verb", ["download", "cancel", "remove"])
 def test_a_guest_may_change_nothing(guest, store, verb):
     put(store, MINI)

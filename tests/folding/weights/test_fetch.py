@@ -71,6 +71,7 @@ def test_a_pulled_network_loads_and_says_where_it_came_from(store, shelf):
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in model.state_dict().items())
     assert [stage for i, (stage, *_) in enumerate(said) if i == 0 or said[i - 1][0] != stage] == [
         "downloading",
+        "checking",
         "converting",
     ]
 
