@@ -92,7 +92,14 @@ def smiles_atoms(smiles: str) -> int:
                 f"A ligand has 1 to {MAX_SMILES_ATOMS} atoms that are no hydrogen, but this SMILES "
                 f"has {n_atoms}."
             )
-        problems = Chem.DetectChemistryProblems(unchecked)
+        try:
+            problems = Chem.DetectChemistryProblems(unchecked)
+        except RuntimeError:
+            # RDKit counts the valence of an atom in one byte.
+            raise InvalidInput(
+                f"“{smiles[:60]}” is no possible molecule: an atom has too many bonds. Correct its "
+                "brackets."
+            ) from None
     if problems:
         raise InvalidInput(
             f"“{smiles[:60]}” is no possible molecule: {problems[0].Message()}. Correct its "

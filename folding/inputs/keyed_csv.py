@@ -61,6 +61,11 @@ def _rows(text: str, *, field: str) -> list[tuple[str, str]]:
             "then a row for each sequence.",
             field=field,
         ) from error
+    if "sequence" not in names:
+        raise InvalidInput(
+            "The first line of the CSV must name a column “sequence”. Check its quotation marks.",
+            field=field,
+        )
     where = names.index("sequence")
     key = names.index("key") if "key" in names else None
     found = []

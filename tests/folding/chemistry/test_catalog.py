@@ -56,6 +56,7 @@ def test_heavy_atoms_of_smiles_are_counted(smiles, n_atoms):
     [
         ("C1CC", "cannot be read as SMILES"),
         ("not a molecule", "cannot be read as SMILES"),
+        ("[2H]OC" + 200 * "([2H])", "an atom has too many bonds"),
         ("C(C)(C)(C)(C)C", "is no possible molecule: Explicit valence for atom # 0 C"),
         ("[H][H]", "has 0"),
         ("C" * 501, "has 501"),

@@ -72,6 +72,7 @@ def test_csv_without_keys_is_not_paired():
         ("# STOCKHOLM 1.0\nquery AC1EFG\n//\n", "Line 2"),
         ("key,sequence\n", "no rows"),
         ("key,sequence\n1\n", "Row 2"),
+        ('"key,sequence\n1,ACDEFG\n', "must name a column “sequence”"),
         ("key,sequence\n1,ACDEFK\n", "residue 6"),
         ("key,sequence\n1,ACDEFG\n2,ACD\n", "has 3 columns"),
         ("key,sequence\n1,---\n", "first row"),
