@@ -279,7 +279,7 @@ def test_a_local_job_can_be_cancelled(fake):
 
 
 def test_a_local_job_meets_its_deadline(fake):
-    batch = batch_of([Circuit(3).h(0).cx(0, 1)] * 60, shots=20_000)
+    batch = batch_of([Circuit(3).h(0).cx(0, 1)] * 10, shots=100_000)
     with pytest.raises(DeadlinePassed):
         run(fake, batch, patience=replace(QUICK, deadline_seconds=0.01))
 

@@ -14,11 +14,13 @@ from quantum.decomposition import to_cnots
 from quantum.errors import DoesNotFit, InvalidValues
 from quantum.gradients import GradientComputer
 from quantum.observable import X, Z
+from quantum.simulator import run as state
 from quantum.simulator.gate_by_gate import unitary
 from tests.quantum.random_circuits import random_circuit, random_numbers, without_phase
 
 LINE = {(0, 1): 0.01, (1, 2): 0.02, (2, 3): 0.01, (3, 4): 0.03}
 GHZ = Circuit(4).h(0).cx(0, 1).cx(1, 2).cx(2, 3)
+DOUBLE = torch.zeros(0, dtype=torch.float64)
 NONE = torch.zeros(1, 0, dtype=torch.float64)
 
 
@@ -61,10 +63,28 @@ def test_routed_gates_join_neighbours_and_mean_the_same(seed):
     for gate in routed.circuit.instructions:
         if len(gate.qubits) == 2:
             assert tuple(sorted(routed.chosen[q] for q in gate.qubits)) in near
-    noiseless = NoisyBackend(scale=0.0, trajectories=32)
+    moved = state(routed.circuit, weights=DOUBLE).view([2] * 4).permute(routed.places).flatten()
+    pair = [without_phase(s.numpy()) for s in (moved, state(circuit, weights=DOUBLE)[0])]
+    assert np.allclose(*pair, atol=1e-9)
+
+
+def test_without_noise_the_shots_are_those_of_the_simulator():
+    circuit = Circuit(4).ry(0.7, 0).cx(0, 2).cx(2, 3).rx(0.4, 1).cx(1, 3).cx(0, 3)
+    assert len(place(circuit, load_calibration()).circuit.instructions) > 6  # it needs swaps
+    noiseless = NoisyBackend(scale=0.0, trajectories=1)
     observables = (Z(0) @ Z(2), X(1) + Z(3))
     found = expectations(noiseless, circuit, NONE, observables, shots=8000)
     assert torch.allclose(found, expectations(mock(), circuit, NONE, observables), atol=0.06)
+
+
+def test_crosstalk_turns_neighbours_the_same_way_every_time():
+    pair = Circuit(2).cx(0, 1).cx(0, 1)  # ZZ is a phase between the two, a turn of X(0) behind
+    backend = NoisyBackend(scale=0.0, trajectories=1, crosstalk=0.4)
+    for n_pairs in (1, 3):
+        circuit = Circuit(2, Circuit(2).h(0).instructions + pair.instructions * n_pairs)
+        found = expectations(backend, circuit, NONE, (X(0), Z(0)), shots=20_000)
+        assert found[0, 0].item() == pytest.approx(np.cos(0.4 * n_pairs), abs=0.03)
+        assert found[0, 1].item() == pytest.approx(0.0, abs=0.03)
 
 
 def test_the_best_connected_qubits_are_chosen():

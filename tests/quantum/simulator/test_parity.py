@@ -42,7 +42,7 @@ def aer_state(circuit: Circuit) -> np.ndarray:
 
 
 def cirq_state(circuit: Circuit) -> np.ndarray:
-    simulator = cirq.Simulator(dtype=np.complex128)
+    simulator = cirq.Simulator(dtype=np.complex128, split_untangled_states=False)
     return simulator.simulate(to_cirq(circuit)).final_state_vector
 
 
