@@ -21,7 +21,7 @@ APPLICATION = Application(
         Parameter("items", "int", 30, 10, 200),
         Parameter("qubits", "int", 3, 1, 6, help="Two numbers per user and item on each."),
         Parameter("epochs", "int", 15, 1, 100),
-        Parameter("repeats", "int", 4, 2, 20, help="Tables, each with a split of its own."),
+        Parameter("repeats", "int", 8, 2, 20, help="Tables, each with a split of its own."),
         *WHERE,
     ),
     run=_run,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Num
@@ -40,7 +39,7 @@ class TrainingDataStore:
         store = cls(path)
         store.path.parent.mkdir(parents=True, exist_ok=True)
         draft = store.path.with_name(f".draft-{store.path.name}")
-        with h5py.File(draft, "w") as file:
+        with _h5py().File(draft, "w") as file:
             for name, values in columns.items():
                 rows = max(1, _CHUNK_BYTES // max(1, values[:1].nbytes))
                 file.create_dataset(
@@ -134,7 +133,7 @@ class TrainingDataStore:
         if not self.path.exists():
             raise NotFound(f"there is no data file {self.path}")
         try:
-            return h5py.File(self.path, mode)
+            return _h5py().File(self.path, mode)
         except OSError as error:
             raise Damaged(f"{self.path} cannot be read as HDF5: {error}") from error
 
@@ -153,11 +152,18 @@ class StoredSamples:
         """Features and targets of the rows, in this order; repeated rows are allowed."""
         wanted, place = np.unique(self.members[index.numpy()], return_inverse=True)
         try:
-            with h5py.File(self.path, "r") as file:
+            with _h5py().File(self.path, "r") as file:
                 found = [_read(file[name], wanted)[place] for name in ("features", "targets")]
         except OSError as error:
             raise Damaged(f"{self.path} cannot be read: {error}") from error
         return torch.from_numpy(found[0]), torch.from_numpy(found[1])
+
+
+def _h5py() -> Any:
+    """Loaded with the first file, not with every training: that takes 0.1 s."""
+    import h5py
+
+    return h5py
 
 
 def _read(dataset: Any, wanted: np.ndarray) -> np.ndarray:

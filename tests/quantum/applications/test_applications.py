@@ -11,7 +11,7 @@ import torch
 
 from quantum.applications import applications, find_application
 from quantum.applications.base import Parameter
-from quantum.applications.classification import control, draw, hybrid
+from quantum.applications.classification import RATES, control, draw, hybrid
 from quantum.applications.comparison import compare_pairs, share_interval
 from quantum.applications.electrons import bond_lengths
 from quantum.applications.embeddings import Recommender, all_zero, overlap_circuit, ratings
@@ -317,6 +317,15 @@ def test_the_control_has_at_least_as_many_weights(qubits, depth):
         sum(p.numel() for p in build(4, 3, chosen, 0).parameters()) for build in (hybrid, control)
     ]
     assert sizes[0] <= sizes[1] <= sizes[0] + qubits**2 + qubits
+
+
+def test_each_network_gets_the_same_search_for_a_learning_rate(results):
+    result, events = results["classifier"]
+    searched = [e for e in events if e["kind"] == "metric" and e["repeat"] == -1]
+    steps = {name: sum(e["model"] == name for e in searched) for name in ("quantum", "classical")}
+    assert steps["quantum"] == steps["classical"] == len(RATES) * 2 * 2  # epochs, batches
+    for name in steps:
+        assert result.numbers[f"{name}_learning_rate"] in RATES
 
 
 @pytest.mark.parametrize(("data", "n_classes", "width"), [("rings", 3, 4), ("parity", 2, 4),
