@@ -39,9 +39,11 @@ function textFields() {
 
 function show(errors, { all, omitted }) {
   for (const field of textFields()) {
-    if (omitted.has(field.name.replace(/template_\w+$/, "templates"))) continue;
-    const messages = errors[field.name] ?? [];
-    showErrors(field.name, all || touched.has(field.name) ? messages : []);
+    // What a structure needs is said as soon as there is one.
+    const owner = field.name.replace(/template_\w+$/, "templates");
+    if (omitted.has(owner)) continue;
+    const isTouched = touched.has(field.name) || touched.has(owner);
+    showErrors(field.name, all || isTouched ? (errors[field.name] ?? []) : []);
   }
   showErrors("", errors[""] ?? []);
 }

@@ -1,7 +1,10 @@
 """The form of a new fold in a browser: it answers while one types, and keeps what was typed."""
 
+import re
+
 from playwright.sync_api import Page, expect
 
+from tests.folding.templates.structures import mmcif
 from tests.webapp import folded
 from webapp.models import Job
 
@@ -43,6 +46,30 @@ def test_the_form_answers_while_one_types(site, user):
     area(page, name="copies").fill("3")
     expect(page.locator("#check")).to_contain_text("Tokens60")
     expect(page.locator("#check")).to_contain_text("about")
+
+
+def test_structures_become_templates_one_after_the_other(site, user):
+    page = open_form(site, user)
+    area(page).fill(SEQUENCE)
+    page.locator("summary", has_text="Templates").click()
+    structure = mmcif({"A": "AAAAAA", "B": SEQUENCE})
+    file = {"name": "known.cif", "mimeType": "text/plain", "buffer": structure.encode()}
+    page.set_input_files("[name=chains-0-templates_file]", files=[file])
+    chain = area(page, name="template_chain")
+    expect(page.locator("#id_chains-0-template_chain_error")).to_contain_text("Say which one")
+    chain.fill("B")
+    expect(page.locator("#check")).to_contain_text("does not read templates")
+    expect(chain).not_to_have_attribute("aria-invalid", "true")
+    page.set_input_files("[name=chains-0-templates_file]", files=[file])
+    expect(area(page, name="templates")).to_have_value(re.compile("data_1ABC.*data_1ABC", re.S))
+    area(page, name="template_mapping").fill("1-5=1-6 | 1-4=1-4")
+    expect(page.locator("#id_chains-0-template_mapping_error")).to_contain_text("equal length")
+    area(page, name="template_mapping").fill("1-6=1-6 | 1-4=1-4")
+    page.get_by_role("button", name="Fold", exact=True).click()
+    page.wait_for_url("**/jobs/*-*/")
+    (protein,) = Job.objects.get().fold_input["sequences"]
+    places = [template["queryIndices"] for template in protein["protein"]["templates"]]
+    assert places == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3]]
 
 
 def test_chains_come_and_go_and_a_fasta_is_split(site, user):
