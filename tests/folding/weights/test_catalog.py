@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +89,18 @@ def test_the_web_can_read_it_without_torch():
         "print({'torch', 'requests', 'scipy'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", script], text=True) == "set()\n"
+
+
+def test_the_readme_lists_every_published_model_as_it_is():
+    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    rows = {line.split("`")[1]: [cell.strip() for cell in line.split("|")[1:-1]] for line in lines}
+    published = {name: model for name, model in CATALOG.items() if model.urls}
+    assert published.keys() <= rows.keys()
+    for name, model in published.items():
+        _, parameters, download, until, templates, licence = rows[name]
+        assert parameters == f"{model.parameters / 1e6:.0f} million"
+        assert download == f"{model.download_bytes / 1e9:.1f} GB"
+        assert until == model.cutoff.isoformat()
+        assert templates == ("yes" if model.reads_templates else "no")
+        assert licence.startswith(model.licence.name)
