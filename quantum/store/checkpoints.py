@@ -2,12 +2,11 @@
 
 import json
 import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from quantum.errors import Damaged, NotFound
-from quantum.store.files import write_folder
+from quantum.store.files import drop, write_folder
 from quantum.store.tree import Tree, read_tree, write_tree
 
 _NAME = re.compile(r"step-(\d{10})")
@@ -65,8 +64,7 @@ class CheckpointManager:
             write_tree(draft, tree)
             (draft / "metrics.json").write_text(json.dumps({"step": step, "metrics": numbers}))
 
-        _drop(target)
-        write_folder(target, fill)
+        write_folder(target, fill, replace=True)
         self._thin_out()
         return Checkpoint(target, step, numbers)
 
@@ -118,13 +116,4 @@ class CheckpointManager:
         kept |= {c.step for c in self._by_metric()[: self._keep_best]}
         for checkpoint in everything:
             if checkpoint.step not in kept:
-                _drop(checkpoint.folder)
-
-
-def _drop(folder: Path) -> None:
-    """Deletes a folder; it leaves its name first, so that nobody sees half of it."""
-    if folder.exists():
-        doomed = folder.with_name(f".deleted-{folder.name}")
-        shutil.rmtree(doomed, ignore_errors=True)
-        folder.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+                drop(checkpoint.folder)

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def write_folder(target: Path, fill: Callable[[Path], None]) -> Path:
+def write_folder(target: Path, fill: Callable[[Path], None], *, replace: bool = False) -> Path:
     """The folder `target` with what `fill` writes into it, under its name only when complete.
 
+    Args:
+        replace: in place of a folder of that name, which stays until the new one is complete.
+
     Raises:
-        FileExistsError: where there is such a folder already.
+        FileExistsError: where there is such a folder already, and it is not to be replaced.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=target.parent))
@@ -20,7 +23,9 @@ def write_folder(target: Path, fill: Callable[[Path], None]) -> Path:
         for file in draft.iterdir():
             sync(file)
         if target.exists():
-            raise FileExistsError(f"{target} exists already")
+            if not replace:
+                raise FileExistsError(f"{target} exists already")
+            drop(target)
         draft.chmod(0o755)
         draft.rename(target)
     except BaseException:
@@ -28,6 +33,15 @@ def write_folder(target: Path, fill: Callable[[Path], None]) -> Path:
         raise
     sync(target.parent)
     return target
+
+
+def drop(folder: Path) -> None:
+    """Deletes a folder; it leaves its name first, so that nobody sees half of it."""
+    if folder.exists():
+        doomed = folder.with_name(f".deleted-{folder.name}")
+        shutil.rmtree(doomed, ignore_errors=True)
+        folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def write_file(target: Path, content: bytes) -> None:

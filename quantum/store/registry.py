@@ -102,6 +102,8 @@ class ModelRegistry:
             raise InvalidValues(f"a model's name is letters, digits, - _ and ., not {name!r}")
         if name.startswith("."):
             raise InvalidValues(f"a model's name starts with a letter or a digit, not {name!r}")
+        if (self.folder / name).is_file():
+            raise InvalidValues(f"{name!r} is a file of the registry: choose another name")
         for parent in parents:
             self.get(*_split(parent))
         numbers = {key: float(value) for key, value in (metrics or {}).items()}

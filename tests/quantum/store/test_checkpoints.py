@@ -109,6 +109,15 @@ def test_a_step_may_be_saved_again(tmp_path):
     assert manager.load(4) == {"a": 2} and len(manager.all()) == 1
 
 
+def test_a_step_that_cannot_be_saved_again_keeps_what_it_had(tmp_path):
+    manager = CheckpointManager(tmp_path)
+    manager.save(3, {"value": 1})
+    with pytest.raises(TypeError):
+        manager.save(3, {"value": object()})
+    assert manager.load(3) == {"value": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["step-0000000003"]
+
+
 def test_an_empty_folder_has_no_checkpoints(tmp_path):
     manager = CheckpointManager(tmp_path / "none")
     assert manager.latest() is None and manager.best() is None

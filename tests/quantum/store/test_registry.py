@@ -137,3 +137,8 @@ def test_several_processes_register_and_promote_at_once(tmp_path):
         (tree["who"], tree["i"]) for tree in (registry.load("net", n) for n in range(1, 16))
     }
     assert len(contents) == 15
+
+
+def test_a_model_is_not_named_after_the_registry_s_own_file(registry):
+    with pytest.raises(InvalidValues, match="choose another name"):
+        registry.register("registry.sqlite3", {"w": torch.zeros(1)})
