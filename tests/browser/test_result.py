@@ -38,8 +38,10 @@ def selected(page: Page, part: str) -> list[int]:
     return [int(n) for n in marked.evaluate_all("all => all.map(e => e.dataset.residue)")]
 
 
-def drag(page: Page, box: dict[str, float], start: tuple, end: tuple) -> None:
-    """Drags within a box; the places are shares of its width and height."""
+def drag(page: Page, element: Locator, start: tuple, end: tuple) -> None:
+    """Drags within an element; the places are shares of its width and height."""
+    element.scroll_into_view_if_needed()
+    box = element.bounding_box()
     (x0, y0), (x1, y1) = (
         (box["x"] + share[0] * box["width"], box["y"] + share[1] * box["height"])
         for share in (start, end)
@@ -77,7 +79,7 @@ def test_a_block_of_the_pae_lights_up_its_residues_everywhere(shown):
     overlay = shown.locator("#pae .overlay")
     assert shown.get_attribute("#pae", "data-cells") == "1600"
     before = shown.get_attribute("#structure", "data-painted")
-    drag(shown, overlay.bounding_box(), (0.51, 0.01), (0.74, 0.24))
+    drag(shown, overlay, (0.51, 0.01), (0.74, 0.24))
     assert selected(shown, "0") == list(range(10))
     assert selected(shown, "1") == list(range(20, 30))
     shown.mouse.move(0, 0)
@@ -122,8 +124,7 @@ def test_hovering_is_shared(shown):
 
 
 def test_dragging_in_the_plddt_plot_selects(shown):
-    box = shown.locator("#plddt .u-over").bounding_box()
-    drag(shown, box, (0.26, 0.5), (0.49, 0.5))
+    drag(shown, shown.locator("#plddt .u-over"), (0.26, 0.5), (0.49, 0.5))
     assert selected(shown, "0") == list(range(10, 20))
 
 
