@@ -93,7 +93,10 @@ def _predictions(
     for note in tokens.notes:
         report(Note("warning", note))
     msa = msa_features(fold_input, tokens, max_rows=model.config.n_msa_rows)
-    templates = template_features(fold_input, tokens) if model.reads_templates else None
+    templates = None
+    if model.reads_templates:
+        shown = model.config.variant.empty_templates
+        templates = template_features(fold_input, tokens, empty=shown)
     for seed in fold_input.seeds:
         report(StageStarted("features"))
         features = featurize(tokens, msa, np.random.default_rng(seed))

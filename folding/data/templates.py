@@ -39,8 +39,12 @@ class TemplateFeatures:
         return TemplateFeatures(**moved)
 
 
+EMPTY = (GAP_CLASS, 0, 0, 0)
+"""The class that each slot shows where it holds no template, as Protenix pads."""
+
+
 def no_templates(
-    shape: tuple[int, ...], device: torch.device, classes: tuple[int, ...] = (GAP_CLASS, 0, 0, 0)
+    shape: tuple[int, ...], device: torch.device, classes: tuple[int, ...] = EMPTY
 ) -> TemplateFeatures:
     """What a job without templates shows, for tokens of this shape [*batch, token].
 
@@ -73,16 +77,16 @@ class _Place:
 
 
 def template_features(
-    fold_input: FoldInput, tokens: Tokens | None = None
+    fold_input: FoldInput, tokens: Tokens | None = None, *, empty: tuple[int, ...] = EMPTY
 ) -> TemplateFeatures | None:
     """The templates of a job's chains, the first four of each; None where there are none.
 
-    Slot k holds the k-th template of every chain, copies alike; where a chain has no template the
-    first slot shows gaps and the others class 0, as Protenix pads. Within a template, residues
-    that are not mapped are gaps.
+    Slot k holds the k-th template of every chain, copies alike. Within a template, residues that
+    are not mapped are gaps.
 
     Args:
         tokens: Tokens of the job; None where each residue is one.
+        empty: The class that each slot shows of a chain without such a template.
 
     Raises:
         InvalidInput: A template's mmCIF text cannot be read.
@@ -97,7 +101,9 @@ def template_features(
         index = tokens.asym_id - 1
         within = np.minimum(tokens.residue_index, widths[index]) - 1
         columns = (np.cumsum(widths) - widths)[index] + within
-    slots = [_slot(chains, widths, number, columns) for number in range(N_TEMPLATES)]
+    slots = [
+        _slot(chains, widths, number, columns, shown=shown) for number, shown in enumerate(empty)
+    ]
     return TemplateFeatures(
         restype=torch.from_numpy(np.stack([slot.restype for slot in slots])),
         distance_bin=torch.stack([distance_bins(slot) for slot in slots]),
@@ -107,20 +113,21 @@ def template_features(
     )
 
 
-def _slot(chains: list, widths: np.ndarray, number: int, columns: np.ndarray) -> _Place:
+def _slot(
+    chains: list, widths: np.ndarray, number: int, columns: np.ndarray, *, shown: int
+) -> _Place:
     parts = []
     for chain, width in zip(chains, widths.tolist(), strict=True):
         templates = getattr(chain, "templates", None) or ()
         template = templates[number] if number < len(templates) and width >= MIN_RESIDUES else None
-        parts.append(_template(template, width, is_first=number == 0))
+        parts.append(_template(template, width, shown=shown))
     joined = (np.concatenate(arrays)[columns] for arrays in zip(*parts, strict=True))
     return _Place(*joined)
 
 
-def _template(template: Template | None, width: int, *, is_first: bool) -> tuple[np.ndarray, ...]:
+def _template(template: Template | None, width: int, *, shown: int) -> tuple[np.ndarray, ...]:
     """One template on the residues of its chain: the fields of `_Place`."""
-    has_gaps = is_first or template is not None
-    restype = np.full(width, GAP_CLASS if has_gaps else 0, np.int64)
+    restype = np.full(width, shown if template is None else GAP_CLASS, np.int64)
     beta, backbone = np.zeros((width, 3), np.float32), np.zeros((width, 3, 3), np.float32)
     beta_mask, backbone_mask = np.zeros(width, bool), np.zeros(width, bool)
     if template is not None:

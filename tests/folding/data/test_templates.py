@@ -1,13 +1,15 @@
 """Templates as features: distances, directions, masks, and what is shown where there are none."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
 
 from folding.chemistry.residues import GAP_CLASS, LETTERS
-from folding.data.templates import N_TEMPLATES, NO_BIN, template_features
+from folding.data.templates import N_TEMPLATES, NO_BIN, no_templates, template_features
 from folding.data.tokens import tokenize
-from folding.inputs import FoldInput, Ligand, ProteinChain
+from folding.inputs import FoldInput, Ligand, ProteinChain, Template
 from folding.templates.mapping import make_template
 from tests.folding.search.relatives import letters
 from tests.folding.templates.structures import helix, mmcif
@@ -67,8 +69,6 @@ def test_a_turned_template_says_the_same(whole):
             x, y, z = map(float, words[9:12])
             words[9:12] = [f"{value:.3f}" for value in (-y + 7, x - 3, z + 50)]
             turned[number] = " ".join(words)
-    from folding.inputs import Template
-
     moved = Template("\n".join(turned), whole.query_indices, whole.template_indices)
     first, second = features(whole), features(moved)
     assert torch.equal(first.distance_bin, second.distance_bin)
@@ -94,6 +94,23 @@ def test_slots_without_a_template_are_padded_as_protenix_does(whole):
     assert (found.restype[1:] == 0).all()
     assert not found.distance_mask[1:].any()
     assert not found.distance_mask[0, 12:].any()
+
+
+def test_other_programs_pad_otherwise(whole):
+    job = FoldInput(
+        "job", (ProteinChain(("A",), SEQUENCE, templates=(whole,)), ProteinChain(("B",), "GGAGG"))
+    )
+    found = template_features(job, empty=(0, 7, GAP_CLASS, 0))
+    assert found.restype[:, 12:].tolist() == [[shown] * 5 for shown in (0, 7, GAP_CLASS, 0)]
+    assert found.restype[1, :12].tolist() == [7] * 12
+    assert found.restype[0, :12].tolist() == [LETTERS.index(letter) for letter in SEQUENCE]
+
+
+def test_an_empty_slot_is_what_a_job_without_templates_shows(whole):
+    found = features(whole)
+    alone = no_templates((12,), torch.device("cpu"))
+    for field in fields(alone):
+        assert torch.equal(getattr(found, field.name)[1:], getattr(alone, field.name)[1:])
 
 
 def test_copies_are_alike_and_four_are_read(whole):
