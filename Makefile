@@ -58,6 +58,7 @@ bench-quantum: setup $(STAMPS)/dev
 	@$(BIN)/python -m benchmarks.quantum_gradient --qubits 4 8 12 16 20 --peers
 	@$(BIN)/python -m benchmarks.quantum_qaoa
 	@$(BIN)/python -m benchmarks.quantum_training
+	@$(BIN)/python -m benchmarks.quantum_import
 
 clean:
 	rm -rf $(VENV) node_modules $(VENDOR)

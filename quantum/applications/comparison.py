@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy import stats
 
 from quantum.applications.base import Winner
 
@@ -36,11 +35,15 @@ def compare_pairs(quantum: Sequence[float], classical: Sequence[float]) -> Compa
     mean, count = float(differences.mean()), len(differences)
     if count < 2:
         return Comparison(mean, -float("inf"), float("inf"))
+    from scipy import stats  # takes longer to load than all of this package
+
     reach = float(stats.t.ppf(0.975, count - 1) * differences.std(ddof=1) / sqrt(count))
     return Comparison(mean, mean - reach, mean + reach)
 
 
 def share_interval(hits: int, count: int) -> tuple[float, float]:
     """The 95 % confidence interval of a share (Wilson 1927)."""
+    from scipy import stats
+
     found = stats.binomtest(hits, count).proportion_ci(0.95, "wilson")
     return float(found.low), float(found.high)

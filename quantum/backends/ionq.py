@@ -6,6 +6,7 @@ IonQ answers with probabilities of basis states, whose qubit 0 is the least sign
 clients turn that round (`Circuit`'s qubit 0 is the most significant).
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -142,7 +143,7 @@ class IonQBackend:
             max_shots=10_000 if self.options.on_machine else 1_000_000,
             default_shots=1000,
             pays=self.options.on_machine,
-            errors=self._errors(),
+            errors=self._errors,
         )
 
     def state(self) -> dict[str, Any]:
@@ -156,12 +157,16 @@ class IonQBackend:
             queue = self._target.get("average_queue_time") or 0.0
             return Estimate(float(queue), 1.0 + 0.1 * wanted.n_runs, 0.0, note="IonQ's simulator")
         cost = seconds = queue = 0.0
+        currency = "USD"
+        asked: Counter[tuple[tuple[str, Any], ...]] = Counter()
         for circuit, rows in zip(wanted.circuits, wanted.values, strict=True):
-            found = self._get("jobs/estimate", self._questions(circuit, batch))
-            cost += float(found["estimated_cost"]) * len(rows)
-            seconds += float(found["estimated_execution_time"]) * len(rows)
-            queue = max(queue, float(found["current_predicted_queue_time"]))
-        currency = str(found.get("cost_unit", "usd")).upper()
+            asked[tuple(self._questions(circuit, batch).items())] += len(rows)
+        for question, n_runs in asked.items():  # circuits of one size are asked about once
+            found = self._get("jobs/estimate", dict(question))
+            cost += _number(found, "estimated_cost") * n_runs
+            seconds += _number(found, "estimated_execution_time") * n_runs
+            queue = max(queue, _number(found, "current_predicted_queue_time"))
+            currency = str(found.get("cost_unit", "usd")).upper()
         return Estimate(queue, seconds, cost, currency, note="IonQ's own estimate")
 
     def submit(self, batch: Batch) -> Handle:
@@ -210,7 +215,8 @@ class IonQBackend:
     def _counts(self, job_id: str, n_circuits: int) -> list[dict[str, int]]:
         job = self._job(job_id)
         if self._status_of(job) is not Status.SUCCEEDED:
-            failure = job.get("failure") or {}
+            told = job.get("failure")
+            failure = told if isinstance(told, dict) else {"error": told}
             reason = failure.get("error") or failure.get("message") or f"it is {job['status']}"
             raise JobFailed(f"IonQ's job {job_id} has no result: {reason}")
         client = self._client
@@ -232,7 +238,7 @@ class IonQBackend:
             return 0.0
         total = 0.0
         for id in handle.job_id.split(","):
-            value = (self._get(f"jobs/{id}/cost").get("cost") or {}).get("value")
+            value = _part(self._get(f"jobs/{id}/cost"), "cost").get("value")
             if not isinstance(value, (int, float)):
                 return None
             total += float(value)
@@ -244,10 +250,12 @@ class IonQBackend:
     def _known_jobs(self) -> dict[str, str]:
         """The ids of the newest jobs, by their names."""
         jobs = self._get("jobs", {"limit": 200}).get("jobs")
-        if not isinstance(jobs, list):
+        if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
             raise BadAnswer("IonQ sent no list of jobs")
-        return {str(job.get("name")): str(job["id"]) for job in reversed(jobs)}
+        pairs = ((job.get("name"), job.get("id")) for job in reversed(jobs))
+        return {name: id for name, id in pairs if isinstance(name, str) and isinstance(id, str)}
 
+    @cached_property
     def _errors(self) -> dict[str, float]:
         """The errors of the machine's last characterisation; none of the simulator's."""
         if not self.options.on_machine:
@@ -257,10 +265,10 @@ class IonQBackend:
             found = self._get(path, {"limit": 1}).get("characterizations")
         except (JobNotFound, BadAnswer):
             return {}  # a machine that was never characterised can be used all the same
-        fidelities = found[0].get("fidelity", {}) if isinstance(found, list) and found else {}
+        latest = found[0] if isinstance(found, list) and found else None
         errors = {}
         for ours, theirs in (("two_qubit", "2q"), ("readout", "spam")):
-            told = fidelities.get(theirs) or {}
+            told = _part(_part(latest, "fidelity"), theirs)
             value = told.get("median") or told.get("mean")
             if isinstance(value, (int, float)):
                 errors[ours] = round(1 - float(value), 9)
@@ -290,6 +298,19 @@ class IonQBackend:
         if not isinstance(found, dict):
             raise BadAnswer("IonQ sent something that is no answer")
         return found
+
+
+def _part(answer: Any, name: str) -> dict[str, Any]:
+    """What an answer holds under the name; empty where it does not, or is no object."""
+    found = answer.get(name) if isinstance(answer, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _number(answer: dict[str, Any], name: str) -> float:
+    try:
+        return float(answer[name])
+    except (KeyError, TypeError, ValueError):
+        raise BadAnswer(f"IonQ does not say the {name.replace('_', ' ')}") from None
 
 
 def _parts(circuits: Sequence[_T]) -> list[list[_T]]:

@@ -262,6 +262,10 @@ def test_price_and_queue_are_known_before_anything_is_sent(connect, server):
     machine = connect(target="qpu.forte-1").estimate(batch)
     assert machine.queue_seconds == 3600 and machine.currency == "USD"
     assert machine.cost == pytest.approx(2 * 1000 * (2 * 0.0001 + 2 * 0.001))
+    assert len(server.requests("GET", ".*/estimate")) == 1  # both rows are of one size
+    server.faults = [Fault("empty", "/estimate")]
+    with pytest.raises(BadAnswer, match="estimated cost"):
+        connect(target="qpu.forte-1").estimate(batch)
     simulator = connect().estimate(batch)
     assert simulator.cost == 0 and simulator.queue_seconds == 120
     assert server.requests("POST", ".*") == []

@@ -1,0 +1,51 @@
+"""CPU seconds that importing all of `quantum` adds to torch's own: `make bench-quantum`.
+
+Each measurement is a process of its own; the limit is 0.3 s. No vendor's library may come with it.
+"""
+
+import pkgutil
+import statistics
+import subprocess
+import sys
+
+import quantum
+
+LIMIT_SECONDS, REPEATS = 0.3, 7
+# Those that speak for a vendor's library are imported where a backend of theirs is opened.
+VENDORS = ("ibm_service", "ionq_cirq", "ionq_qiskit", "bridges")
+CODE = """
+import sys, time, torch
+before = set(sys.modules)
+start = time.process_time()
+import {modules}
+print(time.process_time() - start)
+print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
+"""
+
+
+def modules() -> list[str]:
+    """All of them but the rooms of vendors."""
+    found = (module.name for module in pkgutil.walk_packages(quantum.__path__, "quantum."))
+    return [name for name in found if not any(vendor in name for vendor in VENDORS)]
+
+
+def measure(names: list[str]) -> tuple[float, set[str]]:
+    """Seconds beyond torch, and the packages that came along."""
+    command = [sys.executable, "-c", CODE.format(modules=", ".join(names))]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    seconds, packages = told.splitlines()
+    return float(seconds), set(packages.split())
+
+
+def main() -> None:
+    names = modules()
+    runs = [measure(names) for _ in range(REPEATS)]
+    seconds = statistics.median(run[0] for run in runs)
+    strangers = {"qiskit", "qiskit_ionq", "qiskit_ibm_runtime", "cirq", "cirq_ionq"} & runs[0][1]
+    print(f"{len(names)} modules beyond torch: {seconds:.3f} s (limit {LIMIT_SECONDS} s)")
+    if seconds > LIMIT_SECONDS or strangers:
+        sys.exit(f"too slow, or vendors come along: {sorted(strangers)}")
+
+
+if __name__ == "__main__":
+    main()
