@@ -322,10 +322,19 @@ def test_the_control_has_at_least_as_many_weights(qubits, depth):
 def test_each_network_gets_the_same_search_for_a_learning_rate(results):
     result, events = results["classifier"]
     searched = [e for e in events if e["kind"] == "metric" and e["repeat"] == -1]
-    steps = {name: sum(e["model"] == name for e in searched) for name in ("quantum", "classical")}
-    assert steps["quantum"] == steps["classical"] == len(RATES) * 2 * 2  # epochs, batches
+    names = ("quantum", "classical", "wide")
+    steps = {name: sum(e["model"] == name for e in searched) for name in names}
+    assert set(steps.values()) == {len(RATES) * 2 * 2}  # epochs, batches
     for name in steps:
         assert result.numbers[f"{name}_learning_rate"] in RATES
+
+
+def test_the_larger_network_is_told_of_and_takes_no_part(results):
+    result, _ = results["classifier"]
+    assert f"reaches {result.numbers['wide_accuracy']:.1%}" in result.summary
+    assert result.numbers["wide_parameters"] == 4 * 32 + 32 + 32 * 3 + 3
+    gain = result.numbers["quantum_accuracy"] - result.numbers["classical_accuracy"]
+    assert result.numbers["gain"] == pytest.approx(gain)
 
 
 @pytest.mark.parametrize(("data", "n_classes", "width"), [("rings", 3, 4), ("parity", 2, 4),
