@@ -25,7 +25,7 @@ ROOMS = {
         "folding/templates/mapping",
         "webapp/pipeline",
     ),
-    "celery": ("webapp/celery", "webapp/lab/tasks", "webapp/queue", "webapp/tasks", "webapp/monitor"),
+    "celery": ("webapp/celery", "webapp/lab", "webapp/queue", "webapp/tasks", "webapp/monitor"),
     "channels": ("webapp/asgi", "webapp/routing", "webapp/live"),
     "cirq": ("quantum/backends/ionq",),
     "cirq_ionq": ("quantum/backends/ionq_cirq",),
