@@ -9,10 +9,22 @@ function axis(label, extra = {}) {
   return { label, stroke: token("ink-3"), ticks: { show: false }, font, labelFont: font, labelSize: 16, grid: { stroke: token("line"), width: 1 }, ...extra };
 }
 
+// On a logarithmic axis: whole powers of ten alone, or 1, 2 and 5 of them where the axis is short.
+function powers(_, ticks) {
+  const isLong = ticks.at(-1) / ticks[0] > 50;
+  const steps = isLong ? ["1"] : ["1", "2", "5"];
+  return ticks.map((tick) => (steps.includes(tick.toExponential(0).split("e")[0]) ? tick : null));
+}
+
+// The same set, lighter where its dark ones would sink into a dark ground.
+const IN_THE_DARK = ["#56b4e9", "#e69f00", "#3fc79a", "#e39cc5", "#9db8ff", "#ff8a4c", "#d8cb3c"];
+
 // Lines of one label share a colour: the older turns of an application are faint behind the newest.
 function colours(lines) {
   const labels = [...new Set(lines.map(({ label }) => label))];
-  return (line) => chainColour(labels.indexOf(line.label));
+  const isDark = getComputedStyle(document.documentElement).colorScheme === "dark";
+  const colour = isDark ? (index) => IN_THE_DARK[index % IN_THE_DARK.length] : chainColour;
+  return (line) => colour(labels.indexOf(line.label));
 }
 
 // A logarithm has no zero, and a line of many points needs no marks.
@@ -82,7 +94,7 @@ export class Figure {
       width: line.faint ? 1 : 1.8,
       dash: line.dashed ? [6, 4] : [],
       spanGaps: true,
-      points: { show: this.figure.points || line.x.length < 3, size: 6 },
+      points: { show: Boolean(this.figure.points) || line.x.length < 3, size: 6 },
     }));
     const options = {
       width: this.host.clientWidth,
@@ -93,7 +105,7 @@ export class Figure {
       axes: [axis(x, { size: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] }), axis("", { size: 58, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : this.tick(tick))) })],
       series: [{}, ...series],
     };
-    if (log) options.axes[1].filter = (_, ticks) => ticks.map((tick) => (Number.isInteger(Math.log10(tick)) ? tick : null));
+    if (log) Object.assign(options.axes[1], { filter: powers, grid: { ...options.axes[1].grid, filter: powers } });
     this.chart = new uPlot(options, this.data(), this.host);
     this.drawLegend(lines, colour);
   }
@@ -106,7 +118,6 @@ export class Figure {
 
   drawLegend(lines, colour) {
     const named = lines.filter(({ label, faint }) => label && !faint);
-    this.legend.hidden = named.length < 1;
     this.legend.replaceChildren(
       ...named.map((line) => {
         const item = document.createElement("li");

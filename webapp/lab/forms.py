@@ -138,10 +138,10 @@ def _widget(parameter: Parameter) -> forms.Widget:
 
 def _help(parameter: Parameter) -> str:
     """What it is, and its range."""
-    if parameter.low is None or parameter.high is None:
+    if parameter.low is None or parameter.high is None or parameter.name == "seed":
         return parameter.help
-    low, high = (pages.number(value) for value in (parameter.low, parameter.high))
-    return f"{parameter.help} {low} to {high}.".strip()
+    low, high = (f"{value:,}".replace(",", "\u202f") for value in (parameter.low, parameter.high))
+    return f"{parameter.help} {low}\u00a0to\u00a0{high}.".strip()
 
 
 def _said(error: Exception) -> str:

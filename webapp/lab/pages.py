@@ -50,8 +50,6 @@ CHOICE_WORDS = {
     "rmsprop": "RMSprop",
     "adamw": "AdamW",
     "iqp": "IQP",
-    "H2": "H2",
-    "LiH": "LiH",
 }
 # What a number is called where its name alone would not say it.
 NUMBER_WORDS = {
@@ -68,6 +66,10 @@ NUMBER_WORDS = {
     "chance_found_optimum": "Optimum found at random",
     "vqe_seconds": "VQE (s)",
 }
+PERCENT = frozenset(
+    {"chance", "measured_agreement", "invalid_share", "found_low", "found_high", "p_optimum_qaoa",
+     "p_optimum_chance", "gain", "gain_low", "gain_high"}
+)  # fmt: skip
 UNITS = {"_hartree": " (Ha)", "_angstrom": " (Å)", "_seconds": " (s)"}
 
 # The live figures: metrics in one figure, its title, and whether the axis is logarithmic.
@@ -80,11 +82,16 @@ LIVE_TITLES = {
     ("molecules", "loss"): "Energy (Ha)",
     ("portfolio", "loss"): "Mean cost, scaled",
 }
+# The result has a figure that says more.
+REPLACED = {("molecules", "loss")}
 # The figures of a result: id, title, axis below, and the lines by name; dashed ones are controls.
 RESULT_FIGURES: dict[str, tuple[tuple[str, str, str, dict[str, str]], ...]] = {
     "molecules": (
         ("energy", "Energy by step (Ha)", "step",
          {"energy_hartree": "VQE", "exact_hartree": "-Exact"}),
+        ("curve", "Energy along the bond (Ha)", "bond_length_angstrom",
+         {"vqe_hartree": "VQE", "exact_by_length_hartree": "-Exact",
+          "hartree_fock_by_length_hartree": "-Hartree–Fock"}),
     ),
     "portfolio": (
         ("markets", "Distance from the optimum, by market (0 is the optimum)", "market",
@@ -133,14 +140,24 @@ def title(run: LabRun) -> str:
 def setting_rows(run: LabRun) -> list[tuple[str, str]]:
     """The values of a run in words."""
     return [
-        (label(name), "–" if value in ("", None) else choice_words(str(value)))
-        for name, value in run.values.items()
+        (label(name), _setting(name, value, among=run.values)) for name, value in run.values.items()
     ]
 
 
 def number_rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Numbers with their names in words."""
-    return [(label(name), number(value)) for name, value in numbers.items()]
+    return [
+        (label(name), named_number(name, value, among=numbers)) for name, value in numbers.items()
+    ]
+
+
+def named_number(name: str, value: Any, *, among: Mapping[str, Any]) -> str:
+    """The number, as a share where its name says that it is one."""
+    # The recommender's gain is a difference of errors.
+    is_share = name.endswith("_accuracy") or (name in PERCENT and "quantum_rmse" not in among)
+    if is_share and isinstance(value, int | float):
+        return f"{100 * value:.1f}\u202f%"
+    return number(value)
 
 
 def label(name: str) -> str:
@@ -162,14 +179,14 @@ def number(value: Any) -> str:
     if isinstance(value, bool | str):
         return str(value)
     if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value):,}".replace(",", " ")
+        return f"{int(value):,}".replace(",", "\u202f")
     size = abs(value)
     return f"{value:.2e}" if size < 1e-3 or size >= 1e6 else f"{value:.5g}"
 
 
 def choice_words(choice: str) -> str:
     """A choice of a parameter in words."""
-    return CHOICE_WORDS.get(choice, choice)
+    return CHOICE_WORDS.get(choice, choice[:1].upper() + choice[1:])
 
 
 # Figures ----------------------------------------------------------------------------------------
@@ -177,8 +194,9 @@ def choice_words(choice: str) -> str:
 
 def figures(run: LabRun) -> list[Figure]:
     """The curves as they come, and those of the result when it is there."""
-    found = [figure for entry in LIVE if (figure := _live_figure(run, *entry))]
     series = (run.result or {}).get("series", {})
+    shown = [entry for entry in LIVE if not (series and (run.name, entry[0][0]) in REPLACED)]
+    found = [figure for entry in shown if (figure := _live_figure(run, *entry))]
     for name, words, axis, lines in RESULT_FIGURES.get(run.name, ()):
         if run.is_training or axis not in series:
             continue
@@ -196,7 +214,7 @@ def _live_figure(run: LabRun, metrics: Sequence[str], words: str, is_log: bool) 
         newest[key] = max(newest.get(key, 0), one["turn"])
     lines = [
         {
-            "label": _line_words(one, metrics),
+            "label": _line_words(one, n_metrics=len({metric for metric, _ in newest})),
             "x": one["x"],
             "y": one["y"],
             "faint": one["turn"] < newest[one["metric"], one["of"]],
@@ -209,21 +227,21 @@ def _live_figure(run: LabRun, metrics: Sequence[str], words: str, is_log: bool) 
     return {"id": f"live-{metrics[0]}", "title": name, "x": axis, "log": is_log, "lines": lines}
 
 
-def _line_words(line: Mapping[str, Any], metrics: Sequence[str]) -> str:
+def _line_words(line: Mapping[str, Any], *, n_metrics: int) -> str:
     if line["of"]:
-        return {"dot": "Dot product", "gauss": "Gaussian"}.get(line["of"], line["of"].title())
-    return label(line["metric"]) if len(metrics) > 1 else ""
+        return str({"dot": "Dot product", "gauss": "Gaussian"}.get(line["of"], line["of"].title()))
+    return label(line["metric"]) if n_metrics > 1 else ""
 
 
 def _result_figure(
     name: str, words: str, axis: str, lines: Mapping[str, str], series: Mapping[str, Any]
 ) -> Figure:
-    # People count from one.
-    shift = 0 if axis == "step" else 1
+    # People count markets and draws from one.
+    shift = 1 if axis in ("market", "repeat") else 0
     return {
         "id": f"result-{name}",
         "title": words,
-        "x": axis.title() if axis != "repeat" else "Draw",
+        "x": "Draw" if axis == "repeat" else label(axis),
         "log": False,
         "points": axis != "step",
         "lines": [
@@ -266,14 +284,19 @@ def _side_by_side(chosen: Sequence[LabRun]) -> list[tuple[str, list[str], bool]]
     settings_of = [dict(run.values) for run in chosen]
     numbers_of = [(run.result or {}).get("numbers", {}) for run in chosen]
     rows = []
-    for columns, say in ((settings_of, _setting), (numbers_of, number)):
+    for columns, say in ((settings_of, _setting), (numbers_of, named_number)):
         for name in dict.fromkeys(key for column in columns for key in column):
-            texts = [say(column[name]) if name in column else "–" for column in columns]
+            texts = [
+                say(name, column[name], among=column) if name in column else "–"
+                for column in columns
+            ]
             rows.append((label(name), texts, len(set(texts)) > 1))
     return rows
 
 
-def _setting(value: Any) -> str:
+def _setting(name: str, value: Any, *, among: Mapping[str, Any]) -> str:
+    if name in ("model", "start_from") and value:
+        return str(value)
     return "–" if value in ("", None) else choice_words(str(value))
 
 

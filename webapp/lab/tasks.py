@@ -58,11 +58,11 @@ def bring_to_end(started: LabRun) -> None:
 
 def compute(started: LabRun, report: Any) -> dict[str, Any]:
     """The result of the run, as plain data."""
-    from webapp.lab import engine
+    from webapp.lab import engine, trainings
 
     name, given = started.pk.hex, started.values
     if started.is_training:
-        return engine.run_training(site(), given, run=name, report=report)
+        return trainings.run_training(site(), given, run=name, report=report)
     return engine.run_application(site(), started.name, given, run=name, report=report)
 
 

@@ -157,7 +157,8 @@ class Reporter:
             case "metric":
                 self.curves.add(event)
             case "progress":
-                self._fields |= {"done": int(event["done"]), "total": int(event["total"])}
+                done, total = int(event["done"]), int(event["total"])
+                self._fields |= {"done": done, "total": total, "message": f"{done} of {total}"}
             case "log":
                 self._say(str(event["text"]))
             case "waiting" if event["status"] in ("queued", "running"):

@@ -241,10 +241,9 @@ def executions(request: HttpRequest) -> HttpResponse:
 @login_required
 def backends(request: HttpRequest) -> HttpResponse:
     """Every backend as it was read last; old readings are asked for again."""
-    is_reading = chores.refresh_if_old()
+    chores.refresh_if_old()
     context = {
         "backends": pages.backends(),
-        "is_reading": is_reading,
         "may_manage": runs.may_manage(request.user),
     }
     return render(request, "lab/backends.html", context)

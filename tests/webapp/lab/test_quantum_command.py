@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from webapp.lab import engine, runs
+from webapp.lab import runs, trainings
 
 SMALL = {"model": "tiny", "epochs": 2, "samples": 40, "qubits": 2, "depth": 1, "batch_size": 20}
 
@@ -72,7 +72,7 @@ def test_a_config_trains_a_model_that_is_registered(config, lab_folder):
 
 
 def test_a_training_that_was_stopped_goes_on(config, lab_folder, monkeypatch, capsys):
-    whole = engine.run_training
+    whole = trainings.run_training
 
     def stopped(site, given, *, run, report):
         def tell(event):
@@ -82,11 +82,11 @@ def test_a_training_that_was_stopped_goes_on(config, lab_folder, monkeypatch, ca
 
         return whole(site, given, run=run, report=tell)
 
-    monkeypatch.setattr(engine, "run_training", stopped)
+    monkeypatch.setattr(trainings, "run_training", stopped)
     with pytest.raises(CommandError, match=r"Stopped\. The same command goes on") as failed:
         run("train", config)
     assert failed.value.returncode == 130
-    monkeypatch.setattr(engine, "run_training", whole)
+    monkeypatch.setattr(trainings, "run_training", whole)
     found = json.loads(run("train", config, "--json"))
     assert found["resumed_from"] == 3
     assert "Going on from its last checkpoint" in capsys.readouterr().err

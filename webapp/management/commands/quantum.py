@@ -96,14 +96,14 @@ class Command(BaseCommand):
 
     def _train(self, words: dict[str, Any]) -> None:
         config = _config(words["config"])
-        from webapp.lab import engine
+        from webapp.lab import engine, trainings
 
         digest = sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
         name = f"cli-{digest[:24]}"
         if engine.has_checkpoint(site(), name):
             self.stderr.write("Going on from its last checkpoint.")
         with Bar(f"Training {config['model']}") as bar:
-            result = engine.run_training(site(), config, run=name, report=bar)
+            result = trainings.run_training(site(), config, run=name, report=bar)
         engine.forget(site(), name)
         self._show(result, as_json=words["json"])
 
