@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from folding import __version__
+from folding.device import CPU, Place
 from folding.inputs import FoldInput, FoldOptions
 from folding.prediction import Prediction
 
@@ -40,9 +41,17 @@ WORDS = {
 
 
 def describe(
-    fold_input: FoldInput, options: FoldOptions, *, weights_sha256: str, device: str = "cpu"
+    fold_input: FoldInput,
+    options: FoldOptions,
+    *,
+    weights_sha256: str,
+    place: Place = CPU,
 ) -> dict[str, Any]:
-    """The manifest of a fold in this process, before its results are known."""
+    """The manifest of a fold in this process, before its results are known.
+
+    Args:
+        place: Where it runs, and in which numbers.
+    """
     return {
         "foldstream": __version__,
         "code_sha256": code_sha256(),
@@ -53,8 +62,8 @@ def describe(
         "msa_sha256": alignments_sha256(fold_input),
         "templates_sha256": templates_sha256(fold_input),
         "threads": torch.get_num_threads(),
-        "dtype": "float32",
-        "device": device,
+        "dtype": place.numbers,
+        "device": place.name,
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "python": platform.python_version(),
         "versions": {name: found for name in LIBRARIES if (found := _version(name))},

@@ -1,8 +1,8 @@
 """From what to fold to predictions: the whole story on one screen."""
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -27,6 +27,7 @@ from folding.data.features import Features, featurize
 from folding.data.msa import msa_features
 from folding.data.templates import template_features
 from folding.data.tokens import Tokens, tokenize
+from folding.device import place_of
 from folding.diversity import Diversity
 from folding.errors import Paused
 from folding.inputs import FoldInput, FoldOptions
@@ -107,6 +108,28 @@ def _predictions(
         yield from job.run(report)
 
 
+@dataclass
+class Draw:
+    """A sample under way.
+
+    Args:
+        x: Coordinates that the next step starts from, [1, atom, 3].
+        frames: Centre atoms after each step so far.
+    """
+
+    index: int
+    generator: torch.Generator
+    n_steps: int = 0
+    x: Tensor | None = None
+    frames: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def coordinates(self) -> Tensor:
+        """The atoms [atom, 3] where they are now."""
+        assert self.x is not None
+        return self.x[0]
+
+
 class Fold:
     """One seed of a job: a trunk, and the samples that are drawn from it."""
 
@@ -124,6 +147,7 @@ class Fold:
         self.n_atoms = tokens.n_atoms
         self.composition = build_composition(tokens)
         self.checkpoint: Checkpoint = NOTHING
+        self.place = place_of(model)
 
     def run(self, report: Report) -> Iterator[Prediction]:
         """The samples of this seed, each reported as soon as its confidence is known."""
@@ -131,16 +155,22 @@ class Fold:
         trunk = self.trunk(report)
         context = self.model.diffusion.context(self.features, trunk)
         distogram = self.model.distogram(trunk.z).softmax(-1).half().cpu().numpy()
-        for index in range(self.options.n_samples):
+        for indices in self.batches():
             report(StageStarted("diffusion"))
-            coordinates, trajectory = self.draw(index, context, report)
+            drawn = self.draw(indices, context, report)
             report(StageStarted("confidence"))
-            structure, confidence = self.judge(coordinates, trunk)
-            prediction = Prediction(
-                self.seed, index, structure, confidence, trajectory, distogram, self.composition
-            )
-            report(SampleDone(prediction))
-            yield prediction
+            for index, (coordinates, trajectory) in zip(indices, drawn, strict=True):
+                structure, confidence = self.judge(coordinates, trunk)
+                prediction = Prediction(
+                    self.seed, index, structure, confidence, trajectory, distogram, self.composition
+                )
+                report(SampleDone(prediction))
+                yield prediction
+
+    def batches(self) -> list[range]:
+        """The samples, as many at once as this place draws together."""
+        n_samples, at_once = self.options.n_samples, self.place.samples_at_once
+        return [range(i, min(i + at_once, n_samples)) for i in range(0, n_samples, at_once)]
 
     def trunk(self, report: Report) -> Trunk:
         """The trunk after all cycles, with the contacts that each one sees."""
@@ -157,14 +187,8 @@ class Fold:
             contacts = self.contacts(trunk)
             report(RecycleDone(self.seed, n_done, n_cycles, contacts, before=True))
         for cycle in range(n_done + 1, n_cycles + 1):
-            heard = self.blocks(cycle, report)
-            if diversity is None:
-                trunk = self.model.cycle(self.features, initial, trunk, heard)
-            else:
-                rows, recycled = diversity.rows(self.features, cycle), diversity.recycled
-                trunk = self.model.cycle(
-                    rows, initial, trunk, heard, partial(recycled, cycle=cycle)
-                )
+            with self.place.trunk():
+                trunk = self.pass_on(initial, trunk, cycle, diversity, self.blocks(cycle, report))
             state = TrunkState(cycle, trunk)
             keep_trunk(self.checkpoint, self.seed, state, now=cycle == n_cycles)
             self.reported(
@@ -173,6 +197,20 @@ class Fold:
                 partial(keep_trunk, self.checkpoint, self.seed, state, now=True),
             )
         return trunk
+
+    def pass_on(
+        self,
+        initial: Trunk,
+        trunk: Trunk,
+        cycle: int,
+        diversity: Diversity | None,
+        on_block: Callable[[], None],
+    ) -> Trunk:
+        """The trunk after one more pass, changed at random where diversity is asked for."""
+        if diversity is None:
+            return self.model.cycle(self.features, initial, trunk, on_block)
+        rows, recycled = diversity.rows(self.features, cycle), diversity.recycled
+        return self.model.cycle(rows, initial, trunk, on_block, partial(recycled, cycle=cycle))
 
     def blocks(self, cycle: int, report: Report) -> Callable[[], None]:
         """What the model calls after each block of a cycle."""
@@ -193,74 +231,86 @@ class Fold:
         return _numpy(self.model.contact_probabilities(trunk))
 
     def draw(
-        self, index: int, context: DiffusionContext, report: Report
-    ) -> tuple[Tensor, Float32[np.ndarray, "step token 3"]]:
-        """Coordinates [atom, 3] of one sample, and the path that its tokens took."""
+        self, indices: Sequence[int], context: DiffusionContext, report: Report
+    ) -> list[tuple[Tensor, Float32[np.ndarray, "step token 3"]]]:
+        """Coordinates [atom, 3] of some samples, and the path that the tokens of each took.
+
+        They are drawn together as far as they have come equally far.
+        """
+        draws = [self.begin(index) for index in indices]
+        for n_done in sorted({draw.n_steps for draw in draws}):
+            together = [draw for draw in draws if draw.n_steps == n_done]
+            if n_done < self.options.n_steps:
+                self.advance(together, context, report)
+        return [(draw.coordinates, np.stack(draw.frames)) for draw in draws]
+
+    def begin(self, index: int) -> "Draw":
+        """A sample as far as it came before, with a random generator of its own."""
+        device = self.features.ref_pos.device
+        state = np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)
+        generator = torch.Generator(device).manual_seed(int(state[0] >> np.uint64(1)))
         kept = find_sample(self.checkpoint, self.seed, index)
-        frames = list(kept.trajectory.numpy()) if kept else []
-        x = kept.x.to(self.features.ref_pos.device) if kept else None
-        for step, generator in self.steps(index, context, kept):
-            x = step.x
-            frames.append(self.frame(step, frames))
-            is_last = step.index == self.options.n_steps
+        if kept is None:
+            return Draw(index, generator)
+        generator.set_state(kept.generator)
+        frames = list(kept.trajectory.numpy())
+        return Draw(index, generator, kept.n_steps, kept.x.to(device), frames)
 
-            def keep(
-                *, now: bool, step: Step = step, generator: torch.Generator = generator
-            ) -> None:
-                path = torch.from_numpy(np.stack(frames))
-                state = SampleState(step.index, step.x, generator.get_state(), path)
-                keep_sample(self.checkpoint, self.seed, index, state, now=now)
-
-            keep(now=is_last)
-            self.reported(
-                StepDone(
+    def advance(self, draws: Sequence["Draw"], context: DiffusionContext, report: Report) -> None:
+        """Takes samples that have come equally far to their end, a step of all at a time."""
+        for step in self.steps(draws, context):
+            for place, draw in enumerate(draws):
+                draw.n_steps, draw.x = step.index, step.x[place : place + 1]
+                draw.frames.append(self.frame(step.denoised[place], draw.frames))
+                self.keep(draw, now=step.index == self.options.n_steps)
+            for draw in draws:
+                event = StepDone(
                     seed=self.seed,
-                    sample=index,
+                    sample=draw.index,
                     n_samples=self.options.n_samples,
                     step=step.index,
                     n_steps=self.options.n_steps,
                     noise_level=step.noise_level,
-                    coordinates=frames[-1],
-                ),
-                report,
-                lambda: keep(now=True),
-            )
-        assert x is not None
-        return x[0], np.stack(frames)
+                    coordinates=draw.frames[-1],
+                )
+                self.reported(event, report, partial(self.keep_all, draws))
 
-    def steps(
-        self, index: int, context: DiffusionContext, kept: SampleState | None
-    ) -> Iterator[tuple[Step, torch.Generator]]:
-        """The reverse diffusion of one sample, with a generator of its own."""
-        device = self.features.ref_pos.device
-        state = np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)
-        generator = torch.Generator(device).manual_seed(int(state[0] >> np.uint64(1)))
-        start = None
-        if kept is not None:
-            generator.set_state(kept.generator)
-            start = kept.n_steps, kept.x.to(device)
+    def keep_all(self, draws: Sequence["Draw"]) -> None:
+        """Keeps the samples as far as they have come."""
+        for draw in draws:
+            self.keep(draw, now=True)
+
+    def keep(self, draw: "Draw", *, now: bool) -> None:
+        """Keeps a sample as far as it has come: at once, or if the last time is a while ago."""
+        assert draw.x is not None
+        path = torch.from_numpy(np.stack(draw.frames))
+        state = SampleState(draw.n_steps, draw.x, draw.generator.get_state(), path)
+        keep_sample(self.checkpoint, self.seed, draw.index, state, now=now)
+
+    def steps(self, draws: Sequence["Draw"], context: DiffusionContext) -> Iterator[Step]:
+        """The reverse diffusion of samples that have come equally far."""
         padding = (0, 0, 0, len(self.features.ref_pos) - self.n_atoms)
 
         def denoise(x: Tensor, t_hat: Tensor) -> Tensor:
             x = self.model.diffusion(functional.pad(x, padding), t_hat, context)
             return x[:, : self.n_atoms]
 
-        steps = sample(
-            denoise,
+        done = [draw.x for draw in draws if draw.x is not None]
+        return sample(
+            self.place.prepared(denoise),
             self.model.config.sampler,
             n_steps=self.options.n_steps,
-            shape=(1, self.n_atoms, 3),
-            generator=generator,
-            start=start,
+            shape=(len(draws), self.n_atoms, 3),
+            generator=[draw.generator for draw in draws],
+            start=(draws[0].n_steps, torch.cat(done)) if done else None,
         )
-        return ((step, generator) for step in steps)
 
-    def frame(self, step: Step, before: list[np.ndarray]) -> Float32[np.ndarray, "token 3"]:
+    def frame(self, denoised: Tensor, before: list[np.ndarray]) -> Float32[np.ndarray, "token 3"]:
         """Centred positions of the centre atoms, laid on the frame before.
 
         Every step turns the noise at random (algorithm 19); without this the picture would tumble.
         """
-        points = _numpy(step.denoised[0, self.tokens.centre_atom])
+        points = _numpy(denoised[self.tokens.centre_atom])
         points = points - points.mean(0)
         if not before:
             return points

@@ -4,7 +4,7 @@ Departures: the update uses the noised coordinates (line 9 of the paper mixes tw
 Protenix, the last noise level is 0, not what eq. 7 gives, unless the configuration says otherwise.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ from torch import Tensor
 
 from folding.model.config import SamplerConfig
 
+Generators = torch.Generator | Sequence[torch.Generator]
+"""One for all samples together, or one for each."""
 Denoise = Callable[[Tensor, Tensor], Tensor]
 """(x_noisy [*batch, sample, atom, 3], t_hat [*batch, sample]) -> denoised coordinates, all in Å."""
 
@@ -47,41 +49,48 @@ def sample(
     *,
     n_steps: int,
     shape: tuple[int, ...],
-    generator: torch.Generator,
+    generator: Generators,
     start: tuple[int, Tensor] | None = None,
 ) -> Iterator[Step]:
     """Draws structures, giving the state after every step.
 
     Args:
         shape: (sample, atom, 3), without padding, which would shift the centre.
-        generator: gives all noise, rotations and translations; one seed in, same bits out.
+        generator: gives all noise, rotations and translations; one seed in, same bits out. With
+            one for each sample, the noise of a sample is the same whatever is drawn beside it.
         start: steps that are done and the coordinates after them, to go on from; the generator
             is then as those steps left it.
     """
-    device = generator.device
     levels = noise_schedule(config, n_steps).tolist()
     if start is None:
-        start = 0, levels[0] * torch.randn(shape, generator=generator, device=device)
+        start = 0, levels[0] * normal(shape, generator)
     n_done, x = start
     for index, (last, level) in enumerate(pairwise(levels[n_done:]), start=n_done + 1):
         x = augmented(x, generator)
         gamma = config.gamma_0 if level > config.gamma_min else 0.0
         t_hat = last * (1 + gamma)
         spread = config.noise_scale * (t_hat**2 - last**2) ** 0.5
-        x = x + spread * torch.randn(shape, generator=generator, device=device)
-        denoised = denoise(x, torch.full(shape[:-2], t_hat, device=device))
+        x = x + spread * normal(shape, generator)
+        denoised = denoise(x, torch.full(shape[:-2], t_hat, device=x.device))
         stretch = 1.0 if config.ends_on_estimate and level == 0 else config.step_scale
         x = x + stretch * (level - t_hat) * (x - denoised) / t_hat
         yield Step(index, last, denoised, x)
 
 
+def normal(shape: tuple[int, ...], generator: Generators) -> Tensor:
+    """Gaussian noise of this shape; the first axis is the samples'."""
+    if isinstance(generator, torch.Generator):
+        return torch.randn(shape, generator=generator, device=generator.device)
+    rows = [torch.randn(shape[1:], generator=one, device=one.device) for one in generator]
+    return torch.stack(rows)
+
+
 def augmented(
-    x: Float[Tensor, "*batch atom 3"], generator: torch.Generator
+    x: Float[Tensor, "*batch atom 3"], generator: Generators
 ) -> Float[Tensor, "*batch atom 3"]:
     """The centred coordinates, turned and moved at random (AF3 SI algorithm 19)."""
-    device = generator.device
-    q = torch.randn(*x.shape[:-2], 4, generator=generator, device=device)
-    move = torch.randn(*x.shape[:-2], 1, 3, generator=generator, device=device)
+    q = normal((*x.shape[:-2], 4), generator)
+    move = normal((*x.shape[:-2], 1, 3), generator)
     centred = x - x.mean(-2, keepdim=True)
     return torch.matmul(centred, rotation_matrices(q).transpose(-1, -2)) + move
 

@@ -128,12 +128,13 @@ def load_model(name: str, store: Store) -> Loaded:
     Raises:
         WeightsError: its weights are not here, or damaged.
     """
+    from folding.device import best_device
     from folding.weights import own
 
     model = store.model(name)
     if not store.is_here(name):
         raise WeightsError(not_here(name))
-    network = own.load_file(store.path(name), model.config)
+    network = own.load_file(store.path(name), model.config).to(best_device())
     return Loaded(network, store.sha256(name), store.size(name))
 
 
@@ -227,10 +228,12 @@ def saver(
     """A `save` that writes the artifacts of this fold into a folder that exists."""
 
     def save(predictions: Predictions) -> None:
+        from folding.device import best_device, place_on
         from folding.manifest import coordinates_sha256, describe
 
+        place = place_on(best_device())
         manifest = {
-            **describe(fold_input, options, weights_sha256=weights_sha256),
+            **describe(fold_input, options, weights_sha256=weights_sha256, place=place),
             "coordinates_sha256": coordinates_sha256(predictions),
         }
         write_outputs(
@@ -271,6 +274,7 @@ def replay(
     """
     import torch
 
+    from folding.device import place_of
     from folding.manifest import changed, coordinates_sha256, describe, differences
 
     manifest = read_manifest(path)
@@ -278,7 +282,8 @@ def replay(
     options = FoldOptions(**manifest["options"])
     torch.set_num_threads(manifest.get("threads", torch.get_num_threads()))
     loaded = load(options.model)
-    now = describe(fold_input, options, weights_sha256=loaded.sha256)
+    place = place_of(loaded.network)
+    now = describe(fold_input, options, weights_sha256=loaded.sha256, place=place)
     found = differences(manifest, now)
     begin(found)
     predictions = fold_with(loaded.network, fold_input, options)(report)

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from folding.model.kernels import attend_rows
 from folding.model.primitives import Transition, mask_bias
 
 if TYPE_CHECKING:
@@ -157,8 +158,7 @@ def add_triangle_attention(
         torch.mm(x, weight, out=written)
         parts = written.view(-1, z.shape[1], 4, module.n_heads, head_width(module, weight))
         q, k, v, gate = parts.permute(2, 0, 3, 1, 4)
-        wide = bias.expand(len(q), *bias.shape)
-        o = functional.scaled_dot_product_attention(q, k, v, attn_mask=wide).mul_(gate.sigmoid())
+        o = attend_rows(q, k, v, bias).mul_(gate.sigmoid())
         o = o.transpose(1, 2).flatten(-2).flatten(0, 1)
         if module.starting:
             add_product(z[rows].view(-1, z.shape[-1]), o, to_out)

@@ -86,3 +86,12 @@ def test_quaternions_give_rotations():
     rotations = rotation_matrices(q)
     assert torch.allclose(rotations @ rotations.mT, torch.eye(3).double().expand(50, 3, 3))
     assert torch.allclose(torch.linalg.det(rotations), torch.ones(50).double())
+
+
+def test_a_generator_for_each_sample_gives_each_the_noise_it_has_alone():
+    zeros = lambda x, t: torch.zeros_like(x)  # noqa: E731
+    shape = (3, 12, 3)
+    generators = [generator(seed) for seed in (4, 5, 6)]
+    together = list(sample(zeros, CONFIG, n_steps=5, shape=shape, generator=generators))[-1].x
+    alone = [draw(zeros, n_steps=5, seed=seed)[-1].x for seed in (4, 5, 6)]
+    assert torch.equal(together, torch.cat(alone))

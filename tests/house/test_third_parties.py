@@ -30,6 +30,7 @@ ROOMS = {
     "cirq": ("quantum/backends/ionq",),
     "cirq_ionq": ("quantum/backends/ionq_cirq",),
     "csp": ("webapp/settings",),
+    "cuequivariance_torch": ("folding/model/kernels",),
     "django": ("webapp",),
     "gemmi": ("folding/structure",),
     "h5py": ("folding/outputs", "folding/training", "quantum/store", "webapp/viewer"),
