@@ -89,6 +89,7 @@ def molecules(structure: Structure, composition: Composition | None = None) -> T
         "entity_poly_seq": _numbered(polymers),
         "pdbx_poly_seq_scheme": _numbered_copies(polymers),
         **_ligands(entities),
+        **_branch_links(structure, composition, entities),
         **_instances(entities),
         **_own_components(structure, composition),
         **_connections(structure, composition),
@@ -294,6 +295,43 @@ def _ligands(entities: Sequence[Entity]) -> Tables:
             "hetero": ["n"] * len(copies),
         },
     }
+
+
+def _branch_links(
+    structure: Structure, composition: Composition, entities: Sequence[Entity]
+) -> Tables:
+    """The bonds within branched entities, from the carbon that lost an oxygen to its acceptor."""
+    rows: list[tuple[object, ...]] = []
+    for entity in (entity for entity in entities if entity.type == BRANCHED):
+        for pair in composition.joints.tolist():
+            if {str(structure.chain_id[atom]) for atom in pair} == {entity.copies[0]}:
+                donor, acceptor = sorted(pair, key=lambda atom: structure.element[atom] != "C")
+                ends = (_link_end(structure, composition, atom) for atom in (donor, acceptor))
+                rows.append((len(rows) + 1, entity.id, *(part for end in ends for part in end)))
+    ends = [
+        f"{part}_{n}"
+        for n in (1, 2)
+        for part in ("entity_branch_list_num", "comp_id", "atom_id", "leaving_atom_id")
+    ]
+    tags = ["link_id", "entity_id", *ends]
+    table: dict[str, Sequence[object]] = {
+        tag: [row[i] for row in rows] for i, tag in enumerate(tags)
+    }
+    return {"pdbx_entity_branch_link": {**table, "value_order": ["sing"] * len(rows)}}
+
+
+def _link_end(
+    structure: Structure, composition: Composition, atom: int
+) -> tuple[int, str, str, str]:
+    """Residue number, component, atom, and what left the atom: a hydrogen if nothing heavier."""
+    code, name = str(structure.residue_name[atom]), str(structure.atom_name[atom])
+    number = int(structure.residue_number[atom])
+    component = composition.components[code]
+    here = (structure.chain_id == structure.chain_id[atom]) & (structure.residue_number == number)
+    present = set(structure.atom_name[here].tolist())
+    beside = component.neighbours(component.atom_names.index(name))
+    gone = [n for n in (component.atom_names[i] for i in beside) if n not in present]
+    return number, code, name, gone[0] if gone else f"H{name}"
 
 
 def _instances(entities: Sequence[Entity]) -> Tables:
