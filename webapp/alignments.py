@@ -169,7 +169,8 @@ class Aligner:
             self._say("The alignments of these sequences were found before.")
         if missing:
             tickets = self.cache.tickets(key_of(self._remote_question("msa", missing)))
-            self._say(f"Asking {self.server.host} for {len(missing)} alignments.")
+            count = "an alignment" if len(missing) == 1 else f"{len(missing)} alignments"
+            self._say(f"Asking {self.server.host} for {count}.")
             texts = self.server.unpaired(missing, report=self._hear, tickets=tickets)
             for sequence, text in zip(missing, texts, strict=True):
                 self._check(text, sequence)

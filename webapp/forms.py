@@ -22,6 +22,7 @@ from folding import cost
 from folding.errors import InvalidInput
 from folding.inputs import (
     MAX_A3M_CHARACTERS,
+    NO_ALIGNMENT,
     AtomRef,
     Bond,
     Chain,
@@ -243,8 +244,19 @@ class SubmitForm:
     @property
     def model_notes(self) -> tuple[str, ...]:
         """What to say of a model that does not know, or does not get, what it would need."""
-        searches = self.search.is_valid() and bool(self.search.request.msa)
-        return model_forms.notes(self.fold_inputs, self.options, searches=searches)
+        return model_forms.notes(self.fold_inputs, self.options, searches=self.searches)
+
+    @property
+    def searches(self) -> bool:
+        """Whether alignments are looked for where a chain brings none."""
+        return self.search.is_valid() and bool(self.search.request.msa)
+
+    @property
+    def job_notes(self) -> tuple[str, ...]:
+        """What the rules say of the first job, in so far as the form does not see to it."""
+        notes = self.fold_input.notes if self.fold_input else ()
+        seen_to = self.searches or any(model_forms.ALONE in note for note in self.model_notes)
+        return tuple(note for note in notes if not (seen_to and note == NO_ALIGNMENT))
 
     @property
     def fold_input(self) -> FoldInput | None:

@@ -12,6 +12,8 @@ from folding.weights import catalog
 from folding.weights.catalog import Model
 from webapp import downloads, shelf
 
+ALONE = "Of the contacts that published weights name, 28 % are right instead of 85 %."
+
 
 class ModelSelect(forms.Select):
     """A list of models; each option carries its defaults, and is off while it is not here."""
@@ -83,9 +85,8 @@ def _note_on_alone(model: Model, fold_inputs: Sequence[FoldInput]) -> str:
     if model.ships or not proteins or any(chain.msa for chain in proteins):
         return ""
     return (
-        f"No alignment: from the sequence alone {model.title} loses most of its accuracy. Of the "
-        "contacts that published weights name, 28 % are right instead of 85 %. Upload an "
-        "alignment, or have one looked for."
+        f"No alignment: from the sequence alone {model.title} loses most of its accuracy. {ALONE} "
+        "Upload an alignment, or have one looked for."
     )
 
 

@@ -34,8 +34,8 @@ class SearchForm(forms.Form):
     templates_before = forms.CharField(
         required=False,
         max_length=10,
-        label="Released before",
-        help_text="Such as 2021-09-30. Empty: any.",
+        label="Templates released before",
+        help_text="Such as 2021-09-30. Empty: any day.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -12,7 +12,7 @@ from folding.inputs.chain import DnaChain, ProteinChain, RnaChain, parse_sequenc
 from folding.inputs.fasta import FastaRecord, parse_fasta
 from folding.inputs.files import files_beside
 from folding.inputs.ids import assign_chain_ids
-from folding.inputs.job import Chain, FoldInput
+from folding.inputs.job import NO_ALIGNMENT, Chain, FoldInput
 from folding.inputs.ligand import Ligand
 from folding.inputs.modification import Modification
 from folding.inputs.options import FoldOptions
@@ -25,6 +25,7 @@ __all__ = [
     "MAX_SEQUENCE_CHARACTERS",
     "MAX_TEMPLATES",
     "MIN_RESIDUES",
+    "NO_ALIGNMENT",
     "AtomRef",
     "Bond",
     "Chain",

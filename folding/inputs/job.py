@@ -32,6 +32,11 @@ Chain = ProteinChain | RnaChain | DnaChain | Ligand
 # Below four tokens there is nothing to superpose, and so nothing to score.
 MIN_TOKENS = 4
 
+NO_ALIGNMENT = (
+    "No alignment is given: the structure is predicted from the sequence alone, which is much less "
+    "accurate for natural proteins."
+)
+
 
 @dataclass(frozen=True)
 class FoldInput:
@@ -145,10 +150,7 @@ class FoldInput:
             label = f"Chain {', '.join(chain.ids)}: "
             notes += [label + note for note in sequence_notes(chain.sequence)]
         if proteins and not self.alignments:
-            notes.append(
-                "No alignment is given: the structure is predicted from the sequence alone, which "
-                "is much less accurate for natural proteins."
-            )
+            notes.append(NO_ALIGNMENT)
         return tuple(notes)
 
     def to_json(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
 
 from folding import cost
-from folding.inputs import FoldInput, FoldOptions, ProteinChain, Template
+from folding.inputs import NO_ALIGNMENT, FoldInput, FoldOptions, ProteinChain, Template
 from tests.folding.templates.structures import mmcif
 from webapp.examples import BY_SLUG, EXAMPLES
 from webapp.form_fields import whole_numbers
@@ -515,3 +515,15 @@ def test_diversity_is_off_unless_asked_for_and_comes_back_with_the_job():
     assert "checked" in str(SubmitForm.of_job(form.fold_input, form.options).job["diversity"])
     again = SubmitForm.of_job(form.fold_input, post(row).options)
     assert "checked" not in str(again.job["diversity"])
+
+
+def test_that_there_is_no_alignment_is_said_once_and_not_where_one_is_looked_for(settings):
+    row = {"sequence": SEQUENCE}
+    assert post(row).job_notes == (NO_ALIGNMENT,)
+    settings.MSA_DATABASES = ["small=/x/small.fasta"]
+    assert post(row, msa_source="local").job_notes == ()
+    assert post(row, msa_source="").job_notes == (NO_ALIGNMENT,)
+    public = post(row)
+    public.options = FoldOptions(model="protenix_mini_default_v0.5.0")
+    assert public.job_notes == ()
+    assert "28 %" in public.model_notes[0]
