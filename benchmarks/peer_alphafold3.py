@@ -6,10 +6,7 @@ nothing stands in its place but names, and the network gets its input from here.
 """
 
 import importlib
-import importlib.abc
-import importlib.util
 import sys
-import types
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -18,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.left_out import leave_out
 from folding.data.features import Features
 from folding.data.templates import N_TEMPLATES
 from folding.model.config import ModelConfig
@@ -37,39 +35,10 @@ UNLOADED = (
 """Parts of the program that its network names and does not need."""
 
 
-class _Names(types.ModuleType):
-    """A module in which every name stands for an empty class."""
-
-    __path__: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Name(name, (), {})
-
-
-class _Name(type):
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Name(name, (), {})
-
-
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
-        return importlib.util.spec_from_loader(name, self) if name.startswith(UNLOADED) else None
-
-    def create_module(self, spec: Any) -> types.ModuleType:
-        return _Names(spec.name)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        pass
-
-
 def use_checkout(folder: Path) -> None:
     """Makes the network of a checkout importable."""
     sys.path.insert(0, str(folder / "src"))
-    sys.meta_path.insert(0, _Finder())
+    leave_out(*UNLOADED)
 
 
 def network(name: str) -> Any:

@@ -12,12 +12,16 @@ class ReferenceStyle:
         embedded: Conformers are made with RDKit, as AF3 SI section 2.8 has it; else those of
             standard residues are the dictionary's ideal ones.
         shift: Å that conformers are moved at random along each axis, besides being turned.
+        slots_by_name: A standard residue's atoms are numbered by their place in the whole
+            component; else one after the other. It matters where a nucleotide lacks the oxygen that
+            begins a chain, and chooses the weights that judge an atom.
     """
 
     terminal_atoms: bool = False
     embedded: bool = False
     shift: float = 0.0
+    slots_by_name: bool = False
 
 
-PUBLISHED = ReferenceStyle(terminal_atoms=True, embedded=True, shift=1.0)
-"""How AF3 and its open reproductions show atoms."""
+PUBLISHED = ReferenceStyle(terminal_atoms=True, embedded=True, shift=1.0, slots_by_name=True)
+"""How AF3 and Protenix show atoms."""

@@ -21,6 +21,7 @@ from folding.chemistry.residues import (
 from folding.data.assembly import Assembly, Joint, Site, assemble
 from folding.data.style import ReferenceStyle
 from folding.inputs import FoldInput
+from folding.inputs.chain import READ_AS
 
 IDEAL = ReferenceStyle()
 MIN_FRAME_ANGLE = 25.0
@@ -187,8 +188,11 @@ def tokenize(fold_input: FoldInput, style: ReferenceStyle = IDEAL) -> Tokens:
     Raises:
         InvalidInput: A component that is in no dictionary, or cannot be read.
     """
-    assembly = assemble(fold_input, terminal_atoms=style.terminal_atoms)
-    return _Cutter(assembly, style).tokens()
+    cutter = _Cutter(assemble(fold_input, terminal_atoms=style.terminal_atoms), style)
+    modifications = [m for c in fold_input.chains for m in getattr(c, "modifications", ())]
+    for code in sorted({m.ccd for m in modifications} & READ_AS.keys()):
+        cutter.notes[f"{code} is read as {READ_AS[code]}, as AlphaFold 3 reads it."] = None
+    return cutter.tokens()
 
 
 class _Cutter:
@@ -206,6 +210,8 @@ class _Cutter:
         single = np.array([site.is_token for site in self.sites])[self.site_of_atom]
         first_token = np.cumsum(n_tokens) - n_tokens
         self.atom_to_token = first_token[self.site_of_atom] + np.where(single, 0, slot)
+        if style.slots_by_name:
+            slot = np.concatenate([np.array(site.kept, np.int64) for site in self.sites])
         self.atom_slot = np.where(single, slot, 0)
         self.notes: dict[str, None] = {}
 

@@ -191,8 +191,12 @@ def _check_polymer(chain: Polymer) -> None:
         )
 
 
+READ_AS = {"MSE": "MET"}
+"""Selenomethionine is read as methionine (AF3 SI section 2.1)."""
+
+
 def _residue_names(chain: Polymer, names: Mapping[str, str]) -> tuple[str, ...]:
-    modified = {m.position: m.ccd for m in chain.modifications}
+    modified = {m.position: READ_AS.get(m.ccd, m.ccd) for m in chain.modifications}
     residues = enumerate(chain.sequence, start=1)
     return tuple(modified.get(position, names[letter]) for position, letter in residues)
 
@@ -202,6 +206,9 @@ def _count_tokens(chain: Polymer, components: Components, *, strangers: Sequence
     for modification in chain.modifications:
         component = components.find(modification.ccd, field="modifications")
         _check_kind(component, strangers)
+        if modification.ccd in READ_AS:
+            n_tokens += 1
+            continue
         names = set(component.atom_names)
         if modification.position < len(chain.sequence) or chain.cyclic:
             names -= _LOST_BEHIND

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from folding.data.style import PUBLISHED
 from folding.model.config import AF3_CODE, ModelConfig, SamplerConfig
 
 BASE = ModelConfig()
@@ -40,6 +41,7 @@ OPENFOLD3: dict[str, ModelConfig] = {
         n_msa_rows=1024,
         sampler=_LAST_LEVEL_AS_PRINTED,
         variant=AF3_CODE,
+        reference=replace(PUBLISHED, slots_by_name=False),
     )
 }
 """The published checkpoints that OpenFold3 0.5 reads, by their names."""

@@ -1,9 +1,13 @@
 """Tokens and atoms of a job."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from folding.data.style import PUBLISHED
 from folding.data.tokens import atom_table, tokenize
-from folding.inputs import FoldInput, ProteinChain
+from folding.inputs import DnaChain, FoldInput, Modification, ProteinChain
+from folding.weights.configs import ALPHAFOLD3, OPENFOLD3, PROTENIX
 
 
 def tokens():
@@ -42,3 +46,36 @@ def test_chains_of_the_same_sequence_are_copies_however_they_were_entered():
     found = tokenize(FoldInput(name="three", chains=chains, seeds=(1,)))
     assert found.entity_id[::4].tolist() == [1, 2, 1]
     assert found.sym_id[::4].tolist() == [1, 1, 2]
+
+
+def test_a_nucleotide_inside_a_chain_leaves_a_slot_free_for_the_oxygen_that_it_lacks():
+    """As Protenix and AlphaFold 3 choose the weights that judge an atom; OpenFold3 does not."""
+    job = FoldInput(name="strand", chains=(DnaChain(("A",), "GACT"),), seeds=(1,))
+    style = replace(PUBLISHED, embedded=False)
+    found = tokenize(job, style)
+    assert found.atom_names[0] == "OP3" and found.atom_names.count("OP3") == 1
+    first, second = found.atom_to_token == 0, found.atom_to_token == 1
+    assert found.atom_slot[first].tolist() == list(range(23))
+    assert found.atom_slot[second].tolist() == list(range(1, 22))
+    one_by_one = tokenize(job, replace(style, slots_by_name=False))
+    assert one_by_one.atom_slot[second].tolist() == list(range(21))
+
+
+def test_published_networks_number_atoms_as_they_were_trained():
+    by_name = {
+        name: config.reference.slots_by_name
+        for configs in (PROTENIX, OPENFOLD3, ALPHAFOLD3)
+        for name, config in configs.items()
+    }
+    assert [name for name, there in by_name.items() if not there] == ["of3-ob-2025-06-30-174k"]
+
+
+def test_selenomethionine_is_read_as_methionine():
+    modified = ProteinChain(("A",), "GMGS", modifications=(Modification("MSE", 2),))
+    found = tokenize(FoldInput(name="job", chains=(modified,), seeds=(1,)))
+    plain = tokenize(FoldInput(name="job", chains=(ProteinChain(("A",), "GMGS"),), seeds=(1,)))
+    assert found.atom_names == plain.atom_names and "SD" in found.atom_names
+    assert np.array_equal(found.restype, plain.restype)
+    assert found.n_tokens == modified.n_tokens == 4
+    assert found.notes == ("MSE is read as MET, as AlphaFold 3 reads it.",)
+    assert plain.notes == ()
