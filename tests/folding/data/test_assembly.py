@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from folding.data.style import ReferenceStyle
 from folding.data.tokens import tokenize
 from folding.inputs import DnaChain, FoldInput, Ligand, Modification, ProteinChain, RnaChain
 from tests.folding.complexes import build, glycoprotein
@@ -33,8 +34,15 @@ def test_what_a_bond_replaces_leaves():
     assert "O1" not in atoms_of(tokens, 2, 1)
     assert "O4" in atoms_of(tokens, 2, 1)
     assert len(atoms_of(tokens, 2, 1)) == len(atoms_of(tokens, 2, 2)) == 14
-    assert "OXT" in atoms_of(tokens, 1, 8)
-    assert "OXT" not in atoms_of(tokens, 1, 1)
+
+
+@pytest.mark.parametrize(("terminal_atoms", "n_oxygens"), [(False, 1), (True, 2)])
+def test_the_end_of_a_chain_keeps_its_oxygen_where_the_network_learnt_so(terminal_atoms, n_oxygens):
+    job = FoldInput("job", (ProteinChain(("A",), "GAGA"),))
+    tokens = tokenize(job, ReferenceStyle(terminal_atoms=terminal_atoms))
+    ends = [name for name in atoms_of(tokens, 1, 4) if name in ("O", "OXT")]
+    assert len(ends) == n_oxygens
+    assert "OXT" not in atoms_of(tokens, 1, 3)
 
 
 def test_bonds_across_residues_are_joints():
