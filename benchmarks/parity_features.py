@@ -13,7 +13,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -29,10 +29,10 @@ from folding.data.features import Features, featurize
 from folding.data.msa import msa_features
 from folding.data.style import PUBLISHED
 from folding.data.tokens import Tokens, tokenize
-from folding.inputs import FoldInput, read_inputs
+from folding.inputs import Chain, FoldInput, Ligand, ProteinChain, RnaChain, read_inputs
 
 UNLOADED = (
-    *("protenix.data.esm", "protenix.data.inference.infer_dataloader", "protenix.data.msa"),
+    *("protenix.data.esm", "protenix.data.inference.infer_dataloader"),
     *("protenix.data.template", "pandas"),
 )
 STYLE = replace(PUBLISHED, embedded=False)
@@ -218,7 +218,7 @@ def ours(job: Mapping[str, Any]) -> tuple[Features, Tokens, FoldInput]:
 
     with mock.patch.object(molecules, "embedded", ideal):
         tokens = tokenize(fold_input, STYLE)
-    msa = msa_features(fold_input, tokens, max_rows=16_384)
+    msa = msa_features(fold_input, tokens, max_rows=16_384, query_twice=True)
     return featurize(tokens, msa, np.random.default_rng(1)), tokens, fold_input
 
 
@@ -275,6 +275,87 @@ def compared(job: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def relatives(sequence: str, species: Sequence[str], seed: int) -> str:
+    """An alignment as A3M: changed residues, gaps and insertions, named after species."""
+    rng = np.random.default_rng(seed)
+    rows = [">query", sequence]
+    for number, name in enumerate(species):
+        letters = []
+        for letter in sequence:
+            draw = rng.random()
+            other = str(rng.choice([*sequence])) if draw < 0.4 else letter
+            letters.append("-" if draw < 0.1 else other)
+            if rng.random() < 0.05:
+                letters.append("gs"[: rng.integers(1, 3)])
+        rows += [f">tr|A{seed}{number:03d}B|A{seed}{number:03d}B_{name}/1-9", "".join(letters)]
+    return "\n".join(rows) + "\n"
+
+
+SPECIES = ("HUMAN", "MOUSE", "YEAST", "ECOLI", "HUMAN", "CAEEL", "MOUSE", "HUMAN")
+OTHER = "GSGSGWAYK"
+RNA = "GGACUUCGGUCC"
+ALIGNMENTS: dict[str, tuple[Chain, ...]] = {
+    "one chain": (ProteinChain(("A",), PROTEIN, msa=relatives(PROTEIN, SPECIES, 1)),),
+    "without an alignment": (ProteinChain(("A",), PROTEIN),),
+    "two copies": (ProteinChain(("A", "B"), PROTEIN, msa=relatives(PROTEIN, SPECIES, 1)),),
+    "two chains": (
+        ProteinChain(("A",), PROTEIN, msa=relatives(PROTEIN, SPECIES, 1)),
+        ProteinChain(("B",), OTHER, msa=relatives(OTHER, SPECIES[:3], 2)),
+    ),
+    "two chains in pairs": (
+        ProteinChain(
+            ("A",),
+            PROTEIN,
+            msa=relatives(PROTEIN, SPECIES, 1),
+            paired_msa=relatives(PROTEIN, SPECIES, 3),
+        ),
+        ProteinChain(
+            ("B",),
+            OTHER,
+            msa=relatives(OTHER, SPECIES[:3], 2),
+            paired_msa=relatives(OTHER, SPECIES[::-1], 4),
+        ),
+    ),
+    "RNA and a ligand": (
+        ProteinChain(("A",), PROTEIN, msa=relatives(PROTEIN, SPECIES, 1)),
+        RnaChain(("B",), RNA, msa=relatives(RNA, SPECIES[:4], 5)),
+        Ligand(("C",), ccd=("MPD",)),
+    ),
+}
+
+
+def alignments_compared(chains: tuple[Chain, ...]) -> dict[str, str]:
+    """What differs between the alignments that both programs make."""
+    from protenix.data.msa import msa_featurizer
+
+    fold_input = FoldInput("job", chains)
+    tokens = tokenize(fold_input, STYLE)
+    found = msa_features(fold_input, tokens, max_rows=16_384, query_twice=True)
+    copies = [(number, chain) for number, chain in enumerate(chains, 1) for _ in chain.ids]
+    kinds = {ProteinChain: msa_featurizer.PROTEIN_CHAIN, RnaChain: msa_featurizer.RNA_CHAIN}
+    asym_id = tokens.asym_id
+    given = {
+        index: {
+            "chain_entity_type": kinds.get(type(chain), "non-polymer"),
+            "sequence": getattr(chain, "sequence", "X" * int((asym_id == index).sum())),
+            "unpaired_msa": getattr(chain, "msa", None) or "",
+            "paired_msa": getattr(chain, "paired_msa", None) or "",
+            "chain_id": chr(64 + index),
+            "entity_id": entity,
+        }
+        for index, (entity, chain) in enumerate(copies, 1)
+    }
+    every = np.arange(tokens.n_tokens)
+    peer = msa_featurizer.FeatureAssemblyLine().assemble(given, every).to_dict()
+    names = ("msa", "has_deletion", "deletion_value", "profile", "deletion_mean")
+    return {
+        name: _first(found[name], peer[name])
+        for name in names
+        if np.shape(found[name]) != peer[name].shape
+        or not np.allclose(found[name], peer[name], atol=1e-6)
+    }
+
+
 def _ranks(ids: Any) -> np.ndarray:
     """Ids by the order in which they come first: names of chains and residues do not count."""
     values = np.asarray(ids)
@@ -316,6 +397,12 @@ def main() -> None:
         found = compared(job)
         agreed &= not found
         print(f"{name}: {'agrees' if not found else 'differs'}")
+        for feature, words in found.items():
+            print(f"    {feature}: {words}")
+    for name, chains in ALIGNMENTS.items():
+        found = alignments_compared(chains)
+        agreed &= not found
+        print(f"alignment, {name}: {'agrees' if not found else 'differs'}")
         for feature, words in found.items():
             print(f"    {feature}: {words}")
     sys.exit(0 if agreed else 1)

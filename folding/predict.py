@@ -93,7 +93,12 @@ def _predictions(
     report(TokensKnown(build_outline(tokens)))
     for note in tokens.notes:
         report(Note("warning", note))
-    msa = msa_features(fold_input, tokens, max_rows=model.config.n_msa_rows)
+    msa = msa_features(
+        fold_input,
+        tokens,
+        max_rows=model.config.n_msa_rows,
+        query_twice=model.config.reference.query_twice,
+    )
     templates = None
     if model.reads_templates:
         shown = model.config.variant.empty_templates

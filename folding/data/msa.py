@@ -35,6 +35,10 @@ _RNA_CLASS, _DNA_CLASS = 21, 26
 _SYNONYMS = {"B": "D", "Z": "E", "U": "C", "J": "X", "O": "X"}
 
 
+FIRST = np.zeros(1, np.int64)
+"""The row of the sequence itself."""
+
+
 class Alignment(NamedTuple):
     """Aligned rows of one chain, the chain itself first."""
 
@@ -78,7 +82,11 @@ class ChainRows:
 
 
 def msa_features(
-    fold_input: FoldInput, tokens: Tokens | None = None, *, max_rows: int = MAX_ROWS
+    fold_input: FoldInput,
+    tokens: Tokens | None = None,
+    *,
+    max_rows: int = MAX_ROWS,
+    query_twice: bool = False,
 ) -> dict[str, Tensor]:
     """The features of all alignments of a job, by the names of `folding.data.features`.
 
@@ -90,12 +98,13 @@ def msa_features(
         tokens: Tokens of the job; None where each residue is one. All atoms of a modified residue
             show its column, all atoms of a ligand the unknown residue.
         max_rows: Rows kept, from the top; half of them at most are paired.
+        query_twice: As of `ReferenceStyle`; a job without alignments gets two rows then.
 
     Raises:
         InvalidInput: As `folding.inputs.a3m.read_a3m`.
     """
     chains = [rows for chain in fold_input.chains for rows in [chain_rows(chain)] * len(chain.ids)]
-    rows = assemble(chains, max_rows=max_rows)
+    rows = assemble(chains, max_rows=max_rows, query_twice=query_twice)
     profile = np.concatenate([chain.profile for chain in chains])
     mean = np.concatenate([chain.deletion_mean for chain in chains])
     if tokens is not None:
@@ -116,14 +125,21 @@ def deletion_value(deletions: np.ndarray) -> Float32[np.ndarray, "row column"]:
     return (np.arctan(deletions.astype(np.float32) / 3) * np.float32(2 / np.pi)).astype(np.float32)
 
 
-def assemble(chains: Sequence[ChainRows], *, max_rows: int = MAX_ROWS) -> Alignment:
+def assemble(
+    chains: Sequence[ChainRows], *, max_rows: int = MAX_ROWS, query_twice: bool = False
+) -> Alignment:
     """The rows of a job: the paired ones, then each chain's own, side by side.
 
     Chains pair only where at least two different proteins are in the job. Rows of a chain that
     stand among the paired ones are not shown again.
+
+    Args:
+        query_twice: Where chains do not pair, the sequences stand for the paired rows.
     """
     if len({chain.entity for chain in chains if chain.is_protein}) < 2:
-        blocks = [_beside([chain.unpaired for chain in chains], depth=max_rows)]
+        own = [chain.unpaired for chain in chains]
+        query = [_beside([rows.take(FIRST) for rows in own], depth=1)] * query_twice
+        blocks = [*query, _beside(own, depth=max_rows - len(query))]
     else:
         paired = _paired(chains, max_rows=max_rows // 2)
         own = [

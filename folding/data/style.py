@@ -1,11 +1,11 @@
-"""How a model's training showed it atoms, where published models and ours differ."""
+"""How a model's training showed it a job, where published models and ours differ."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ReferenceStyle:
-    """How the atoms of a job are shown to a model.
+    """How a job is shown to a model.
 
     Args:
         terminal_atoms: A chain's last amino acid has its second carboxylate oxygen.
@@ -15,13 +15,18 @@ class ReferenceStyle:
         slots_by_name: A standard residue's atoms are numbered by their place in the whole
             component; else one after the other. It matters where a nucleotide lacks the oxygen that
             begins a chain, and chooses the weights that judge an atom.
+        query_twice: Where chains do not pair, the alignment begins with the sequences once more:
+            they are all that the paired rows hold.
     """
 
     terminal_atoms: bool = False
     embedded: bool = False
     shift: float = 0.0
     slots_by_name: bool = False
+    query_twice: bool = False
 
 
-PUBLISHED = ReferenceStyle(terminal_atoms=True, embedded=True, shift=1.0, slots_by_name=True)
-"""How AF3 and Protenix show atoms."""
+PUBLISHED = ReferenceStyle(
+    terminal_atoms=True, embedded=True, shift=1.0, slots_by_name=True, query_twice=True
+)
+"""How AF3 and Protenix show a job."""

@@ -38,6 +38,25 @@ def test_without_an_alignment_there_is_the_sequence():
     assert found["deletion_mean"].tolist() == [0.0] * 5
 
 
+def test_published_models_see_the_sequence_twice_where_nothing_pairs():
+    alone = msa_features(job(chain()), query_twice=True)
+    assert [letters(row.numpy()) for row in alone["msa"]] == [QUERY, QUERY]
+    rows = ("ACaDEY", "A---F")
+    once, twice = (msa_features(job(chain(*rows)), query_twice=there) for there in (False, True))
+    for name in ("msa", "has_deletion", "deletion_value"):
+        assert torch.equal(twice[name][1:], once[name])
+        assert torch.equal(twice[name][0], once[name][0])
+    assert torch.equal(twice["profile"], once["profile"])
+    few = msa_features(job(chain(*rows)), query_twice=True, max_rows=2)["msa"]
+    assert [letters(row.numpy()) for row in few] == [QUERY, QUERY]
+
+
+def test_where_chains_may_pair_the_sequences_are_the_paired_rows_already():
+    chains = (chain("ACDEY", "A----"), chain(ids=("B",), sequence=CRAMBIN))
+    once, twice = (msa_features(job(*chains), query_twice=there) for there in (False, True))
+    assert torch.equal(once["msa"], twice["msa"])
+
+
 def test_rows_and_deletions():
     # The example of AF3's own code: Ai-CiDiiiEFa has letters A-CDEF and deletions 0 1 0 1 3 0.
     found = read_alignment(chain("Ai-CiDiiiEFa", "aaA..CDEFG", sequence="AGCDEF"))
