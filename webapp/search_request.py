@@ -79,7 +79,7 @@ class Site:
     @property
     def server_host(self) -> str:
         """The server as people read it."""
-        return urlsplit(self.server_url).netloc
+        return host_of(self.server_url)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -110,7 +110,12 @@ def site() -> Site:
 
 def in_templates(request: HttpRequest) -> dict[str, Any]:
     """Context processor: `alignment_server`, the host that jobs may send sequences to."""
-    return {"alignment_server": urlsplit(settings.MSA_SERVER_URL).netloc}
+    return {"alignment_server": host_of(settings.MSA_SERVER_URL)}
+
+
+def host_of(url: str) -> str:
+    """Host and port of an address, without a password that it may hold."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def databases(words: list[str], *, kind: DatabaseKind) -> tuple[SiteDatabase, ...]:

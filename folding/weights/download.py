@@ -97,11 +97,14 @@ class Download:
         self.report_check = report_check
         self.patience = patience or Patience()
         self.sleep = sleep
+        self.came_from = ""
         self.part = target.with_name(f"{target.name}.part")
         self.note = target.with_name(f"{target.name}.part.json")
 
     def run(self, urls: Sequence[str]) -> str:
         """Fetches the file from the first address that gives it; returns its SHA-256.
+
+        `came_from` is that address afterwards, without a password that it may hold.
 
         Raises:
             DownloadError: no address gave it; says why, for each.
@@ -164,7 +167,9 @@ class Download:
             with requests.get(url, headers=headers, stream=True, timeout=times) as response:
                 yield response
         except requests.exceptions.InvalidURL:
-            raise DownloadError(f"{url} is no address to download from.") from None
+            raise DownloadError(
+                f"{without_password(url)} is no address to download from."
+            ) from None
         except requests.exceptions.SSLError:
             raise DownloadError(f"{_host(url)} cannot show that it is who it says.") from None
         except requests.Timeout:
@@ -240,6 +245,7 @@ class Download:
                 f"What {_host(url)} sent is not the published file: its SHA-256 is {found[:16]}… "
                 f"instead of {self.sha256[:16]}…. It was thrown away."
             )
+        self.came_from = without_password(url)
         self.part.replace(self.target)
         self.note.unlink(missing_ok=True)
         return found
@@ -277,6 +283,11 @@ class Download:
     def _forget(self) -> None:
         self.part.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown: whoever keeps a mirror may ask for a password."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
 def _host(url: str) -> str:

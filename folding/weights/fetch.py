@@ -68,7 +68,9 @@ def pull(
             if checkpoint.exists()
             else whole.run(urls)
         )
-        source = Source(checkpoint, model.urls[0], checksum, checked=bool(model.sha256))
+        # What a conversion that died left behind came from nobody knows which of them.
+        origin = whole.came_from or model.urls[0]
+        source = Source(checkpoint, origin, checksum, checked=bool(model.sha256))
         try:
             return convert(
                 source,

@@ -68,7 +68,8 @@ def test_requests_survive_their_row():
 def test_every_page_says_who_may_get_sequences(client, db, settings):
     settings.MSA_SERVER_URL = ""
     assert "Sequences and structures stay here." in client.get("/").content.decode()
-    settings.MSA_SERVER_URL = "https://msa.example.org/api"
+    settings.MSA_SERVER_URL = "https://ada:secret@msa.example.org/api"
     page = client.get("/").content.decode()
     assert "except where you agree that msa.example.org gets them" in page
     assert "Sequences and structures stay here." not in page
+    assert "secret" not in page

@@ -101,6 +101,15 @@ def test_a_mirror_is_asked_first_and_the_publisher_after(store, shelf):
     assert facts.source == shelf.url
 
 
+def test_a_mirror_that_gave_it_is_recorded_without_its_password(store, shelf):
+    with serving(Shelf(shelf.content)) as mirror:
+        folder = mirror.url.rpartition("/")[0].replace("://", "://ada:secret@")
+        facts = get(store, mirrors=[folder])
+        assert mirror.requests[0]["Authorization"].startswith("Basic ")
+    assert facts.source == mirror.url
+    assert shelf.requests == []
+
+
 def test_a_cancelled_download_goes_on_where_it_stopped(store, shelf):
     def stop(stage, done, total):
         if done > total // 3:

@@ -7,6 +7,7 @@ each request has a deadline, failures are tried again with growing pauses, and b
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import tarfile
@@ -19,7 +20,7 @@ from http.client import HTTPException
 from tempfile import TemporaryFile
 from typing import IO, Any, Literal
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 from folding.errors import FoldingError
@@ -111,7 +112,7 @@ class Server:
     """One server, and how patient to be with it.
 
     Args:
-        url: Its root, such as `https://msa.example.org`.
+        url: Its root, such as `https://msa.example.org`; `https://user:password@…` signs in.
         uses_env: Whether environmental sequences are searched too.
         sleep: Waits so many seconds.
         clock: Seconds, growing.
@@ -126,7 +127,13 @@ class Server:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.url = url.rstrip("/")
+        parts = urlsplit(url.rstrip("/"))
+        who, _, host = parts.netloc.rpartition("@")
+        self.url = parts._replace(netloc=host).geturl()
+        self.headers = {"User-Agent": USER_AGENT}
+        if who:
+            signed = base64.b64encode(unquote(who).encode()).decode("ascii")
+            self.headers["Authorization"] = f"Basic {signed}"
         self.uses_env = uses_env
         self._patience, self._sleep, self._clock = patience, sleep, clock
 
@@ -315,9 +322,7 @@ class _Conversation:
     def _open(self, path: str, data: Mapping[str, str] | None) -> Iterator[Any]:
         """The answer to a request; every way in which it can fail becomes one of ours."""
         body = urlencode(data).encode() if data is not None else None
-        request = Request(
-            f"{self.server.url}/{path}", data=body, headers={"User-Agent": USER_AGENT}
-        )
+        request = Request(f"{self.server.url}/{path}", data=body, headers=self.server.headers)
         try:
             with urlopen(request, timeout=self.patience.request) as answer:
                 yield answer

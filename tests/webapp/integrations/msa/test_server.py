@@ -1,6 +1,8 @@
 """The alignment server's client against a server on loopback that fails in every way."""
 
+import base64
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -74,6 +76,17 @@ def test_alignments_come_back_for_each_sequence(server, loopback):
     assert heard[0] == "submitting"
     assert heard[-1] == "downloading"
     assert "foldstream" in loopback.headers[0]["User-Agent"]
+
+
+def test_a_private_server_gets_its_password_and_nobody_reads_it(server, loopback):
+    made = server()
+    signed = Server(loopback.url.replace("://", "://ada:p%40ss@"), sleep=made._sleep)
+    assert (signed.url, signed.host) == (loopback.url, urlsplit(loopback.url).netloc)
+    signed.unpaired((ONE,), report=silent)
+    sent = {headers["Authorization"] for headers in loopback.headers}
+    assert sent == {f"Basic {base64.b64encode(b'ada:p@ss').decode()}"}
+    made.unpaired((ONE,), report=silent)
+    assert "Authorization" not in loopback.headers[-1]
 
 
 def test_without_environmental_sequences(server, loopback):
