@@ -23,7 +23,7 @@ endif
 BENCHMARKS := start_up ubiquitin sockets
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker setup test check bench bench-quantum pins clean
+.PHONY: help run worker setup test check bench bench-peer bench-quantum pins clean
 
 help:
 	@echo "make run    start web, worker and broker; PORT=8001 and HOST=0.0.0.0 move it"
@@ -31,6 +31,7 @@ help:
 	@echo "make test   run every test, the browser ones included"
 	@echo "make check  lint, format, types, import contract"
 	@echo "make bench  measure what docs/measurements.md records"
+	@echo "make bench-peer PEER=python  time the network beside Protenix, where that python has it"
 	@echo "make bench-quantum  time the simulator, and every peer that is installed"
 
 run: setup
@@ -53,6 +54,14 @@ check: setup $(STAMPS)/dev
 
 bench: setup $(STAMPS)/dev
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m "benchmarks.$$name"; done
+
+# PEER is the Python of an environment with Protenix; benchmarks/peer_speed.py says how to make one.
+PEER ?= $(BIN)/python
+bench-peer:
+	@$(PEER) -c 'import protenix' 2>/dev/null || { \
+	  echo "$(PEER) has no Protenix: benchmarks/peer_speed.py says how to make one that has."; exit 1; }
+	@$(PEER) -m benchmarks.peer_speed --dtype float32
+	@$(PEER) -m benchmarks.peer_speed --dtype bfloat16
 
 bench-quantum: setup $(STAMPS)/dev
 	@$(BIN)/python -m benchmarks.quantum_gradient --qubits 4 8 12 16 20 --peers

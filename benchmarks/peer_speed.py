@@ -7,7 +7,14 @@ Runs where `protenix==2.0.0` is installed (without its dependencies) beside what
 Each program has a process of its own that keeps its model; both carry the same random weights, get
 the same tensors (no alignment, no templates) and take turns. Protenix goes its default way for
 inference: conditioning kept between steps, efficient fusion, its own piece sizes. A line gives
-medians of CPU and wall seconds, and the largest resident memory while the part ran.
+medians of CPU and wall seconds, and the largest resident memory while the part ran. Where the
+processor has bfloat16, `--dtype bfloat16` puts our side under autocast; Protenix stays in float32,
+which is its default there.
+
+    python3 -m venv VENV && VENV/bin/pip install -r requirements.txt
+    VENV/bin/pip install --no-deps protenix==2.0.0
+    VENV/bin/pip install ml_collections optree pandas pydantic scikit-learn
+    make bench-peer PEER=VENV/bin/python
 """
 
 import argparse
@@ -117,9 +124,6 @@ class Theirs:
         shown = replace(features, templates=no_templates((n_tokens,), torch.device("cpu")))
         given = self.model.relative_position_encoding.generate_relp(peer_input(shown))
         given = peer_module("protenix").update_input_feature_dict(given)
-        names = ("ref_pos", "ref_charge", "ref_mask", "ref_element", "ref_atom_name_chars")
-        chosen = {name: given[name] for name in (*names, "atom_to_token_idx")}
-        chosen |= {name: given[name] for name in ("d_lm", "v_lm", "pad_info")}
         kept: dict[str, Any] = {}
         x = torch.randn(1, len(given["ref_pos"]), 3)
         module = self.model.diffusion_module
@@ -131,28 +135,46 @@ class Theirs:
             )
 
         def context() -> None:
-            z = module.diffusion_conditioning.prepare_cache(given["relp"], kept["trunk"][2], False)
-            kept["pair_z"] = z
-            kept["p_lm"], kept["c_l"] = module.atom_attention_encoder.prepare_cache(
-                **chosen, r_l=True, z=z, inplace_safe=False
-            )
+            kept["conditioning"] = peer_conditioning(module, given, kept["trunk"])
 
         def step() -> None:
             module(
                 x_noisy=x,
                 t_hat_noise_level=torch.tensor([4.0]),
                 input_feature_dict=given,
-                s_inputs=kept["trunk"][0],
-                s_trunk=kept["trunk"][1],
-                z_trunk=None,
-                pair_z=kept["pair_z"],
-                p_lm=kept["p_lm"],
-                c_l=kept["c_l"],
-                inplace_safe=True,
-                enable_efficient_fusion=True,
+                **kept["conditioning"],
             )
 
         return {"trunk": trunk, "context": context, "step": step}
+
+
+def peer_conditioning(module: Any, given: dict[str, Any], trunk: Any) -> dict[str, Any]:
+    """What Protenix's diffusion module keeps between steps by default, and how it then runs."""
+    names = ("ref_pos", "ref_charge", "ref_mask", "ref_element", "ref_atom_name_chars")
+    more = ("atom_to_token_idx", "d_lm", "v_lm", "pad_info")
+    z = module.diffusion_conditioning.prepare_cache(given["relp"], trunk[2], False)
+    p_lm, c_l = module.atom_attention_encoder.prepare_cache(
+        **{name: given[name] for name in (*names, *more)}, r_l=True, z=z, inplace_safe=False
+    )
+    return {
+        "s_inputs": trunk[0],
+        "s_trunk": trunk[1],
+        "z_trunk": None,
+        "pair_z": z,
+        "p_lm": p_lm,
+        "c_l": c_l,
+        "inplace_safe": True,
+        "enable_efficient_fusion": True,
+    }
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 itself; only Linux says so."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def serve(side: str, model: str, n_blocks: int | None, weights: Path, dtype: str) -> None:
@@ -161,12 +183,13 @@ def serve(side: str, model: str, n_blocks: int | None, weights: Path, dtype: str
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     config = configuration(model, n_blocks)
-    program = {"ours": Ours, "theirs": Theirs}[side](config, weights)
+    program: Any = {"ours": Ours, "theirs": Theirs}[side](config, weights)
     parts: dict[int, dict[str, Callable[[], Any]]] = {}
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     print("{}", file=answers, flush=True)
-    half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == "bfloat16")
+    is_half = dtype == "bfloat16" and side == "ours"
+    half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_half)
     with torch.no_grad(), half:
         for line in sys.stdin:
             part, size = line.split()
@@ -274,6 +297,8 @@ def main() -> None:
         model, n_blocks, weights = arguments.write
         write_weights(Path(weights), configuration(model, int(n_blocks) or None))
     else:
+        if arguments.dtype == "bfloat16" and not has_bfloat16():
+            parser.exit(0, "bfloat16: not applicable, this processor does not have it\n")
         print("part: ours, Protenix, ratio; medians, taken in turns", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             for model in arguments.models:
