@@ -104,7 +104,7 @@ def test_an_uploaded_alignment_is_read_into_the_form_and_stays_there(site, user,
     file.write_text(f">q\n{SEQUENCE[:-1]}A\n")
     page = open_form(site, user)
     area(page).fill(SEQUENCE)
-    page.get_by_text("Alignment", exact=True).click()
+    page.get_by_text("Alignments", exact=True).click()
     page.set_input_files("[name=chains-0-msa_file]", str(file))
     expect(page.locator("#id_chains-0-msa_error")).to_contain_text("first row")
     page.get_by_role("button", name="Fold", exact=True).click()
@@ -125,7 +125,7 @@ def test_a_paste_of_thirty_megabytes_is_answered_in_the_page(site, user):
 
 def test_json_has_a_pane_of_its_own(site, user):
     page = open_form(site, user)
-    page.get_by_role("radio", name="AlphaFold 3 JSON").check()
+    page.get_by_role("radio", name="Job file").check()
     assert not area(page).is_visible()
     page.locator("[name=json]").fill('{"no": "job"}')
     expect(page.locator("#id_json_error")).to_contain_text("not a folding job")
