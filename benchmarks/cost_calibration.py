@@ -2,6 +2,7 @@
 
     python -m benchmarks.cost_calibration            measures, fits, checks
     python -m benchmarks.cost_calibration --check    compares estimates with folds of other sizes
+    python -m benchmarks.cost_calibration --check --networks small mini    with these alone
 
 Two networks are folded with: the small one, and one that is as wide as Protenix and OpenFold3 but
 has few blocks and random weights; the work of any other is counted from its dimensions. Each size
@@ -17,9 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,7 @@ from scipy.optimize import nnls
 from folding import cost
 from folding.inputs import FoldInput, FoldOptions, ProteinChain
 from folding.model.config import SMALL, ModelConfig
-from folding.weights.configs import BASE
+from folding.weights.configs import BASE, PROTENIX
 from folding.work import Size
 
 WIDE = replace(
@@ -39,8 +41,13 @@ WIDE = replace(
     n_token_blocks=4,
     n_confidence_blocks=2,
 )
-NETWORKS: dict[str, ModelConfig] = {"small": SMALL, "wide": WIDE}
-"""What is folded with: the small network, and a shallow one of the published width."""
+NETWORKS: dict[str, ModelConfig] = {
+    "small": SMALL,
+    "wide": WIDE,
+    "mini": PROTENIX["protenix_mini_default_v0.5.0"],
+    "base": PROTENIX["protenix_base_default_v1.0.0"],
+}
+"""What is folded with: the small network, a shallow one of the published width, whole ones."""
 CALIBRATED = (
     *(("small", n, rows) for n, rows in ((32, 1), (96, 1), (192, 1), (384, 1), (128, 256))),
     *(("wide", n, rows) for n, rows in ((40, 1), (96, 1), (160, 1), (256, 1), (96, 64))),
@@ -48,7 +55,14 @@ CALIBRATED = (
 CHECKED = (
     *(("small", n, rows) for n, rows in ((64, 1), (128, 1), (256, 1), (512, 1), (96, 128))),
     *(("wide", n, rows) for n, rows in ((64, 1), (128, 1), (208, 1), (64, 32))),
+    *(("mini", n, 1) for n in (64, 128, 256, 512)),
+    *(("base", n, 1) for n in (64, 128, 256, 512)),
 )
+KNOWN_BYTES = MappingProxyType({3: 1.0, 6: 4.0})
+"""Pair biases of the token transformer are there once, and rows of an alignment about four times.
+
+Networks as shallow as these, and alignments as small, would not show it.
+"""
 EVENTS = ("start", "features", "cycle", "context", "step", "confidence", "saving")
 OPTIONS = FoldOptions(n_samples=2, n_recycles=1, n_steps=5)
 CHECK_OPTIONS = FoldOptions(n_samples=3, n_recycles=2, n_steps=12)
@@ -152,13 +166,26 @@ def measure_apart(name: str, n_tokens: int, n_rows: int, options: FoldOptions) -
     return measured
 
 
-def fit(rows: Sequence[Sequence[float]], values: Sequence[float]) -> list[float]:
-    """Non-negative constants with the least relative error."""
-    table = np.array(rows, dtype=np.float64)
-    scale = np.abs(table).max(0)
+def fit(
+    rows: Sequence[Sequence[float]],
+    values: Sequence[float],
+    known: Mapping[int, float] = MappingProxyType({}),
+) -> list[float]:
+    """Non-negative constants with the least relative error.
+
+    Args:
+        known: Constants that are not fitted, by their place.
+    """
+    table, measured = np.array(rows, dtype=np.float64), np.array(values)
+    constants = np.zeros(table.shape[1])
+    constants[list(known)] = list(known.values())
+    free = [place for place in range(table.shape[1]) if place not in known]
+    scale = np.abs(table[:, free]).max(0)
     scale[scale == 0] = 1
-    found, _ = nnls(table / scale / np.array(values)[:, None], np.ones(len(values)))
-    return [float(f"{c:.4g}") for c in found / scale]
+    left = 1 - table @ constants / measured
+    found, _ = nnls(table[:, free] / scale / measured[:, None], left)
+    constants[free] = found / scale
+    return [float(f"{c:.4g}") for c in constants]
 
 
 def calibrate() -> None:
@@ -183,6 +210,7 @@ def calibrate() -> None:
     fitted["bytes"] = fit(
         [cost.terms("bytes", s, c) for s, c in zip(sizes, configs, strict=True)],
         [m["bytes"] - 4 * m["parameters"] for m in measured],
+        KNOWN_BYTES,
     )
     document = {
         "probe_seconds": float(f"{cost.probe_seconds(rounds=100):.4g}"),
@@ -192,10 +220,12 @@ def calibrate() -> None:
     cost.constants.cache_clear()
 
 
-def check() -> None:
+def check(networks: Sequence[str]) -> None:
     """Compares estimate and fold, size by size."""
     machine = cost.Machine(threads=1, speed=1.0, memory_bytes=cost.usable_memory())
     for name, n_tokens, n_rows in CHECKED:
+        if name not in networks:
+            continue
         found = measure_apart(name, n_tokens, n_rows, CHECK_OPTIONS)
         size = Size(n_tokens, int(cost.ATOMS_PER_TOKEN * n_tokens), n_rows)
         said = cost.estimate_for(NETWORKS[name], size, CHECK_OPTIONS, machine=machine)
@@ -212,6 +242,7 @@ def main() -> None:
     """Calibrates, or checks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), help="to check with")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -221,7 +252,7 @@ def main() -> None:
         return
     if not arguments.check:
         calibrate()
-    check()
+    check(arguments.networks)
 
 
 if __name__ == "__main__":

@@ -121,8 +121,8 @@ def test_an_unknown_model_is_judged_as_the_published_ones():
 @pytest.mark.parametrize(
     ("n_tokens", "model", "cycle_seconds", "step_seconds"),
     [
-        (64, "protenix_base_default_v1.0.0", 4.0, 0.38),
-        (128, "protenix_base_default_v1.0.0", 14.5, 0.58),
+        (64, "protenix_base_default_v1.0.0", 5.0, 0.43),
+        (128, "protenix_base_default_v1.0.0", 18.4, 0.62),
         (192, "small", 1.07, 0.042),
     ],
 )
