@@ -5,6 +5,7 @@ import json
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
+from django.template.loader import render_to_string
 
 from folding import cost
 from folding.inputs import NO_ALIGNMENT, FoldInput, FoldOptions, ProteinChain, Template
@@ -527,3 +528,15 @@ def test_that_there_is_no_alignment_is_said_once_and_not_where_one_is_looked_for
     public.options = FoldOptions(model="protenix_mini_default_v0.5.0")
     assert public.job_notes == ()
     assert "28 %" in public.model_notes[0]
+
+
+@pytest.mark.django_db
+def test_the_part_for_experts_is_open_where_it_says_something():
+    page = "jobs/submit/settings.html"
+    shut, open_ = (
+        render_to_string(page, {"form": SubmitForm(initial=initial)})
+        for initial in ({}, {"diversity": "on"})
+    )
+    assert '<details class="more">' in shut and "checked" not in shut
+    assert '<details class="more" open>' in open_ and "checked" in open_
+    assert 'name="diversity"' in shut and "seeds differ more" in shut
