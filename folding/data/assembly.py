@@ -83,12 +83,15 @@ class Assembly:
     joints: tuple[Joint, ...]
 
 
-def assemble(fold_input: FoldInput, *, terminal_atoms: bool = True) -> Assembly:
+def assemble(
+    fold_input: FoldInput, *, terminal_atoms: bool = True, bare_ends: bool = False
+) -> Assembly:
     """The residues and bonds of a job; chains that are alike are copies of one entity.
 
     Args:
         terminal_atoms: Standard amino acids keep the oxygen that ends a chain where nothing
             follows.
+        bare_ends: Standard residues of every kind lose the oxygens that begin or end a chain.
 
     Raises:
         InvalidInput: A component that is in no dictionary, or cannot be read.
@@ -102,6 +105,8 @@ def assemble(fold_input: FoldInput, *, terminal_atoms: bool = True) -> Assembly:
     ]
     joints = [*_links(chains, sites), *_given(fold_input, chains, sites)]
     dropped = _leaving(sites, joints)
+    if bare_ends:
+        dropped = [d | _ends(site) for d, site in zip(dropped, sites, strict=True)]
     kept = [
         Site(s.chain, s.number, s.component, _remaining(s, dropped[i]), s.restype, s.is_token)
         for i, s in enumerate(sites)
@@ -232,6 +237,12 @@ def _leaving(sites: Sequence[Site], joints: Sequence[Joint]) -> list[set[int]]:
             groups = sites[site].component.leaving_groups(atom)
             dropped[site] |= next((g for g in groups if not g & dropped[site]), frozenset())
     return dropped
+
+
+def _ends(site: Site) -> set[int]:
+    """The oxygens of a standard residue that begin or end a chain."""
+    names = site.component.atom_names if site.is_token else ()
+    return {index for index, name in enumerate(names) if name in ("OXT", "OP3")}
 
 
 def _remaining(site: Site, dropped: set[int]) -> tuple[int, ...]:

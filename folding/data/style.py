@@ -15,6 +15,7 @@ class ReferenceStyle:
         slots_by_name: A standard residue's atoms are numbered by their place in the whole
             component; else one after the other. It matters where a nucleotide lacks the oxygen that
             begins a chain, and chooses the weights that judge an atom.
+        bare_ends: Standard residues never have the oxygens that begin or end a chain.
         query_twice: Where chains do not pair, the alignment begins with the sequences once more:
             they are all that the paired rows hold.
     """
@@ -23,6 +24,7 @@ class ReferenceStyle:
     embedded: bool = False
     shift: float = 0.0
     slots_by_name: bool = False
+    bare_ends: bool = False
     query_twice: bool = False
 
 

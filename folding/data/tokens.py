@@ -188,7 +188,8 @@ def tokenize(fold_input: FoldInput, style: ReferenceStyle = IDEAL) -> Tokens:
     Raises:
         InvalidInput: A component that is in no dictionary, or cannot be read.
     """
-    cutter = _Cutter(assemble(fold_input, terminal_atoms=style.terminal_atoms), style)
+    ends = {"terminal_atoms": style.terminal_atoms, "bare_ends": style.bare_ends}
+    cutter = _Cutter(assemble(fold_input, **ends), style)
     modifications = [m for c in fold_input.chains for m in getattr(c, "modifications", ())]
     for code in sorted({m.ccd for m in modifications} & READ_AS.keys()):
         cutter.notes[f"{code} is read as {READ_AS[code]}, as AlphaFold 3 reads it."] = None

@@ -41,7 +41,7 @@ OPENFOLD3: dict[str, ModelConfig] = {
         n_msa_rows=1024,
         sampler=_LAST_LEVEL_AS_PRINTED,
         variant=AF3_CODE,
-        reference=replace(PUBLISHED, slots_by_name=False, query_twice=False),
+        reference=replace(PUBLISHED, slots_by_name=False, bare_ends=True, query_twice=False),
     )
 }
 """The published checkpoints that OpenFold3 0.5 reads, by their names."""

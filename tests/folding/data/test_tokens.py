@@ -6,7 +6,7 @@ import numpy as np
 
 from folding.data.style import PUBLISHED
 from folding.data.tokens import atom_table, tokenize
-from folding.inputs import DnaChain, FoldInput, Modification, ProteinChain
+from folding.inputs import DnaChain, FoldInput, Modification, ProteinChain, RnaChain
 from folding.weights.configs import ALPHAFOLD3, OPENFOLD3, PROTENIX
 
 
@@ -79,3 +79,16 @@ def test_selenomethionine_is_read_as_methionine():
     assert found.n_tokens == modified.n_tokens == 4
     assert found.notes == ("MSE is read as MET, as AlphaFold 3 reads it.",)
     assert plain.notes == ()
+
+
+def test_openfold3_knows_no_ends_of_chains_and_has_a_slot_for_every_atom():
+    """A guanosine that begins a chain has 24 atoms; OpenFold3 drops one, and has 23 slots."""
+    config = OPENFOLD3["of3-ob-2025-06-30-174k"]
+    chains = (RnaChain(("A",), "GACU"), ProteinChain(("B",), "GSWK"))
+    job = FoldInput(name="job", chains=chains, seeds=(1,))
+    found = tokenize(job, replace(config.reference, embedded=False))
+    assert not {"OP3", "OXT"} & set(found.atom_names)
+    assert found.atom_slot.max() == config.n_atom_slots - 1
+    other = tokenize(job, replace(PUBLISHED, embedded=False))
+    assert other.atom_names.count("OP3") == other.atom_names.count("OXT") == 1
+    assert other.atom_slot.max() == PROTENIX["protenix_base_default_v1.0.0"].n_atom_slots - 1
