@@ -11,8 +11,8 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from math import isfinite
 from typing import Any, TypeAlias
@@ -20,15 +20,17 @@ from typing import Any, TypeAlias
 from quantum.applications import find_application
 from quantum.applications.place import Route
 from quantum.backends.base import Backend, Batch, Capabilities, Measured, batch_of
+from quantum.backends.cache import FileCache
 from quantum.backends.catalog import NAMES, open_backend
 from quantum.backends.choose import BackendManager
 from quantum.backends.clock import now
 from quantum.backends.executions import Execution, ExecutionLog
 from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
+from quantum.backends.result_cache import ResultCache
 from quantum.backends.run import Patience, run
 from quantum.circuit import Circuit
-from quantum.errors import InvalidValues, NotConfigured, QuantumError
+from quantum.errors import Cancelled, InvalidValues, NotConfigured, QuantumError
 from quantum.store.registry import ModelRegistry, Stage
 from webapp.lab.folder import LabFolder
 
@@ -61,10 +63,11 @@ class Site:
             options = {"device": target} if name == "ibm" else {"target": target}
         return open_backend(name, self.environment, cache_folder=self.folder.cache, **options)
 
-    def manager(self) -> BackendManager:
+    def manager(self, *, results: ResultCache | None = None) -> BackendManager:
         """Chooses backends with this site's credentials and budget, and writes down what ran."""
         return BackendManager(
             self.open,
+            results=results,
             store=HandleStore(self.folder.handles),
             ledger=self.ledger,
             patience=Patience(deadline_seconds=self.wait_seconds),
@@ -81,53 +84,38 @@ class OnceManager:
     """A manager for one run, whose submissions have the same tags when the run is done again.
 
     So a job that was handed to a device before the worker was lost is found by its tag, and what a
-    device had answered already is read from the run's folder: nothing is bought twice.
+    device had answered already is read from the run's folder: nothing is bought twice. A job that
+    was cancelled with its run has no answer: a run that is resumed asks under another tag.
     """
 
     def __init__(self, site: Site, run: str) -> None:
-        self._manager, self._run = site.manager(), run
         self._folder = site.folder.results(run)
+        self._manager = site.manager(results=ResultCache(FileCache(self._folder / "answers")))
+        self._run = run
         self._seen: Counter[str] = Counter()
 
     def run(
         self, batch: Batch, *, wanted: str, report: Report
     ) -> tuple[tuple[Measured, ...], Execution]:
         tag = self._tag(batch)
-        kept = self._kept(tag)
-        if kept is not None:
-            report({"kind": "execution", **kept[1].to_json()})
-            return kept
-        measured, execution = self._manager.run(
-            replace(batch, tag=tag), wanted=wanted, report=report
-        )
-        if execution.backend in REMOTE:
-            self._keep(tag, measured, execution)
-        return measured, execution
+        try:
+            return self._manager.run(replace(batch, tag=tag), wanted=wanted, report=report)
+        except Cancelled:
+            self._stop(tag)
+            raise
 
     def _tag(self, batch: Batch) -> str:
         content = json.dumps(batch.to_json() | {"tag": ""}, sort_keys=True)
         digest = sha256(content.encode()).hexdigest()[:20]
         self._seen[digest] += 1
-        return f"lab-{self._run}-{digest}-{self._seen[digest]}"
+        tag = f"lab-{self._run}-{digest}-{self._seen[digest]}"
+        while (self._folder / f"{tag}.stopped").exists():
+            tag += "s"
+        return tag
 
-    def _kept(self, tag: str) -> tuple[tuple[Measured, ...], Execution] | None:
-        path = self._folder / f"{tag}.json"
-        if not path.exists():
-            return None
-        found = json.loads(path.read_text(encoding="utf-8"))
-        measured = tuple(
-            Measured(one["counts"], tuple(one["means"]), tuple(one["errors"]))
-            for one in found["measured"]
-        )
-        return measured, Execution.from_json(found["execution"])
-
-    def _keep(self, tag: str, measured: Sequence[Measured], execution: Execution) -> None:
+    def _stop(self, tag: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{tag}.json"
-        draft = path.with_suffix(".draft")
-        content = {"measured": [asdict(m) for m in measured], "execution": execution.to_json()}
-        draft.write_text(json.dumps(content), encoding="utf-8")
-        draft.replace(path)
+        (self._folder / f"{tag}.stopped").touch()
 
 
 # Applications -----------------------------------------------------------------------------------

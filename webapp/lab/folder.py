@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -55,6 +56,18 @@ class LabFolder:
     def results(self, run: str) -> Path:
         """What devices answered to a run that has not ended: nothing is bought twice."""
         return self.root / "results" / run
+
+    def begin(self, work: str) -> str:
+        """The name of a run in a terminal: the same until `end`, so that it goes on if cut off."""
+        path = self.root / "begun" / sha256(work.encode()).hexdigest()[:24]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text(f"cli-{uuid4().hex}", encoding="utf-8")
+        return path.read_text(encoding="utf-8")
+
+    def end(self, work: str) -> None:
+        """What begins next is another run."""
+        (self.root / "begun" / sha256(work.encode()).hexdigest()[:24]).unlink(missing_ok=True)
 
     @property
     def places(self) -> dict[str, Path]:

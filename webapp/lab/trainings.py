@@ -6,28 +6,28 @@ What people chose comes in as `webapp.lab.training.read_config` gives it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor
 
 from quantum import ansatz, encoding
 from quantum.applications.classification import N_CLASSES, draw
-from quantum.backends.base import Batch, seed_of
-from quantum.circuit import Circuit
 from quantum.encoding import DataEncoder
 from quantum.errors import InvalidValues
+from quantum.gradients import Evaluate
 from quantum.store.metrics import Metrics
 from quantum.store.registry import ModelRegistry, ModelVersion
 from quantum.training.layer import QuantumLayer
+from quantum.training.managed import through
 from quantum.training.trainer import QuantumTrainer, TrainingOptions, TrainingResult, accuracy
 from webapp.lab.engine import REMOTE, OnceManager, Report, Site, plain, write_mirror
 
+if TYPE_CHECKING:
+    from quantum.backends.choose import BackendManager
+
 CHECKPOINT_STEPS = 20
-# IonQ takes 50 circuits in one submission.
-RUNS_AT_ONCE = 50
 
 
 def run_training(
@@ -76,9 +76,7 @@ def run_training(
     return answer
 
 
-def build_model(
-    config: Mapping[str, Any], evaluate: Callable[..., Tensor] | None = None
-) -> torch.nn.Sequential:
+def build_model(config: Mapping[str, Any], evaluate: Evaluate | None = None) -> torch.nn.Sequential:
     """Linear, circuit, linear, with first weights that follow from the seed."""
     n, seed = config["qubits"], config["seed"]
     encoder = _encoder(config["encoding"], n)
@@ -112,9 +110,7 @@ def _options(config: Mapping[str, Any]) -> TrainingOptions:
     return TrainingOptions(**chosen, patience=config["patience"] or None, checkpoint_every=every)
 
 
-def _evaluate(
-    site: Site, config: Mapping[str, Any], run: str, report: Report
-) -> Callable[..., Tensor] | None:
+def _evaluate(site: Site, config: Mapping[str, Any], run: str, report: Report) -> Evaluate | None:
     """Expectation values on the chosen backend; None for the simulator with its own gradients.
 
     Every submission goes through the manager: within the budget, with fallbacks, written down.
@@ -122,24 +118,9 @@ def _evaluate(
     wanted = config["backend"]
     if wanted == "simulator":
         return None
-    manager = OnceManager(site, run)
-
-    def evaluate(circuit: Circuit, observables: Sequence[Any], values: Tensor) -> Tensor:
-        means: list[tuple[float, ...]] = []
-        at_once = RUNS_AT_ONCE if wanted == "ionq" else len(values)
-        for rows in torch.split(values.double(), at_once):
-            batch = Batch(
-                (circuit,),
-                (rows,),
-                shots=config["shots"],
-                observables=tuple(observables),
-                seed=seed_of(config["seed"], rows.tolist()) % 2**31,
-            )
-            measured, _ = manager.run(batch, wanted=wanted, report=report)
-            means += [one.means for one in measured]
-        return torch.tensor(means, dtype=torch.float64)
-
-    return evaluate
+    # As a `BackendManager`, of which nothing but `run` is asked.
+    manager = cast("BackendManager", OnceManager(site, run))
+    return through(manager, wanted, shots=config["shots"], seed=config["seed"], report=report)
 
 
 def _recorded(metrics: Metrics, run: str, report: Report) -> Report:

@@ -68,7 +68,7 @@ def test_a_config_trains_a_model_that_is_registered(config, lab_folder):
     assert "registered as tiny:1" in said
     assert [m["name"] for m in lab_folder.mirror()["models"]] == ["tiny"]
     assert list((lab_folder.root / "checkpoints").glob("*")) == []
-    assert "registered as tiny:1" in run("train", config), "the same training is the same model"
+    assert "registered as tiny:2" in run("train", config), "what has ended begins anew"
 
 
 def test_a_training_that_was_stopped_goes_on(config, lab_folder, monkeypatch, capsys):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,23 +87,26 @@ class Command(BaseCommand):
         values = application.values(_pairs(words["given"]))
         from webapp.lab import engine
 
-        name = f"cli-{application.name}"
+        work = json.dumps([application.name, values], sort_keys=True)
+        name = site().folder.begin(work)
         with Bar(application.title) as bar:
             result = engine.run_application(site(), application.name, values, run=name, report=bar)
         engine.forget(site(), name)
+        site().folder.end(work)
         self._show(result, as_json=words["json"])
 
     def _train(self, words: dict[str, Any]) -> None:
         config = _config(words["config"])
         from webapp.lab import engine, trainings
 
-        digest = sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-        name = f"cli-{digest[:24]}"
+        work = json.dumps(["train", config], sort_keys=True)
+        name = site().folder.begin(work)
         if engine.has_checkpoint(site(), name):
             self.stderr.write("Going on from its last checkpoint.")
         with Bar(f"Training {config['model']}") as bar:
             result = trainings.run_training(site(), config, run=name, report=bar)
         engine.forget(site(), name)
+        site().folder.end(work)
         self._show(result, as_json=words["json"])
 
     def _show(self, result: dict[str, Any], *, as_json: bool) -> None:
