@@ -1,6 +1,6 @@
 import pytest
 
-from webapp.env import BadSetting, env_bool, env_int, env_list, env_secret, env_text
+from webapp.env import BadSetting, env_bool, env_float, env_int, env_list, env_secret, env_text
 
 
 def test_an_unset_or_empty_variable_gives_the_default(monkeypatch):
@@ -60,3 +60,16 @@ def test_a_secret_is_made_once_and_only_its_owner_reads_it(monkeypatch, tmp_path
     assert len(set(first)) >= 10
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(("text", "number"), [("", 2.0), ("0", 0.0), ("12.5", 12.5)])
+def test_a_number_may_be_its_own_bound(monkeypatch, text, number):
+    monkeypatch.setenv("CAP", text)
+    assert env_float("CAP", 2.0, at_least=0.0) == number
+
+
+@pytest.mark.parametrize("text", ["-1", "inf", "nan", "much"])
+def test_a_number_below_its_bound_is_refused(monkeypatch, text):
+    monkeypatch.setenv("CAP", text)
+    with pytest.raises(BadSetting, match="a number of at least 0, such as 2"):
+        env_float("CAP", 2.0, at_least=0.0)

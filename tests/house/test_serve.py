@@ -187,6 +187,24 @@ def test_a_chore_is_done_at_once_and_then_at_most_every_so_often(monkeypatch):
     assert done == [0.1, 5.2, 10.3]
 
 
+def test_what_starts_later_starts_once(monkeypatch):
+    now, done = [0.0], []
+    monkeypatch.setattr(serve.time, "monotonic", lambda: now[0])
+    tick = serve.once(5, lambda: done.append(now[0]))
+    for now[0] in (0.1, 4.9, 5.2, 6, 20):
+        tick()
+    assert done == [5.2]
+
+
+def test_the_lab_works_on_its_own_queue_in_children_that_end(monkeypatch):
+    monkeypatch.setenv("FOLDSTREAM_QUEUE", "{fold}")
+    command = serve._lab().command
+    options = dict(zip(command, command[1:], strict=False))
+    assert options["--queues"] == "{fold}-lab"
+    assert options["--max-tasks-per-child"] == "1"
+    assert options["--hostname"].startswith("lab-"), "by this name it loads no model to fold with"
+
+
 def test_a_web_process_that_is_up_but_broken_is_said(monkeypatch):
     def broken(url, timeout):
         raise HTTPError(url, 500, "Server Error", Message(), None)
