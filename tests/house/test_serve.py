@@ -1,5 +1,6 @@
 """The command behind `make run`, with everything it starts."""
 
+import itertools
 import os
 import signal
 import socket
@@ -199,7 +200,7 @@ def test_what_starts_later_starts_once(monkeypatch):
 def test_the_lab_works_on_its_own_queue_in_children_that_end(monkeypatch):
     monkeypatch.setenv("FOLDSTREAM_QUEUE", "{fold}")
     command = serve._lab().command
-    options = dict(zip(command, command[1:], strict=False))
+    options = dict(itertools.pairwise(command))
     assert options["--queues"] == "{fold}-lab"
     assert options["--max-tasks-per-child"] == "1"
     assert options["--hostname"].startswith("lab-"), "by this name it loads no model to fold with"
