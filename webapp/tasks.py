@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 LAST_WORDS_SECONDS = 3.0
 FETCHER = "weights-"
+LAB = "lab-"
 OUT_OF_MEMORY = (
     "The fold needs more memory than this machine has: try fewer residues or fewer samples."
 )
@@ -166,7 +167,7 @@ _caretakers: list[Caretaker] = []
 @worker_ready.connect
 def begin_to_care(sender: Any, **signal: Any) -> None:
     """The worker has started: looks after its child, the queue and the machine panel."""
-    if is_fetcher(sender.hostname):
+    if not folds(sender.hostname):
         return
     _caretakers.append(Caretaker(sender.hostname))
     _caretakers[-1].begin()
@@ -224,7 +225,7 @@ _node: list[str] = []
 @worker_process_init.connect
 def warm_up(**signal: Any) -> None:
     """Loads torch and the model while the child of a worker that folds waits for its first job."""
-    if not is_fetcher(_node[-1] if _node else ""):
+    if folds(_node[-1] if _node else ""):
         threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
 
 
@@ -233,6 +234,11 @@ def _warm_up() -> None:
 
 
 # Weights ----------------------------------------------------------------------------------------
+
+
+def folds(node: str) -> bool:
+    """Whether a worker of this name folds: it looks after itself and keeps a model in memory."""
+    return not node.startswith((FETCHER, LAB))
 
 
 def is_fetcher(node: str) -> bool:

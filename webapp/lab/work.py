@@ -138,9 +138,8 @@ class Reporter:
     def __call__(self, event: dict[str, Any]) -> None:
         self.held.check()
         self._take(event)
-        if event["kind"] != "execution" and time.monotonic() < self._next:
-            return
-        self.flush()
+        if time.monotonic() >= self._next:
+            self.flush()
 
     def flush(self) -> None:
         """Writes what came since the last time; raises where the run has to end."""
