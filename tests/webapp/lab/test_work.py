@@ -6,6 +6,7 @@ import time
 import pytest
 
 from quantum.errors import InvalidValues, TrainingDiverged
+from webapp import tasks as web_tasks
 from webapp.lab import chores, engine, runs, tasks, work
 from webapp.models import BackendReading, LabRun
 
@@ -237,3 +238,11 @@ def test_versions_are_promoted_and_rolled_back(make_run, lab_folder):
     assert lab_folder.mirror()["models"][0]["history"][0]["reason"].endswith("by ada")
     tasks.roll_back("tiny", "ada")
     assert "no earlier version of tiny" in lab_folder.mirror()["notice"].lower()
+
+
+@pytest.mark.parametrize(
+    ("node", "folds"), [("fold-7@here", True), ("weights-7@here", False), ("lab-7@here", False)]
+)
+def test_only_workers_that_fold_keep_a_model_in_memory(node, folds):
+    assert web_tasks.folds(node) is folds
+    assert tasks.is_lab(node) is node.startswith("lab-")
