@@ -173,8 +173,12 @@ def count_atoms(fold_input: FoldInput) -> int:
     """Heavy atoms of a job, about: a token of a ligand is one atom."""
     per_token = {ProteinChain: ATOMS_PER_TOKEN, RnaChain: ATOMS_PER_NUCLEOTIDE}
     per_token[DnaChain] = ATOMS_PER_NUCLEOTIDE
+    components = fold_input.components
     return math.ceil(
-        sum(chain.n_tokens * per_token.get(type(chain), 1.0) for chain in fold_input.chains)
+        sum(
+            chain.count_tokens(components) * per_token.get(type(chain), 1.0)
+            for chain in fold_input.chains
+        )
     )
 
 
