@@ -97,8 +97,7 @@ EXAMPLES = (
         "LQCYNCPNPTADCKTAVNCSSDFDACLITKAGLQVYNKCWKFEHCNFNDVTTRLRENELTYYCCKKDLCNFNEQLEN",
         partners=({"kind": "ligand", "ligand": "NAG NAG BMA MAN MAN"},),
         bonds=(
-            "A 18 ND2 – B 1 C1\nB 1 O4 – B 2 C1\nB 2 O4 – B 3 C1\n"
-            "B 3 O3 – B 4 C1\nB 3 O6 – B 5 C1"
+            "A 18 ND2 – B 1 C1\nB 1 O4 – B 2 C1\nB 2 O4 – B 3 C1\nB 3 O3 – B 4 C1\nB 3 O6 – B 5 C1"
         ),
         with_what="glycan",
     ),
