@@ -118,7 +118,9 @@ def test_the_sequence_selects_with_pointer_and_keyboard(shown):
 def test_hovering_is_shared(shown):
     shown.locator("#residue-7").hover()
     expect(shown.locator("#picked")).to_contain_text("K8 of chain A, pLDDT")
-    box = shown.locator("#plddt .u-over").bounding_box()
+    plot = shown.locator("#plddt .u-over")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
     shown.mouse.move(box["x"] + box["width"] * 0.501, box["y"] + 20)
     expect(shown.locator(".residue.hovered")).to_have_id("residue-20")
 

@@ -12,16 +12,19 @@ from folding.progress import (
     BlockDone,
     Event,
     Note,
+    Outline,
     RecycleDone,
     SampleDone,
     StageStarted,
     StepDone,
+    TokensKnown,
     silent,
 )
 from tests.folding.examples import prediction
 
 EVENTS = {
     StageStarted: StageStarted("trunk"),
+    TokensKnown: TokensKnown(Outline(tubes=((0, 1, 2),), beads=(3, 4), bonds=((3, 4),))),
     BlockDone: BlockDone(1, 1, 4, 2, 52),
     RecycleDone: RecycleDone(1, 1, 4, np.zeros((3, 3), dtype=np.float32)),
     StepDone: StepDone(1, 0, 5, 2, 20, 12.5, np.zeros((3, 3), dtype=np.float32)),

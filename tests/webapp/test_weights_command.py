@@ -8,7 +8,8 @@ import pytest
 import torch
 from django.core.management import CommandError, call_command
 
-from folding.weights import dialects, download
+from folding.weights import dialects, download, fetch
+from folding.weights import store as stores
 from folding.weights.catalog import CATALOG
 from folding.weights.protenix import from_own
 from folding.weights.store import Store
@@ -34,7 +35,9 @@ def checkpoint(tmp_path, monkeypatch):
     )
     monkeypatch.setitem(CATALOG, NAME, model)
     monkeypatch.setattr(dialects, "PROTENIX", {NAME: REDUCED})
+    monkeypatch.setattr(stores, "PROTENIX", {NAME: REDUCED})
     quick = download.Patience(stall_seconds=2.0, attempts=1, first_pause_seconds=0.0)
+    assert fetch.Patience is download.Patience, "read before it is replaced here"
     monkeypatch.setattr(download, "Patience", lambda: quick)
     return path
 
