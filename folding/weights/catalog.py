@@ -121,7 +121,7 @@ SMALL_MODEL = Model(
     name="small",
     title="Small",
     about=(
-        "This project's own, trained in an hour and a half on one core: shows what the product "
+        "This project's own, trained in four hours on one core: shows what the product "
         "does, but is no tool for predicting structures."
     ),
     licence=OWN,
