@@ -6,6 +6,7 @@ the same tag again, in this process or after a restart, picks the job up where i
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -168,7 +169,10 @@ def wait(
                 return _fetch(backend, handle, status)
             trouble = 0
         except Cancelled:
-            backend.cancel(handle)
+            with suppress(
+                BackendError
+            ):  # it may be gone already
+                backend.cancel(handle)
             raise
         except BackendError as error:
             trouble += 1

@@ -21,6 +21,7 @@ from quantum.errors import (
     InvalidValues,
     JobFailed,
     Unauthorized,
+    Unavailable,
 )
 from quantum.gradients import GradientComputer, adjoint_jacobian
 from quantum.observable import X, Y, Z, identity
@@ -253,6 +254,13 @@ def test_a_report_can_cancel_the_job():
     with pytest.raises(Cancelled):
         run(backend, BATCH, report=stop)
     assert backend.cancelled == ["job-1"]
+
+    def cannot_cancel(handle):
+        raise Unavailable
+
+    backend.cancel = cannot_cancel
+    with pytest.raises(Cancelled):
+        run(backend, BATCH, report=stop)
 
 
 def test_a_handle_of_another_backend_is_not_mistaken_for_ours(tmp_path):
