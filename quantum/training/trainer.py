@@ -6,7 +6,9 @@ for bit, with one worker or several.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from math import cos, inf, isfinite, pi
 from pathlib import Path
@@ -275,19 +277,20 @@ class _Loop:
             return loss
 
         self.model.train()
-        self.optimizer.step(closure)  # type: ignore[arg-type]
         before = self.progress
-        if not isfinite(losses[0]):
-            raise TrainingDiverged(
-                f"the loss of step {before.step} is {losses[0]}: try a lower learning rate"
+        with self._whole_or_not_at_all():
+            self.optimizer.step(closure)  # type: ignore[arg-type]
+            if not isfinite(losses[0]):
+                raise TrainingDiverged(
+                    f"the loss of step {before.step} is {losses[0]}: try a lower learning rate"
+                )
+            total, count = before.losses
+            self.progress = replace(
+                before,
+                step=before.step + 1,
+                position=before.position + 1,
+                losses=(total + losses[0] * len(rows), count + len(rows)),
             )
-        total, count = before.losses
-        self.progress = replace(
-            before,
-            step=before.step + 1,
-            position=before.position + 1,
-            losses=(total + losses[0] * len(rows), count + len(rows)),
-        )
         event = {"step": before.step, "epoch": before.epoch, "loss": losses[0]}
         norm = self._gradient_norm()
         if norm is not None:
@@ -295,6 +298,19 @@ class _Loop:
         self.report({"kind": "metric", **event, "learning_rate": rate})
         total_steps = self.options.epochs * self.n_batches
         self.report({"kind": "progress", "done": self.progress.step, "total": total_steps})
+
+    @contextmanager
+    def _whole_or_not_at_all(self) -> Iterator[None]:
+        """Takes a step back that is broken off: SPSA, Rotosolve and L-BFGS ask for losses at places
+        where the weights do not stay, and what is saved then must not be one of those."""
+        model = {name: value.clone() for name, value in self.model.state_dict().items()}
+        optimizer = deepcopy(self.optimizer.state_dict())
+        try:
+            yield
+        except BaseException:
+            self.model.load_state_dict(model)
+            self.optimizer.load_state_dict(optimizer)
+            raise
 
     def _learning_rate(self) -> float:
         rate = self.options.learning_rate

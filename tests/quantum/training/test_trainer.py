@@ -9,6 +9,7 @@ import torch
 from quantum.ansatz import hardware_efficient
 from quantum.encoding import angle_encoding, iqp_encoding
 from quantum.errors import Cancelled, InvalidValues, TrainingDiverged, WorkerLost
+from quantum.observable import Z
 from quantum.store.datasets import TensorSamples, TrainingDataStore
 from quantum.training.layer import QuantumLayer
 from quantum.training.trainer import QuantumTrainer, TrainingOptions, accuracy
@@ -71,6 +72,37 @@ def test_a_stopped_training_continues_bit_for_bit(tmp_path, optimizer, stop):
     assert result.resumed_from == stop and result.steps == expected.steps == 9
     assert result.history == expected.history
     assert torch.equal(weights(fresh), weights(whole))
+
+
+class Bare(QuantumLayer):
+    """A layer and nothing else, as the optimizers of one circuit want it."""
+
+    def __init__(self) -> None:
+        super().__init__(angle_encoding(3), hardware_efficient(3, 1), [Z(0)], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "spsa", "lbfgs", "qng", "rotosolve"])
+def test_a_step_broken_off_inside_leaves_the_weights_of_the_last_whole_one(tmp_path, optimizer):
+    """A backend hears of the wish to stop in the middle: between the losses of one step."""
+    data = samples(8)
+    n_losses = 0
+
+    def means(outputs, targets):
+        nonlocal n_losses
+        n_losses += 1
+        if n_losses == stop:
+            raise Cancelled
+        return outputs.mean()
+
+    n_epochs, options = 2, {"data": data, "validation": data, "optimizer": optimizer}
+    stop = -1
+    whole, cut = Bare(), Bare()
+    expected = trainer(whole, epochs=n_epochs, loss=means, **options).run()
+    stop, n_losses = n_losses - 1, 0  # the validation is the last, this is the last of the step
+    with pytest.raises(Cancelled):
+        trainer(cut, tmp_path, epochs=n_epochs, loss=means, **options).run()
+    result = trainer(Bare(), tmp_path, epochs=n_epochs, loss=means, **options).run()
+    assert result.resumed_from == 1 and result.history == expected.history
 
 
 def test_the_loss_falls_and_everything_is_reported():
