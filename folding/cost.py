@@ -205,6 +205,26 @@ def check(
         InvalidInput: It does not fit: says how many residues do, and what would help.
     """
     machine = machine or this_machine()
+    cost = check_memory(fold_input, options, machine=machine)
+    if cost.seconds > MAX_SECONDS:
+        raise InvalidInput(
+            f"This job would take about {cost.seconds / 3600:,.0f} hours here, more than the "
+            f"{MAX_SECONDS / 3600:.0f} that a job may take. Choose fewer seeds, samples, recycles "
+            "or steps, or fold fewer residues.",
+            field="chains",
+        )
+    return cost
+
+
+def check_memory(
+    fold_input: FoldInput, options: FoldOptions, *, machine: Machine | None = None
+) -> Estimate:
+    """The cost of a job that fits this machine's memory, however long it takes.
+
+    Raises:
+        InvalidInput: It does not fit.
+    """
+    machine = machine or this_machine()
     cost = estimate_job(fold_input, options, machine=machine)
     if cost.bytes > machine.usable_bytes:
         raise InvalidInput(
@@ -213,13 +233,6 @@ def check(
             f"{_gigabytes(machine.usable_bytes)}, which is enough for "
             f"{largest(options, machine=machine):,}. Fold fewer chains, or one domain at a time"
             f"{_lighter(fold_input, options, machine)}.",
-            field="chains",
-        )
-    if cost.seconds > MAX_SECONDS:
-        raise InvalidInput(
-            f"This job would take about {cost.seconds / 3600:,.0f} hours here, more than the "
-            f"{MAX_SECONDS / 3600:.0f} that a job may take. Choose fewer seeds, samples, recycles "
-            "or steps, or fold fewer residues.",
             field="chains",
         )
     return cost
@@ -241,9 +254,10 @@ def check_free_memory(fold_input: FoldInput, options: FoldOptions) -> None:
     """Passes if this process can grow to what the fold needs, with what is free now.
 
     Raises:
+        InvalidInput: the machine is too small for it.
         FoldingError: it cannot; a fold that begins all the same would be killed.
     """
-    needed = estimate_job(fold_input, options).bytes
+    needed = check_memory(fold_input, options).bytes
     memory = psutil.Process().memory_info().rss + psutil.virtual_memory().available
     if needed > memory:
         raise FoldingError(

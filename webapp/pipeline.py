@@ -271,6 +271,7 @@ def replay(
 
     Raises:
         InvalidInput: it is no manifest, or the input is not beside it.
+        FoldingError: there is too little memory for the fold.
     """
     import torch
 
@@ -280,6 +281,7 @@ def replay(
     manifest = read_manifest(path)
     fold_input = _input_beside(path, manifest)
     options = FoldOptions(**manifest["options"])
+    cost.check_free_memory(fold_input, options)
     torch.set_num_threads(manifest.get("threads", torch.get_num_threads()))
     loaded = load(options.model)
     place = place_of(loaded.network)

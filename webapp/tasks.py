@@ -21,6 +21,7 @@ from celery.signals import (
 )
 from django.conf import settings
 
+from folding import cost
 from folding.errors import Cancelled, FoldingError, Paused
 from folding.inputs import FoldInput, FoldOptions
 from webapp import downloads, jobs, lease, storage
@@ -103,6 +104,7 @@ def compute(job: Job, held: lease.Lease) -> Outcome:
         folder=folder,
         report=report,
     )
+    cost.check_free_memory(fold_input, options)
     return pipeline.run(
         fold_input,
         options,

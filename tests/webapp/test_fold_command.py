@@ -11,6 +11,7 @@ import gemmi
 import pytest
 from django.core.management import CommandError, call_command
 
+from folding import cost
 from webapp.live.events import LogLine, Progress
 from webapp.management.commands import fold
 
@@ -54,6 +55,23 @@ def test_json_brings_its_own_name_and_seeds(tmp_path, monkeypatch):
     assert [path.name for path in Path("From_JSON").glob("*_model.cif")] == [
         "From_JSON_seed-11_sample-0_model.cif"
     ]
+
+
+def test_a_job_that_does_not_fit_is_refused_before_it_leaves_anything(tmp_path, monkeypatch):
+    (tmp_path / "one.fasta").write_text(">one\nGAGAG\n")
+    small = cost.Machine(threads=1, speed=1.0, memory_bytes=10**6)
+    monkeypatch.setattr(cost, "this_machine", lambda: small)
+    with pytest.raises(CommandError, match=r"would need .* GB of memory; this machine can give"):
+        run(tmp_path / "one.fasta", "--out", tmp_path / "out", *QUICK)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_job_without_free_memory_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "one.fasta").write_text(">one\nGAGAG\n")
+    memory = cost.psutil.virtual_memory()
+    monkeypatch.setattr(cost.psutil, "virtual_memory", lambda: memory._replace(available=-(2**40)))
+    with pytest.raises(CommandError, match="other programs on this machine"):
+        run(tmp_path / "one.fasta", "--out", tmp_path / "out", *QUICK)
 
 
 @pytest.mark.parametrize(("words", "diverse"), [((), False), (("--diversity",), True)])

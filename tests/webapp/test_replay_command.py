@@ -9,6 +9,7 @@ import pytest
 import torch
 from django.core.management import CommandError, call_command
 
+from folding import cost
 from folding.inputs import (
     DnaChain,
     FoldInput,
@@ -54,6 +55,13 @@ def test_the_same_bits_come_again(folder):
     out = StringIO()
     call_command("replay", str(folder / "manifest.json"), stdout=out)
     assert out.getvalue() == "2 of 2 samples have the same coordinates, bit for bit.\n"
+
+
+def test_a_fold_without_free_memory_is_not_done_again(folder, monkeypatch):
+    memory = cost.psutil.virtual_memory()
+    monkeypatch.setattr(cost.psutil, "virtual_memory", lambda: memory._replace(available=-(2**40)))
+    with pytest.raises(CommandError, match="other programs on this machine"):
+        call_command("replay", str(folder / "manifest.json"))
 
 
 def test_other_coordinates_are_told_with_what_differs(folder):

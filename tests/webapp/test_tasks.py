@@ -3,10 +3,12 @@
 import os
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from folding import cost
 from folding.errors import FoldingError, InvalidInput
 from tests.webapp import making
 from webapp import jobs, lease, pipeline, storage, tasks
@@ -111,6 +113,46 @@ def test_a_failure_is_told_in_the_users_words(job, folds, error, words):
     assert row().status == "failed"
     assert words in row().error
     assert drafts(job) == []
+
+
+def test_a_fold_without_free_memory_does_not_begin(job, folds, monkeypatch):
+    folds(lambda hear: pytest.fail("folded"))
+    memory = cost.psutil.virtual_memory()
+    monkeypatch.setattr(cost.psutil, "virtual_memory", lambda: memory._replace(available=-(2**40)))
+    tasks.work_on(job)
+    assert (row().status, row().attempt) == ("failed", 1)
+    assert "other programs on this machine" in row().error
+    assert drafts(job) == []
+
+
+def test_the_alignment_that_was_found_counts(job, folds, monkeypatch):
+    folds(lambda hear: pytest.fail("folded"))
+    counted = []
+
+    def deepen(job, fold_input, **rest):
+        (chain,) = fold_input.chains
+        return replace(fold_input, chains=(replace(chain, msa=">q\nGAGAG\n" * 9000),))
+
+    def refuse(fold_input, options):
+        counted.append(fold_input.chains[0].msa.count(">"))
+        raise FoldingError("Too deep.")
+
+    monkeypatch.setattr("webapp.preparation.prepare", deepen)
+    monkeypatch.setattr(cost, "check_free_memory", refuse)
+    tasks.work_on(job)
+    assert counted == [9000]
+    assert row().error == "Too deep."
+
+
+def test_a_job_that_is_tried_again_is_measured_again(job, folds, monkeypatch):
+    folds(lambda hear: pytest.fail("folded"))
+    small = cost.Machine(threads=1, speed=1.0, memory_bytes=10**6)
+    monkeypatch.setattr(cost, "this_machine", lambda: small)
+    again = jobs.start(jobs.retry(job).pk, worker="w@elsewhere#1")
+    tasks.work_on(again)
+    again.refresh_from_db()
+    assert again.status == "failed"
+    assert "this machine can give" in again.error
 
 
 def test_a_bug_marks_the_job_failed_and_is_raised(job, folds):

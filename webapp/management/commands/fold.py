@@ -11,7 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from folding.errors import InvalidInput, WeightsError
+from folding import cost
+from folding.errors import FoldingError, InvalidInput, WeightsError
 from folding.inputs import FoldInput, FoldOptions, files_beside, read_inputs
 from webapp import downloads
 from webapp.live.events import Event, LogLine, Progress
@@ -49,6 +50,8 @@ class Command(BaseCommand):
         try:
             fold_inputs = self._read(words["input"], seeds=words["seeds"])
             options = _options(words)
+            for fold_input in fold_inputs:
+                cost.check(fold_input, options)
         except (InvalidInput, WeightsError) as error:
             raise CommandError(str(error)) from None
         folders = _folders(fold_inputs, words["out"])
@@ -70,8 +73,9 @@ class Command(BaseCommand):
         from webapp import pipeline
 
         try:
+            cost.check_free_memory(fold_input, options)
             loaded = pipeline.load_model(options.model, downloads.store())
-        except WeightsError as error:
+        except FoldingError as error:
             raise CommandError(str(error)) from None
         with tqdm(total=100.0, bar_format=BAR) as bar:
             outcome = pipeline.run(
