@@ -37,12 +37,14 @@ def make_optimizer(
     *,
     learning_rate: float = 0.01,
     circuit: Circuit | None = None,
+    inputs: Float[Tensor, "batch n_inputs"] | None = None,
     seed: int = 0,
 ) -> QuantumOptimizer:
     """The optimizer called `name` on the parameters.
 
     Args:
         circuit: what the first parameter are the weights of; "qng" and "rotosolve" need it.
+        inputs: of the circuit, what "qng" averages its metric over; zeros where absent.
         seed: of the random directions of "spsa".
 
     Raises:
@@ -59,7 +61,7 @@ def make_optimizer(
         raise InvalidValues(f"{name} needs the circuit whose weights it moves")
     (weights,) = parameters
     if name == "qng":
-        return NaturalGradient(weights, circuit=circuit, learning_rate=learning_rate)
+        return NaturalGradient(weights, circuit=circuit, learning_rate=learning_rate, inputs=inputs)
     return Rotosolve(weights, circuit=circuit)
 
 

@@ -7,7 +7,7 @@ for bit, with one worker or several.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from math import cos, inf, isfinite, pi
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from quantum.errors import InvalidValues, TrainingDiverged
@@ -28,6 +28,7 @@ from quantum.training.workers import Crew, seeded
 Report: TypeAlias = Callable[[dict[str, Any]], None]
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Metric: TypeAlias = Callable[[Tensor, Tensor], Tensor | float]
+METRIC_ROWS = 32  # samples that the natural gradient's metric is averaged over
 
 
 @runtime_checkable
@@ -176,7 +177,7 @@ class _Loop:
         self.trainer, self.options = trainer, trainer.options
         self.model, self.crew, self.report = trainer.model, crew, report
         self.parameters: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = _optimizer(self.model, self.parameters, self.options)
+        self.optimizer = _optimizer(trainer, self.parameters)
         self.progress = Progress()
         self.best: dict[str, Tensor] | None = None
         self.n_batches = -(-len(trainer.train) // self.options.batch_size)
@@ -365,13 +366,12 @@ class _Loop:
         return found | {name: float(f(*pair)) for name, f in self.trainer.metrics.items()}
 
 
-def _optimizer(
-    model: torch.nn.Module, parameters: list[Tensor], options: TrainingOptions
-) -> QuantumOptimizer:
+def _optimizer(trainer: QuantumTrainer, parameters: list[Tensor]) -> QuantumOptimizer:
     """The optimizer on what is trained; those of one circuit get the circuit."""
+    model, options = trainer.model, trainer.options
     if not parameters:
         raise InvalidValues("the model has nothing to train: all its parameters are frozen")
-    circuit = None
+    circuit = inputs = None
     if options.optimizer in ("qng", "rotosolve"):
         layers = [m for m in model.modules() if isinstance(m, QuantumLayer)]
         if len(layers) != 1 or len(parameters) != 1 or parameters[0] is not layers[0].weights:
@@ -380,13 +380,42 @@ def _optimizer(
                 "freeze the other parameters, or choose adam"
             )
         circuit = layers[0].circuit
+        if options.optimizer == "qng":
+            rows = shuffled(len(trainer.train), seed=options.seed, epoch=0)[:METRIC_ROWS]
+            inputs = _arriving(model, layers[0], trainer.train.rows(rows)[0])
     return make_optimizer(
         options.optimizer,
         parameters,
         learning_rate=options.learning_rate,
         circuit=circuit,
+        inputs=inputs,
         seed=options.seed,
     )
+
+
+class _Arrived(Exception):
+    """The features have come as far as the layer: nothing behind it needs to run."""
+
+
+@torch.no_grad()
+def _arriving(
+    model: torch.nn.Module, layer: QuantumLayer, features: Tensor
+) -> Float[Tensor, "row n_inputs"]:
+    """The angles that these features become in the circuit; what lies before it is frozen."""
+    found: list[Tensor] = []
+
+    def keep(layer: QuantumLayer, given: tuple[Tensor]) -> None:
+        rows = given[0].reshape(-1, given[0].shape[-1])
+        found.append(layer.encoder.angles(rows.to(layer.weights)))
+        raise _Arrived
+
+    hook = layer.register_forward_pre_hook(keep)
+    try:
+        with seeded((0,)), suppress(_Arrived):
+            model.eval()(features)
+    finally:
+        hook.remove()
+    return found[0]
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> float:

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from copy import deepcopy
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from quantum.errors import Cancelled, InvalidValues, TrainingDiverged, WorkerLos
 from quantum.observable import Z
 from quantum.store.datasets import TensorSamples, TrainingDataStore
 from quantum.training.layer import QuantumLayer
+from quantum.training.optimizer import NaturalGradient
 from quantum.training.trainer import QuantumTrainer, TrainingOptions, accuracy
 from quantum.training.transfer import FrozenTrunk, embed
 
@@ -103,6 +105,32 @@ def test_a_step_broken_off_inside_leaves_the_weights_of_the_last_whole_one(tmp_p
         trainer(cut, tmp_path, epochs=n_epochs, loss=means, **options).run()
     result = trainer(Bare(), tmp_path, epochs=n_epochs, loss=means, **options).run()
     assert result.resumed_from == 1 and result.history == expected.history
+
+
+def test_the_natural_gradient_is_that_of_the_data():
+    """The metric belongs to the states that the samples make, behind the frozen layer before."""
+    layer, data = Bare(), samples(20)
+    by_hand = deepcopy(layer)
+    before = torch.nn.Linear(3, 3).double().requires_grad_(False)
+    features = before(data.features)
+
+    def mean(outputs, targets):
+        return outputs.mean()
+
+    optimizer = NaturalGradient(
+        by_hand.weights, circuit=by_hand.circuit, learning_rate=0.05, inputs=features
+    )
+
+    def closure():
+        loss = by_hand(features).mean()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    model = torch.nn.Sequential(before, layer)
+    options = {"data": data, "validation": data, "optimizer": "qng", "batch_size": 20}
+    trainer(model, epochs=1, loss=mean, **options).run()
+    assert torch.allclose(layer.weights, by_hand.weights, rtol=0, atol=1e-12)
 
 
 def test_the_loss_falls_and_everything_is_reported():
