@@ -188,7 +188,8 @@ async def test_a_socket_is_flushed_at_most_ten_times_a_second(job, user):
 
 async def test_the_end_is_told_and_the_socket_closes(job, user):
     async with job_page(job, user) as page:
-        await page.frame()
+        await sync_to_async(say)(job, line("up to date"))
+        await page.events_until(is_line("up to date"))
         await sync_to_async(jobs.fail)(job, "No.")
         events = await page.events_until(lambda e: e.get("status") == "failed")
         assert lines(events) == ["No."]
