@@ -129,29 +129,33 @@ class IBMBackend:
             return self._fake
         chosen = name or self.options.device
         key = chosen or f"least busy of {n_qubits}"
+
+        def find() -> Any:
+            if chosen:
+                device = self._service.backend(chosen)
+            else:
+                device = self._service.least_busy(min_num_qubits=n_qubits, operational=True)
+            _ = device.target  # a device asks for this when it is first looked at: on the line
+            return device
+
         if key not in self._here:
-            self._here[key] = self.line.ask(
-                lambda: (
-                    self._service.backend(chosen)
-                    if chosen
-                    else self._service.least_busy(min_num_qubits=n_qubits, operational=True)
-                )
-            )
+            self._here[key] = self.line.ask(find)
         return self._here[key]
 
     def capabilities(self) -> Capabilities:
         device = self._device()
-        coupling = device.coupling_map
+        target = self.line.ask(lambda: device.target)
+        coupling = target.build_coupling_map()
         queue = 0 if self.options.is_local else self.line.ask(device.status).pending_jobs
         return Capabilities(
-            device.num_qubits,
+            target.num_qubits,
             is_device=not self.options.is_local,
             coupling=None if coupling is None else tuple(map(tuple, coupling.get_edges())),
             max_shots=100_000,
             default_shots=4096,
             pays=not self.options.is_local and self.options.usd_per_second > 0,
             queue_jobs=queue,
-            errors=_errors(device),
+            errors=_errors(target),
         )
 
     def estimate(self, batch: Batch) -> Estimate:
@@ -181,7 +185,8 @@ class IBMBackend:
 
     def submit(self, batch: Batch) -> Handle:
         device = self._device(batch.n_qubits)
-        limits = Capabilities(device.num_qubits, max_shots=100_000)
+        n_qubits = self.line.ask(lambda: device.target).num_qubits
+        limits = Capabilities(n_qubits, max_shots=100_000)
         check_size(batch, limits, f"IBM's {device.name}")
         handle = Handle(self.name, batch)
         if self.options.is_local:
@@ -257,6 +262,10 @@ class IBMBackend:
 
     def compile(self, circuit: Circuit, device: Any, batch: Batch) -> "QuantumCircuit":
         """The circuit in the device's gates and on its qubits, its parameters still free."""
+        # The compiler asks the device for its calibration, which may ask the provider.
+        return self.line.ask(lambda: self._compile(circuit, device, batch))
+
+    def _compile(self, circuit: Circuit, device: Any, batch: Batch) -> "QuantumCircuit":
         from qiskit import qpy
         from qiskit.transpiler import generate_preset_pass_manager
 
@@ -356,11 +365,11 @@ def _one(data: Any, batch: Batch, index: tuple[int, ...]) -> Measured:
     return Measured(means=means, errors=errors)
 
 
-def _errors(device: Any) -> dict[str, float]:
+def _errors(target: Any) -> dict[str, float]:
     """The median error of gates on two qubits and of readout, where the device tells."""
     found: dict[str, list[float]] = {"two_qubit": [], "readout": []}
-    for name in device.target.operation_names:
-        for qubits, properties in (device.target[name] or {}).items():
+    for name in target.operation_names:
+        for qubits, properties in (target[name] or {}).items():
             error = getattr(properties, "error", None)
             if qubits is None or error is None or error >= 1:
                 continue

@@ -25,12 +25,20 @@ STAGES = {
     "archived": "Archived",
 }
 FRESH = timedelta(minutes=5)
-PATIENCE = timedelta(seconds=90)
+PATIENCE = timedelta(minutes=3)  # from the question whether a backend answers
+_NO_ANSWER = "The Lab's worker did not answer in time: see that it runs, then try again."
 
 
 def readings() -> list[BackendReading]:
-    """Every backend as it was read last; one that never was has nothing but its name."""
+    """Every backend as it was read last; one that never was has nothing but its name.
+
+    A test that nobody answered in time, since its worker is gone, counts as failed.
+    """
     known = {reading.name: reading for reading in BackendReading.objects.all()}
+    for reading in known.values():
+        asked = reading.tested_at if reading.test_status == "asked" else None
+        if asked is not None and asked < now() - PATIENCE:
+            reading.test_status, reading.test_message = "failed", _NO_ANSWER
     return [known.get(name) or BackendReading(name=name) for name in BACKENDS]
 
 

@@ -8,6 +8,7 @@ ready for JSON.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from collections import Counter
@@ -34,9 +35,11 @@ from quantum.errors import Cancelled, InvalidValues, NotConfigured, QuantumError
 from quantum.store.registry import ModelRegistry, Stage
 from webapp.lab.folder import LabFolder
 
+logger = logging.getLogger(__name__)
 Report: TypeAlias = Callable[[dict[str, Any]], None]
 REMOTE = ("ibm", "ionq")
 TEST_SHOTS = 200
+_SURPRISE = "It answered in a way that is not understood here; the worker's log says more."
 
 
 @dataclass(frozen=True)
@@ -160,22 +163,26 @@ def read_backend(site: Site, name: str) -> dict[str, Any]:
     """One backend, as the fields of a `BackendReading`."""
     found: dict[str, Any] = {"configured": True, "reason": "", "online": False, "error": ""}
     try:
-        backend = site.open(name)
-    except (NotConfigured, InvalidValues) as error:
-        return {"name": name, **found, "configured": False, "reason": sentence(error)}
-    try:
-        limits = backend.capabilities()
-        state = backend.state() if hasattr(backend, "state") else {}
+        return {"name": name, **found, **_read(site, name)}
     except (QuantumError, ImportError) as error:
         return {"name": name, **found, "error": sentence(error)}
+    except Exception:  # one backend that surprises us does not hide the others
+        logger.exception("Reading the backend %s failed", name)
+        return {"name": name, **found, "error": _SURPRISE}
+
+
+def _read(site: Site, name: str) -> dict[str, Any]:
+    try:
+        backend = site.open(name)
+    except (NotConfigured, InvalidValues) as error:
+        return {"configured": False, "reason": sentence(error)}
+    limits = backend.capabilities()
+    state = backend.state() if hasattr(backend, "state") else {}
     queue = state.get("queue_seconds")
+    online = state.get("status") in (None, "available", "running")
     return {
-        "name": name,
-        **found,
-        "online": state.get("status") in (None, "available", "running"),
-        "error": ""
-        if state.get("status") in (None, "available", "running")
-        else f"The provider says: {state['status']}.",
+        "online": online,
+        "error": "" if online else f"The provider says: {state['status']}.",
         "n_qubits": limits.n_qubits,
         "queue_jobs": limits.queue_jobs,
         "queue_seconds": None if queue is None else float(queue),
@@ -212,6 +219,9 @@ def test_backend(site: Site, name: str) -> tuple[bool, str]:
         counts = run(backend, pair)[0].counts
     except (QuantumError, ImportError) as error:
         return False, sentence(error)
+    except Exception:
+        logger.exception("Testing the backend %s failed", name)
+        return False, _SURPRISE
     alike = counts.get("00", 0) + counts.get("11", 0)
     return True, (
         f"Two entangled qubits read alike in {alike} of {TEST_SHOTS} shots, after "

@@ -8,6 +8,7 @@ import torch
 
 from quantum.backends.base import Handle, Status, batch_of
 from quantum.backends.cache import FileCache
+from quantum.backends.choose import BackendManager
 from quantum.backends.credentials import Credentials
 from quantum.backends.handles import HandleStore
 from quantum.backends.ibm import IBMBackend, IBMOptions
@@ -244,6 +245,33 @@ def test_what_the_device_is_and_costs_is_known_beforehand(connect, server):
     assert server.requests("POST", "/jobs") == []
     with pytest.raises(DoesNotFit, match="5 qubits"):
         connect(device="test_manila").submit(batch_of(Circuit(6).h(5)))
+
+
+@pytest.mark.parametrize("kind", [404, 500, "cut", "garbage"])
+def test_a_calibration_that_does_not_come_is_a_plain_error_and_a_hop(connect, server, kind):
+    server.faults = [Fault(kind, "/properties")] * 9
+    with pytest.raises(BackendError) as caught:
+        connect().capabilities()
+    assert server.url not in str(caught.value)
+    server.faults = [Fault(kind, "/properties")] * 9
+    backends = {"ibm": connect(), "simulator": mock(name="simulator")}
+    manager = BackendManager(backends.__getitem__, chains={"ibm": ("ibm", "simulator")})
+    _, record = manager.run(batch_of(Circuit(1).x(0), shots=3), wanted="ibm")
+    assert record.backend == "simulator" and record.hops[0].backend == "ibm"
+
+
+def test_a_calibration_that_is_late_is_asked_for_again(connect, server):
+    for kind in (500, "cut", "garbage"):
+        server.faults = [Fault(kind, "/properties")]
+        assert connect().capabilities().n_qubits == 5 and server.faults == []
+    backend, strange = connect(optimization_level=0), Fault("empty", "/properties")
+    server.faults = [strange] * 3  # the vendor's device then asks again whenever it is looked at
+    assert backend.capabilities().n_qubits == 5
+    server.faults = [Fault("garbage", "/properties")] * 9
+    with pytest.raises(BadAnswer):
+        backend.submit(batch_of(Circuit(1).x(0), shots=3))
+    with pytest.raises(BadAnswer):
+        backend.compile(Circuit(1).x(0), backend._device(), batch_of(Circuit(1).x(0)))
 
 
 # In local testing mode

@@ -222,6 +222,35 @@ def test_a_connection_is_tested(name, status, words, sent):
     assert words in found.test_message
 
 
+def test_a_backend_that_surprises_us_hides_no_other_and_can_be_tested_again(monkeypatch, sent):
+    opened = engine.Site.open
+
+    def surprise(site, name):
+        if name == "noisy":
+            raise ZeroDivisionError("https://provider.example/secret")
+        return opened(site, name)
+
+    monkeypatch.setattr(engine.Site, "open", surprise)
+    tasks.read_backends()
+    chores.ask_test("noisy")
+    tasks.test_backend("noisy")
+    found = {r.name: r for r in chores.readings()}
+    assert found["simulator"].online and not found["noisy"].online
+    assert found["noisy"].test_status == "failed"
+    for words in (found["noisy"].error, found["noisy"].test_message):
+        assert "not understood" in words and "provider.example" not in words
+
+
+def test_a_test_that_nobody_answered_can_be_asked_for_again(sent):
+    chores.ask_test("mock")
+    status = {r.name: r.test_status for r in chores.readings()}
+    assert status["mock"] == "asked"
+    long_ago = chores.now() - 2 * chores.PATIENCE
+    BackendReading.objects.filter(name="mock").update(tested_at=long_ago)
+    (found,) = [r for r in chores.readings() if r.name == "mock"]
+    assert found.test_status == "failed" and "did not answer in time" in found.test_message
+
+
 def test_versions_are_promoted_and_rolled_back(make_run, lab_folder):
     for _ in range(2):
         tasks.bring_to_end(started(make_run()))
