@@ -355,7 +355,8 @@ def money(user: Any) -> dict[str, Any]:
 
 
 def credentials() -> list[dict[str, Any]]:
-    """Which variables are set for each provider; never what they hold."""
+    """Which variables are set for each provider, never what they hold; and its reading."""
+    read = {reading.name: reading for reading in backends()}
     needed = {"ibm": "QISKIT_IBM_TOKEN", "ionq": "IONQ_API_KEY"}
     return [
         {
@@ -366,6 +367,7 @@ def credentials() -> list[dict[str, Any]]:
                 for variable, is_set in variables.items()
             ],
             "target": settings.QUANTUM_TARGETS.get(name, ""),
+            "reading": read[name],
         }
         for name, variables in settings.QUANTUM_CREDENTIALS.items()
     ]

@@ -108,9 +108,11 @@ def _gone(name: str) -> Message:
 
 
 def _backends() -> Message:
+    """The cards of the Backends page, and the tests alone for the Settings."""
     parts = [
-        Fragment(f"backend-{reading.name}", render_to_string("lab/backend.html", {"b": reading}))
+        Fragment(f"{target}-{reading.name}", render_to_string(f"lab/{target}.html", {"b": reading}))
         for reading in pages.backends()
+        for target in ("backend", "connection")
     ]
     return _message("lab-backends", parts, {"kind": "backends"})
 

@@ -107,6 +107,7 @@ async def test_the_lists_hear_of_own_runs_and_of_backends(user, other_user, make
         await note("mock", passed=True, message="Read alike in 200 of 200.")
         frames = await until(page, lambda frame: "200 of 200" in html([frame]))
         assert 'data-test="passed"' in html(frames)
+        assert 'id="connection-mock"' in html(frames)
 
 
 async def test_the_rows_of_a_run_that_is_gone_are_asked_for_again(user, make_run, publishing):

@@ -376,3 +376,18 @@ def test_settings_say_what_is_set_and_never_what_it_holds(guest, staff, settings
     assert secret not in page
     assert str(runs.folder().root) in page
     assert str(runs.folder().root) not in text(guest.get("/lab/settings/"))
+
+
+def test_each_provider_s_connection_is_tested_from_the_settings(guest, staff, settings, sent):
+    settings.QUANTUM_CREDENTIALS = {"ibm": {"QISKIT_IBM_TOKEN": True}, "ionq": {}}
+    page = text(staff.get("/lab/settings/"))
+    for name in ("ibm", "ionq"):
+        assert f'formaction="/lab/backends/{name}/test/" id="test-{name}">Test' in page
+    assert 'data-lab="settings" data-socket="/ws/lab/" data-may-manage' in page
+    assert "data-may-manage" not in text(guest.get("/lab/settings/"))
+    staff.post("/lab/backends/ionq/test/")
+    page = text(staff.get("/lab/settings/"))
+    assert 'id="test-ionq" disabled>' in page
+    chores.note_test("ionq", passed=True, message="Answers in 0.4 s.")
+    page = text(staff.get("/lab/settings/"))
+    assert re.search(r"succeeded\">Passed</span> Answers in 0.4 s.", page)
