@@ -150,23 +150,31 @@ def _kept_bytes(size: Size, options: FoldOptions) -> float:
 
 
 def estimate_job(
-    fold_input: FoldInput, options: FoldOptions, *, machine: Machine | None = None
+    fold_input: FoldInput,
+    options: FoldOptions,
+    *,
+    n_rows: int = 1,
+    machine: Machine | None = None,
 ) -> Estimate:
-    """The cost of a job: its seeds, alignments and atoms counted."""
-    depths = [
-        text.count(">")
-        for chain in fold_input.chains
-        for text in (getattr(chain, "msa", None), getattr(chain, "paired_msa", None))
-        if text
-    ]
+    """The cost of a job: its seeds, alignments and atoms counted.
+
+    Args:
+        n_rows: Rows that an alignment may yet get, where one is looked for.
+    """
     return estimate(
         fold_input.n_tokens,
         options,
         n_seeds=len(fold_input.seeds),
-        n_rows=max(depths, default=1),
+        n_rows=max(n_rows, count_rows(fold_input)),
         n_atoms=count_atoms(fold_input),
         machine=machine,
     )
+
+
+def count_rows(fold_input: FoldInput) -> int:
+    """Rows of the deepest alignment that a job brings; 1 where it brings none."""
+    depths = [text.count(">") for text in fold_input.alignments]
+    return max(depths, default=1)
 
 
 def count_atoms(fold_input: FoldInput) -> int:

@@ -37,7 +37,7 @@ from webapp.examples import Example
 from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
 from webapp.model_forms import ModelField
 from webapp.search_forms import SearchForm
-from webapp.search_request import NOTHING, SearchRequest
+from webapp.search_request import NOTHING, SearchRequest, most_rows
 
 OPTIONS = ("n_samples", "n_recycles", "n_steps")
 UNTITLED = "Untitled"
@@ -252,6 +252,18 @@ class SubmitForm:
         return self.search.is_valid() and bool(self.search.request.msa)
 
     @property
+    def estimate_is_most(self) -> bool:
+        """Whether a search may find fewer rows than the estimate counts."""
+        request = self.search.request if self.searches else NOTHING
+        return any(most_rows(request, job) > cost.count_rows(job) for job in self.fold_inputs)
+
+    @property
+    def may_not_fit(self) -> bool:
+        """Whether this machine's memory is too small for the most that a search may find."""
+        memory = cost.this_machine().usable_bytes
+        return self.estimate is not None and self.estimate.bytes > memory
+
+    @property
     def job_notes(self) -> tuple[str, ...]:
         """What the rules say of the first job, in so far as the form does not see to it."""
         notes = self.fold_input.notes if self.fold_input else ()
@@ -300,12 +312,15 @@ class SubmitForm:
             )
 
     def _check(self, fold_input: FoldInput, *, among: Sequence[FoldInput]) -> cost.Estimate:
+        """The most that a job may cost; refused is only what cannot fit whatever is found."""
         try:
-            return cost.check(fold_input, self.options)
+            cost.check(fold_input, self.options)
         except InvalidInput as error:
             if len(among) == 1:
                 raise
             raise InvalidInput(f"{fold_input.name}: {error}", field=error.field) from error
+        rows = most_rows(self.search.request, fold_input)
+        return cost.estimate_job(fold_input, self.options, n_rows=rows)
 
     def _read_rows(self) -> tuple[FoldInput, ...]:
         filled = [row for row in self.rows if not row.is_blank] or self.rows.forms[:1]

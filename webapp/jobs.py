@@ -23,7 +23,7 @@ from webapp import queue, storage
 from webapp.live import publisher
 from webapp.live.events import Level, LogLine, StatusChanged
 from webapp.models import Job, JobQuerySet, Prediction, Stage, Status
-from webapp.search_request import NOTHING, SearchRequest
+from webapp.search_request import NOTHING, SearchRequest, most_rows
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
@@ -50,7 +50,7 @@ def submit(
     retry_of: Job | None = None,
 ) -> Job:
     """The new queued job; its task is sent when the row is safe."""
-    estimate = cost.estimate_job(fold_input, options)
+    estimate = cost.estimate_job(fold_input, options, n_rows=most_rows(search, fold_input))
     job = Job.objects.create(
         owner=owner,
         name=fold_input.name,

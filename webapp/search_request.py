@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -10,6 +12,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
+
+from folding.inputs import FoldInput, ProteinChain, RnaChain
 
 Source = Literal["", "server", "local"]
 DatabaseKind = Literal["protein", "rna"]
@@ -106,6 +110,22 @@ def site() -> Site:
         cache_folder=Path(settings.DATA_DIR) / "alignments",
         cache_bytes=settings.MSA_CACHE_MB * 2**20,
     )
+
+
+def most_rows(request: SearchRequest, fold_input: FoldInput) -> int:
+    """Rows that the deepest alignment of a job may have after the search; 1 without one.
+
+    This site's databases give a limited number each; of a server's rows only the model's own
+    limit is known.
+    """
+    alignable = (c for c in fold_input.chains if isinstance(c, ProteinChain | RnaChain))
+    if not request.msa or all(chain.msa is not None for chain in alignable):
+        return 1
+    if request.msa == "server":
+        return sys.maxsize
+    here = site()
+    kinds = Counter(database.kind for database in here.databases)
+    return 1 + here.max_rows * max(kinds.values(), default=0)
 
 
 def in_templates(request: HttpRequest) -> dict[str, Any]:

@@ -194,6 +194,36 @@ def test_a_valid_job_comes_with_an_estimate():
     assert form.estimate.seconds > 0
 
 
+def test_an_alignment_that_is_looked_for_is_counted_with_the_most_rows(settings):
+    settings.MSA_DATABASES = ["one=/x/one.fasta", "two=/x/two.fasta"]
+    settings.MSA_ROWS = 300
+    row = {"sequence": SEQUENCE}
+    searched, alone = post(row, msa_source="local"), post(row, msa_source="")
+    most = cost.estimate_job(searched.fold_input, searched.options, n_rows=601, machine=LARGE)
+    assert searched.estimate == most
+    assert searched.estimate.bytes > alone.estimate.bytes
+    page = render_to_string("jobs/submit/check.html", {"form": searched})
+    assert page.count("at most") == 2
+    assert "those of the deepest" in page
+    assert "at most" not in render_to_string("jobs/submit/check.html", {"form": alone})
+
+
+def test_a_search_that_may_find_too_much_is_let_through_with_a_warning(settings, monkeypatch):
+    settings.MSA_DATABASES = ["one=/x/one.fasta"]
+    row = {"sequence": SEQUENCE * 8}
+    alone = post(row, msa_source="")
+    most = post(row, msa_source="local").estimate.bytes
+    assert alone.estimate.bytes < most
+    tight = cost.Machine(threads=2, speed=1.0, memory_bytes=int(most / cost.USABLE_MEMORY) - 1000)
+    monkeypatch.setattr(cost, "this_machine", lambda: tight)
+    form = post(row, msa_source="local")
+    assert form.fold_input is not None
+    page = render_to_string("jobs/submit/check.html", {"form": form})
+    assert "will not fit into this machine" in page
+    calm = render_to_string("jobs/submit/check.html", {"form": post(row, msa_source="")})
+    assert "will not fit" not in calm
+
+
 @pytest.mark.parametrize(
     ("field", "typed", "says"),
     [

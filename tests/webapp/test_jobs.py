@@ -11,6 +11,7 @@ from tests.webapp import making
 from webapp import jobs, queue, storage
 from webapp.jobs import NotYours
 from webapp.models import Job, Prediction
+from webapp.search_request import SearchRequest
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("data_dir")]
 commits = pytest.mark.django_db(transaction=True)
@@ -55,6 +56,16 @@ def rows_of(job, *samples):
 
 
 # submit, retry ----------------------------------------------------------------------------------
+
+
+@commits
+def test_a_jobs_estimate_counts_what_its_search_may_find(user, sent, settings):
+    settings.MSA_DATABASES = ["one=/x/one.fasta"]
+    given, options = making.fold_input(), making.FoldOptions()
+    alone = jobs.submit(user, given, options)
+    searched = jobs.submit(user, given, options, search=SearchRequest(msa="local"))
+    assert searched.estimate_bytes > alone.estimate_bytes
+    assert jobs.retry(searched).estimate_bytes == searched.estimate_bytes
 
 
 @commits

@@ -1,9 +1,12 @@
 """What the form offers, and that nothing leaves without consent."""
 
+import sys
+
 import pytest
 
+from folding.inputs import DnaChain, FoldInput, ProteinChain
 from webapp.search_forms import SearchForm
-from webapp.search_request import NOTHING, SearchRequest, site
+from webapp.search_request import NOTHING, SearchRequest, most_rows, site
 
 
 @pytest.fixture
@@ -63,6 +66,17 @@ def test_requests_survive_their_row():
     assert SearchRequest.from_json(request.to_json()) == request
     assert SearchRequest.from_json({}) == NOTHING
     assert SearchRequest.from_json({"msa": "local", "unknown": 1}).msa == "local"
+
+
+def test_the_most_rows_that_a_search_may_find(everything, settings):
+    settings.MSA_ROWS = 500
+    job = FoldInput("job", (ProteinChain(("A",), "GSWQ"), DnaChain(("B",), "ACGT")))
+    assert most_rows(SearchRequest(msa="local"), job) == 501
+    assert most_rows(SearchRequest(msa="server", server="msa.example.org"), job) == sys.maxsize
+    assert most_rows(SearchRequest(templates=True), job) == 1
+    for msa in ("", ">q\nGSWQ\n"):
+        brought = FoldInput("job", (ProteinChain(("A",), "GSWQ", msa),))
+        assert most_rows(SearchRequest(msa="local"), brought) == 1
 
 
 def test_every_page_says_who_may_get_sequences(client, db, settings):
