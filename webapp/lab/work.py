@@ -27,6 +27,9 @@ from webapp.models import LabRun
 logger = logging.getLogger(__name__)
 TICK_SECONDS = 2.0
 GRACE_SECONDS = 30.0
+# A pause between two questions to a provider, one slow question, and the job's cancellation there:
+# whoever is ended before that leaves a job that goes on and costs money.
+REMOTE_GRACE_SECONDS = 300.0
 RECORD_SECONDS = 0.5
 OUT_OF_MEMORY = "This needs more memory than the machine has: try fewer qubits or fewer samples."
 UNEXPECTED = (
@@ -73,6 +76,8 @@ class Held:
     def __init__(self, run: LabRun) -> None:
         self.run = run
         self.reason: type[Exception] | None = None
+        is_remote = run.values.get("backend") in runs.PAID
+        self.grace_seconds = REMOTE_GRACE_SECONDS if is_remote else GRACE_SECONDS
         self._asked_at: float | None = None
         self._done = threading.Event()
 
@@ -103,7 +108,7 @@ class Held:
         elif unwanted:
             self.reason = Cancelled
             self._asked_at = self._asked_at or time.monotonic()
-            if time.monotonic() - self._asked_at >= GRACE_SECONDS and runs.stop(self.run):
+            if time.monotonic() - self._asked_at >= self.grace_seconds and runs.stop(self.run):
                 end_process()
 
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from quantum.backends.run import Patience
 from quantum.errors import InvalidValues, TrainingDiverged
 from webapp import tasks as web_tasks
 from webapp.lab import chores, engine, runs, tasks, work
@@ -166,6 +167,26 @@ def test_a_run_that_does_not_listen_is_ended_with_its_process(make_run, monkeypa
     assert not work.work_on(run, science)
     assert ended == [True]
     assert (row(run).status, row(run).result) == ("cancelled", None)
+
+
+@pytest.mark.parametrize(("backend", "ends"), [("ibm", False), ("ionq", False), ("noisy", True)])
+def test_a_run_on_a_machine_elsewhere_has_time_to_cancel_its_job(
+    make_run, monkeypatch, backend, ends
+):
+    """Patience and Line: a pause of 20 s, then a question of up to 120 s, before it hears of it."""
+    clock, ended = [100.0], []
+    monkeypatch.setattr(work.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(work, "end_process", lambda: ended.append(True))
+    run = started(make_run(backend=backend))
+    runs.cancel(run)
+    held = work.Held(run)
+    held._tick()
+    clock[0] += Patience().longest_seconds + 120.0 + 120.0
+    held._tick()
+    assert bool(ended) is ends
+    clock[0] += 120.0
+    held._tick()
+    assert ended and row(run).status == "cancelled", "for ever is too long"
 
 
 def test_reports_are_written_twice_a_second_at_most(make_run, monkeypatch):
