@@ -155,7 +155,7 @@ class Aligner:
             )
         wanted = [s for s, kind in _wanted(fold_input).items() if kind == "protein"]
         unpaired = dict(zip(wanted, self._remote_unpaired(wanted), strict=True))
-        proteins = _proteins(fold_input)
+        proteins = _proteins(fold_input, declining=False)
         paired: dict[str, str] = {}
         if len(proteins) > 1 and wanted:
             paired = dict(zip(proteins, self._remote_paired(proteins), strict=True))
@@ -244,7 +244,7 @@ def _without_query(a3m: str) -> str:
 
 
 def _wanted(fold_input: FoldInput) -> dict[str, str]:
-    """The sequences without an alignment, and what they are."""
+    """The sequences that nothing is said about, and what they are; empty means none is wanted."""
     return {
         chain.sequence: "protein" if isinstance(chain, ProteinChain) else "rna"
         for chain in fold_input.chains
@@ -252,9 +252,10 @@ def _wanted(fold_input: FoldInput) -> dict[str, str]:
     }
 
 
-def _proteins(fold_input: FoldInput) -> list[str]:
-    """The different proteins of the job, in order."""
-    return list(dict.fromkeys(c.sequence for c in fold_input.chains if isinstance(c, ProteinChain)))
+def _proteins(fold_input: FoldInput, *, declining: bool = True) -> list[str]:
+    """The different proteins of the job, in order; those that want no alignment if `declining`."""
+    proteins = [chain for chain in fold_input.chains if isinstance(chain, ProteinChain)]
+    return list(dict.fromkeys(c.sequence for c in proteins if declining or c.msa != ""))
 
 
 def _is(kinds: dict[str, str], sequence: str) -> bool:

@@ -41,6 +41,8 @@ _MODIFICATION = re.compile(r"(\S+?)\s*[@ ]\s*(\d{1,6})")
 _TYPED = (
     *("sequence", "ligand", "molecule", "msa", "paired_msa", "templates", "ids", "modifications"),
 )
+# What a row may bring, and the field that says that it is not wanted.
+_DECLINED = (("msa", "no_msa", "an alignment"), ("templates", "no_templates", "templates"))
 # Where a row shows what the rules say about a part that has no field of that name.
 _SHOWN_AT = {
     **{"ccd": "ligand", "smiles": "ligand", "file": "molecule"},
@@ -99,6 +101,9 @@ class EntityForm(forms.Form):
         label="Modified residues", help_text="Code and residue, such as SEP 5, MSE 12."
     )
     cyclic = forms.BooleanField(required=False, label="Cyclic: the ends are joined")
+    no_msa = forms.BooleanField(
+        required=False, label="Folds without an alignment: none is looked for"
+    )
     msa = RawText(rows=5, label="Alignment", max_echo=MAX_A3M_CHARACTERS)
     msa_file = forms.FileField(required=False, label="Alignment file", allow_empty_file=True)
     paired_msa = RawText(
@@ -110,6 +115,9 @@ class EntityForm(forms.Form):
     )
     paired_msa_file = forms.FileField(
         required=False, label="Paired alignment file", allow_empty_file=True
+    )
+    no_templates = forms.BooleanField(
+        required=False, label="Folds without templates: none are looked for"
     )
     templates = RawText(rows=5, label="Structures", max_echo=MAX_A3M_CHARACTERS)
     templates_file = forms.FileField(
@@ -219,6 +227,11 @@ class EntityForm(forms.Form):
                     f"{noun} can go with one sequence only, but this row has {len(self.entities)}. "
                     "Give each sequence a row of its own.",
                 )
+        for name, declined, noun in _DECLINED:
+            if self.cleaned_data.get(declined) and self.text(name).strip():
+                self.add_error(
+                    name, f"This row brings {noun}, but asks to fold without. Clear one of the two."
+                )
         if self.chain_ids and self.copy_count not in (1, len(self.chain_ids)):
             self.add_error(
                 "ids",
@@ -258,13 +271,14 @@ class EntityForm(forms.Form):
     @property
     def has_alignment(self) -> bool:
         """Whether the part of the row about alignments holds anything."""
-        return any(self[name].value() or self[name].errors for name in ("msa", "paired_msa"))
+        names = ("no_msa", "msa", "paired_msa")
+        return any(self[name].value() or self[name].errors for name in names)
 
     def _alignments(self, entity: Chain) -> dict[str, Any]:
         """The alignments of the row, in whatever dialect they came, as A3M."""
         if isinstance(entity, Ligand | DnaChain):
             return {}
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {"msa": ""} if self.cleaned_data.get("no_msa") else {}
         for name in ("msa", "paired_msa") if isinstance(entity, ProteinChain) else ("msa",):
             if self.text(name).strip():
                 texts = read_alignment(self.text(name), sequence=entity.sequence, field=name)
@@ -279,14 +293,16 @@ class EntityForm(forms.Form):
     @property
     def has_templates(self) -> bool:
         """Whether the part of the row about templates holds anything."""
-        names = ("templates", "template_chain", "template_mapping")
+        names = ("no_templates", "templates", "template_chain", "template_mapping")
         return any(self[name].value() or self[name].errors for name in names)
 
     def _templates(self, entity: Chain) -> dict[str, Any]:
         """The templates of the row, each cut out of its structure and mapped to the chain."""
         text = self.text("templates")
-        if not isinstance(entity, ProteinChain) or not text.strip():
+        if not isinstance(entity, ProteinChain):
             return {}
+        if not text.strip():
+            return {"templates": ()} if self.cleaned_data.get("no_templates") else {}
         chain, mapping = self.text("template_chain"), self.text("template_mapping")
         return {"templates": read_templates(text, entity.sequence, chain=chain, mapping=mapping)}
 
@@ -367,8 +383,10 @@ def initial_of(chain: Chain) -> dict[str, Any]:
         "sequence": chain.sequence,
         "modifications": write_modifications(chain.modifications),
         "cyclic": chain.cyclic,
+        "no_msa": getattr(chain, "msa", None) == "",
         "msa": getattr(chain, "msa", None) or "",
         "paired_msa": getattr(chain, "paired_msa", None) or "",
+        "no_templates": getattr(chain, "templates", None) == (),
         **_initial_templates(getattr(chain, "templates", None) or ()),
     }
 

@@ -248,8 +248,10 @@ class SubmitForm:
 
     @property
     def searches(self) -> bool:
-        """Whether alignments are looked for where a chain brings none."""
-        return self.search.is_valid() and bool(self.search.request.msa)
+        """Whether alignments are looked for: some chain brings none and does not decline."""
+        chains = [chain for fold_input in self.fold_inputs for chain in fold_input.chains]
+        asks = self.search.is_valid() and bool(self.search.request.msa)
+        return asks and any(getattr(chain, "msa", "") is None for chain in chains)
 
     @property
     def estimate_is_most(self) -> bool:

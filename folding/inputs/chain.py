@@ -41,7 +41,8 @@ class ProteinChain:
     Args:
         ids: One id for each copy: capital letters, `A` to `Z`, then `AA`, `BA` and so on.
         sequence: One-letter codes; cleaned of white space and put into capitals.
-        msa: A3M text whose first row is the sequence, or None to fold without an alignment.
+        msa: A3M text whose first row is the sequence; None where nothing is said about one, empty
+            to fold without.
         paired_msa: A3M text whose rows stand beside the same rows of the other chains.
         templates: Structures to look at; None where nothing is said about templates, empty to
             fold without.
@@ -65,7 +66,7 @@ class ProteinChain:
     def __post_init__(self) -> None:
         object.__setattr__(self, "sequence", clean_sequence(self.sequence))
         _check_polymer(self)
-        if self.msa is not None:
+        if self.msa:
             read_a3m(self.msa, sequence=self.sequence, field="msa")
         if self.paired_msa is not None:
             read_a3m(self.paired_msa, sequence=self.sequence, field="paired_msa")
@@ -109,7 +110,7 @@ class RnaChain:
     def __post_init__(self) -> None:
         object.__setattr__(self, "sequence", clean_nucleotides(self.sequence, alphabet=RNA))
         _check_polymer(self)
-        if self.msa is not None:
+        if self.msa:
             read_a3m(self.msa, sequence=self.sequence, field="msa")
 
     @property

@@ -84,6 +84,14 @@ def test_what_the_job_brings_is_left_alone(site):
     assert aligner(site).complete(job(ONE, msa=given)).chains[0].msa == given
 
 
+def test_a_chain_that_wants_none_is_not_searched(site):
+    def search(*args, **kwargs):
+        raise AssertionError("searched")
+
+    asked = job(ONE, msa="")
+    assert aligner(site, search=search).complete(asked) == asked
+
+
 def test_rna_is_searched_in_rna_alone(site, tmp_path):
     rna = letters(80, seed=3, alphabet="ACGU")
     path = write_fasta(
@@ -165,6 +173,21 @@ def test_a_homodimer_is_not_paired(site, remote):
     aligner(site, "server", server=server).complete(job(ONE, ONE))
     assert [query["kind"] for query in loopback.queries] == ["msa"]
     assert loopback.queries[0]["q"].count(">") == 1
+
+
+def test_a_server_never_hears_of_a_chain_that_wants_none(site, remote):
+    loopback, server = remote
+    wanting, other = job(ONE, letters(40, seed=9)).chains
+    declining = ProteinChain(("C",), TWO, msa="")
+    found = aligner(site, "server", server=server).complete(
+        FoldInput("job", (wanting, declining, other))
+    )
+    assert found.chains[1] == declining
+    assert "key=pair1" in found.chains[0].paired_msa
+    assert [query["kind"] for query in loopback.queries] == ["msa", "pair"]
+    assert not any(TWO in query["q"] for query in loopback.queries)
+    aligner(site, "server", server=server).complete(job(TWO, msa=""))
+    assert len(loopback.queries) == 2
 
 
 def test_the_queue_is_shown(site, remote):

@@ -416,7 +416,8 @@ def test_a_job_comes_back_into_its_rows():
     rows = (
         {"sequence": SEQUENCE, "modifications": "MSE 1, SEP 14", "copies": "2"},
         {"kind": "ligand", "ligand": "ATP"},
-        {"kind": "rna", "sequence": "GGGAAACCC", "cyclic": "on"},
+        {"kind": "rna", "sequence": "GGGAAACCC", "cyclic": "on", "no_msa": "on"},
+        {"sequence": "ACDEFGHIKL", "no_msa": "on", "no_templates": "on"},
     )
     job = post(*rows, bonds="A 3 CA – C 1 PG").fold_input
     again = SubmitForm.of_job(job, FoldOptions())
@@ -558,6 +559,25 @@ def test_that_there_is_no_alignment_is_said_once_and_not_where_one_is_looked_for
     public.options = FoldOptions(model="protenix_mini_default_v0.5.0")
     assert public.job_notes == ()
     assert "28 %" in public.model_notes[0]
+
+
+def test_a_row_folds_without_what_it_does_not_want(settings):
+    settings.MSA_DATABASES = ["small=/x/small.fasta"]
+    row = {"sequence": SEQUENCE, "no_msa": "on", "no_templates": "on"}
+    declined = post(row, msa_source="local")
+    (chain,) = declined.fold_input.chains
+    assert (chain.msa, chain.templates) == ("", ())
+    assert declined.job_notes == (NO_ALIGNMENT,), "none is looked for, whatever the job asks"
+    (silent,) = post({"sequence": SEQUENCE}).fold_input.chains
+    assert (silent.msa, silent.templates) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["msa", "templates"])
+def test_a_row_cannot_bring_what_it_does_not_want(name):
+    form = post({"sequence": SEQUENCE, name: f">q\n{SEQUENCE}", f"no_{name}": "on"})
+    field, sentence = only_error(form)
+    assert field == f"chains-0-{name}"
+    assert "asks to fold without" in sentence
 
 
 @pytest.mark.django_db

@@ -79,7 +79,10 @@ def _seeds(job: Fields) -> tuple[int, ...]:
 
 
 def _text_or_file(fields: Fields, key: str, files: Files | None, *, part: str) -> str | None:
-    """The text under a key, or in the file under the same key with “Path”; None for neither."""
+    """The text under a key, or in the file under the same key with “Path”; None for neither.
+
+    Empty text is an answer of its own: an alignment that is empty is one that is not wanted.
+    """
     path_key = f"{key}Path"
     if fields.has(key) and fields.has(path_key):
         raise InvalidInput(
@@ -88,8 +91,8 @@ def _text_or_file(fields: Fields, key: str, files: Files | None, *, part: str) -
         )
     if fields.has(path_key):
         advice = f"put its text into “{key}”"
-        return fields.read_file(path_key, files, advice=advice, part=part) or None
-    return fields.text(key, part=part, default="") or None
+        return fields.read_file(path_key, files, advice=advice, part=part)
+    return None if fields.raw(key) is None else fields.text(key, part=part)
 
 
 def _bonds(job: Fields) -> tuple[Bond, ...]:
@@ -146,7 +149,8 @@ def _polymer(kind: str, fields: Fields, files: Files | None) -> dict[str, Any]:
     if kind in ("protein", "rna"):
         parts["msa"] = _text_or_file(fields, "unpairedMsa", files, part="msa")
     if kind == "protein":
-        parts["paired_msa"] = _text_or_file(fields, "pairedMsa", files, part="paired_msa")
+        paired = _text_or_file(fields, "pairedMsa", files, part="paired_msa")
+        parts["paired_msa"] = paired or None
         parts["templates"] = _templates(fields, files)
     return parts
 
@@ -213,7 +217,8 @@ def _read_template(template: Fields, files: Files | None) -> Template:
 def write(job: JobFields) -> dict[str, Any]:
     """The job as an AlphaFold 3 document; `read` returns the same job.
 
-    An empty `unpairedMsa` tells AlphaFold 3 too to fold without an alignment.
+    For AlphaFold 3 too an empty `unpairedMsa` means to fold without an alignment, and null to look
+    for one. It wants `pairedMsa` beside it, if only empty.
     """
     described = any(chain.description for chain in job.chains)
     chains, user_ccd = _files_as_components(job)
@@ -261,7 +266,7 @@ def _write_entity(chain: Any) -> dict[str, Any]:
             entity |= _write_protein(chain)
         case RnaChain():
             kind = "rna"
-            entity |= {**_write_nucleotides(chain), "unpairedMsa": chain.msa or ""}
+            entity |= {**_write_nucleotides(chain), "unpairedMsa": chain.msa}
         case DnaChain():
             kind = "dna"
             entity |= _write_nucleotides(chain)
@@ -279,8 +284,8 @@ def _write_protein(chain: ProteinChain) -> Mapping[str, Any]:
         "modifications": [
             {"ptmType": m.ccd, "ptmPosition": m.position} for m in chain.modifications
         ],
-        "unpairedMsa": chain.msa or "",
-        "pairedMsa": chain.paired_msa or "",
+        "unpairedMsa": chain.msa,
+        "pairedMsa": chain.paired_msa or (None if chain.msa is None else ""),
         "templates": None
         if chain.templates is None
         else [

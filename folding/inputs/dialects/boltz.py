@@ -174,9 +174,11 @@ def _modifications(fields: Fields) -> tuple[Modification, ...]:
 
 
 def _alignment(fields: Fields, sequence: str, files: Files | None) -> dict[str, str | None]:
-    # “empty” asks for folding without an alignment, a path is one.
-    if not fields.has("msa") or fields.raw("msa") in ("empty", "null", "~"):
+    # “empty” asks for folding without an alignment, a path is one, null says nothing.
+    if not fields.has("msa") or fields.raw("msa") in ("null", "~"):
         return {}
+    if fields.raw("msa") == "empty":
+        return {"msa": ""}
     advice = "upload the alignment with the chain"
     text = fields.read_file("msa", files, advice=advice, part="msa")
     found = inside(fields.place, partial(read_alignment, text, sequence=sequence))

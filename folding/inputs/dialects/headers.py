@@ -68,8 +68,10 @@ def _read_boltz(record: FastaRecord, files: Files | None) -> Any:
         return Ligand((chain_id,), ccd=(letters,))
     if kind == "smiles":
         return Ligand((chain_id,), smiles=letters)
-    if not msa or msa == "empty":
+    if not msa or (msa == "empty" and kind != "protein"):
         return _POLYMERS[kind]((chain_id,), letters)
+    if msa == "empty":
+        return ProteinChain((chain_id,), letters, msa="")
     if kind != "protein":
         raise InvalidInput(f"{record.label}: only a protein can name an alignment.", field="msa")
     if files is None:

@@ -74,9 +74,21 @@ def test_every_version_is_read(version):
     assert FoldInput.from_json(document(version=version)).name == "job"
 
 
-@pytest.mark.parametrize("empty", [None, ""])
-def test_an_empty_alignment_is_none(empty):
-    assert FoldInput.from_json(protein(unpairedMsa=empty)).chains[0].msa is None
+@pytest.mark.parametrize("msa", [None, ""])
+@pytest.mark.parametrize("templates", [None, ()])
+def test_none_wanted_and_nothing_said_are_two_things(msa, templates):
+    said = None if templates is None else list(templates)
+    job = protein(unpairedMsa=msa, templates=said)
+    job["sequences"].append({"rna": {"id": "R", "sequence": "ACGU", "unpairedMsa": msa}})
+    found = FoldInput.from_json(job)
+    assert [chain.msa for chain in found.chains] == [msa, msa]
+    assert found.chains[0].templates == templates
+    assert FoldInput.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_an_empty_alignment_file_declines_too():
+    job = alphafold3.read(protein(unpairedMsaPath="x"), files=lambda path: "")
+    assert job.chains[0].msa == ""
 
 
 def test_what_is_unset_may_stand_there():
@@ -231,14 +243,15 @@ def test_only_a_remark_needs_version_4():
     assert FoldInput.from_json(protein(description="x")).to_json()["version"] == 4
 
 
-def test_what_is_written_says_to_fold_without_alignment():
-    written = FoldInput.from_json(document()).to_json()
+@pytest.mark.parametrize("msa", [None, "", f">q\n{TRP_CAGE}\n"])
+def test_what_is_written_has_both_alignments_or_neither(msa):
+    written = FoldInput.from_json(protein(unpairedMsa=msa)).to_json()
     assert written["sequences"][0]["protein"] == {
         "id": "A",
         "sequence": TRP_CAGE,
         "modifications": [],
-        "unpairedMsa": "",
-        "pairedMsa": "",
+        "unpairedMsa": msa,
+        "pairedMsa": None if msa is None else "",
         "templates": None,
     }
 
@@ -260,7 +273,7 @@ def test_everything_that_a_job_can_say_is_read():
     assert protein.paired_msa.count(">") == 1
     assert protein.templates == ()
     assert (rna, dna) == (
-        RnaChain(("R",), "GGAGUCC", modifications=(Modification("PSU", 5),)),
+        RnaChain(("R",), "GGAGUCC", "", modifications=(Modification("PSU", 5),)),
         DnaChain(("D",), "GACCTCT", modifications=(Modification("6OG", 1),)),
     )
     assert atp == Ligand(("L", "M"), ccd=("ATP",), description="nucleotide")
@@ -366,7 +379,7 @@ SMALL = st.sampled_from(
 
 
 @given(
-    st.tuples(SEQUENCES, MODIFIED, st.booleans(), st.integers(0, 2)),
+    st.tuples(SEQUENCES, MODIFIED, st.booleans(), st.none() | st.integers(0, 2)),
     st.lists(st.tuples(NUCLEIC, st.booleans()), max_size=2),
     st.lists(SMALL, max_size=3),
 )
@@ -379,7 +392,9 @@ def test_what_is_written_of_a_complex_is_read(protein, nucleic, ligands):
             ("A", "Z"),
             sequence,
             paired_msa=msa if cyclic else None,
-            templates=(Template(CIF, (0, 2), (5, 1)),) * n_templates if n_templates else None,
+            templates=None
+            if n_templates is None
+            else (Template(CIF, (0, 2), (5, 1)),) * n_templates,
             modifications=tuple(Modification(*pair) for pair in modifications),
             cyclic=cyclic,
         ),

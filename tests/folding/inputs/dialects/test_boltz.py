@@ -37,7 +37,9 @@ def test_chains_modifications_rings_and_bonds_are_read():
     assert found.name == "macrocycle"
     assert found.seeds == (3,)
     assert found.chains == (
-        ProteinChain(("A", "B"), SEQUENCE, modifications=(Modification("PTR", 5),), cyclic=True),
+        ProteinChain(
+            ("A", "B"), SEQUENCE, "", modifications=(Modification("PTR", 5),), cyclic=True
+        ),
         DnaChain(("NO",), "ACGTACGT"),
         Ligand(("H",), ccd=("HEM",)),
         Ligand(("S",), smiles="N[C@@H](Cc1ccc(O)cc1)C(=O)O"),
@@ -58,9 +60,11 @@ def test_keyed_rows_of_a_csv_are_paired():
     assert found.chains[0].paired_msa.count(">") == 2
 
 
-@pytest.mark.parametrize("word", ["empty", "null", "~", ""])
-def test_an_alignment_can_be_declined(word):
-    assert read_input(chain(msa=word)).chains[0].msa is None
+@pytest.mark.parametrize(("word", "msa"), [("empty", ""), ("null", None), ("~", None), ("", None)])
+def test_an_alignment_can_be_declined(word, msa):
+    found = read_input(chain(msa=word))
+    assert found.chains[0].msa == msa
+    assert FoldInput.from_json(found.to_json()) == found
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_boltz_headers():
     assert found == FoldInput(
         "four",
         (
-            ProteinChain(("A",), SEQUENCE * 2),
+            ProteinChain(("A",), SEQUENCE * 2, msa=""),
             RnaChain(("B",), "GGAGUCC"),
             Ligand(("C",), ccd=("ATP",)),
             Ligand(("D",), smiles="CC(=O)Nc1ccc(O)cc1"),
@@ -53,6 +53,11 @@ def test_an_alignment_that_a_header_names_is_read():
     assert read_input(text, files={"a.a3m": a3m}.__getitem__).chains[0].msa == a3m
     with pytest.raises(InvalidInput, match="names an alignment that cannot be read from here"):
         read_input(text)
+
+
+def test_a_header_says_whether_an_alignment_is_declined():
+    text = f">A|protein|empty\n{SEQUENCE}\n>B|protein\n{SEQUENCE}\n>C|rna|empty\nGGAUC\n"
+    assert [chain.msa for chain in read_input(text).chains] == ["", None, None]
 
 
 @pytest.mark.parametrize("header", ["sp|P01542|CRAM_CRAAB", "tr|A0A|protein", "1abc|Chain A", "A"])
