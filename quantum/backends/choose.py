@@ -197,17 +197,23 @@ class BackendManager:
             record = replace(record, handle_id="kept from before", status="succeeded")
             return kept, self._tell(record, report, start)
         tagged = replace(batch, tag=self._tag(name, batch))
+        held = 0.0 if self.ledger is None else self.ledger.cost(tagged.tag)
+        handle = self._known(name, batch)
         backend, cost, record = self._prepare(name, batch, record)
-        record = self._tell(record, report, start)
+        sending = False
         try:
+            record = self._tell(record, report, start)
+            sending = True
             handle = hand_over(
                 backend, tagged, store=self.store, end=end, patience=self.patience, sleep=self.sleep
             )
-        except BackendError as error:
-            if not error.transient and self.ledger is not None:
-                self.ledger.release(self._tag(name, batch))  # else it may have been accepted
+            record = self._tell(replace(record, handle_id=handle.job_id), report, start)
+        except Exception as error:
+            if handle is not None and isinstance(error, Cancelled):
+                self._call_off(backend, handle, cost)
+            elif handle is None and not held and (not sending or _was_refused(error)):
+                self._release(tagged.tag)  # else this job, or one of an earlier try, may be taken
             raise
-        record = self._tell(replace(record, handle_id=handle.job_id), report, start)
 
         def hear(handle: Handle, status: Status) -> None:
             nonlocal record
@@ -223,8 +229,11 @@ class BackendManager:
         except DeadlinePassed:
             self._give_up(backend, handle)
             raise
-        except (JobFailed, Cancelled):  # most providers take no money for these, and say so
+        except JobFailed:  # most providers take no money for these, and say so
             self._settle(backend, handle, cost)
+            raise
+        except Cancelled:
+            self._settle_if_over(backend, handle, cost)
             raise
         if self.store is not None:
             self.store.remove(tagged.tag)
@@ -246,6 +255,22 @@ class BackendManager:
             raise DoesNotFit(offer.reason)
         cost = self._set_aside(name, batch, offer.estimate)
         return backend, cost, replace(record, cost=cost, currency=offer.estimate.currency)
+
+    def _call_off(self, backend: Backend, handle: Handle, cost: float) -> None:
+        """Cancels a job that nobody wants."""
+        with suppress(BackendError):
+            backend.cancel(handle)
+        self._settle_if_over(backend, handle, cost)
+
+    def _settle_if_over(self, backend: Backend, handle: Handle, cost: float) -> None:
+        """Settles a cancelled job, unless it may go on: then its money stays set aside."""
+        with suppress(BackendError):
+            if backend.status(handle).is_final:
+                self._settle(backend, handle, cost)
+
+    def _release(self, tag: str) -> None:
+        if self.ledger is not None:
+            self.ledger.release(tag)
 
     def _settle(self, backend: Backend, handle: Handle, cost: float) -> float:
         """What the job cost in the end: what the provider says, else what was set aside."""
@@ -341,6 +366,11 @@ class BackendManager:
         if not quiet:
             report({"kind": "execution", **record.to_json()})
         return record
+
+
+def _was_refused(error: Exception) -> bool:
+    """Whether the submission surely did not reach a queue."""
+    return isinstance(error, (QuantumError, ImportError)) and not getattr(error, "transient", False)
 
 
 def _price(backend: Backend, handle: Handle, estimate: float) -> float:

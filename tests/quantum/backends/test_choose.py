@@ -1,6 +1,7 @@
 """Choosing and falling back, with money in play and providers that fail in every way."""
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -203,6 +204,50 @@ def test_cancelling_stops_everything(tmp_path):
         manage(ibm, log=log).run(BATCH, wanted="ibm", report=stop)
     assert ibm.cancelled == ["ibm-1"]
     assert [execution.status for execution in log] == ["cancelled"]
+
+
+@pytest.mark.parametrize("error", [Cancelled, RuntimeError])
+def test_money_comes_back_where_it_ends_before_anything_is_sent(tmp_path, error):
+    ibm = Provider("ibm", cost=3.0)
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+
+    def stop(event):
+        raise error
+
+    with pytest.raises(error):
+        manage(ibm, ledger=ledger).run(BATCH, wanted="ibm", report=stop)
+    assert ibm.jobs == [] and ledger.spent() == 0.0
+    ibm.submit_error = InvalidValues("no such gate")
+    manage(ibm, ledger=ledger).run(BATCH, wanted="ibm")
+    assert ledger.spent() == 0.0
+
+
+@pytest.mark.parametrize("later", [Cancelled, Unauthorized])
+def test_money_of_an_attempt_that_may_be_taken_stays_whatever_a_later_one_says(tmp_path, later):
+    ibm, store = Provider("ibm", cost=3.0), HandleStore(tmp_path / "handles")
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    manager = manage(ibm, ledger=ledger, store=store)
+    ibm.submit_error = Unavailable("the answer was lost")
+    manager.run(BATCH, wanted="ibm")
+    ibm.submit_error = later()
+    with suppress(Cancelled):
+        manager.run(BATCH, wanted="ibm")
+    assert ledger.spent() == 3.0
+
+
+@pytest.mark.parametrize(("ends", "spent"), [(True, 0.5), (False, 3.0)])
+def test_a_job_is_cancelled_as_soon_as_it_is_handed_over(tmp_path, ends, spent):
+    ibm = Provider("ibm", cost=3.0, script=[Status.CANCELLED if ends else Status.RUNNING])
+    ibm.price = lambda handle: 0.5
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+
+    def stop(event):
+        if event["handle_id"]:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        manage(ibm, ledger=ledger).run(BATCH, wanted="ibm", report=stop)
+    assert ibm.cancelled == ["ibm-1"] and ledger.spent() == spent
 
 
 def test_a_dry_run_asks_everyone_and_sends_nothing(tmp_path):
