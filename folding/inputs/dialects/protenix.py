@@ -38,6 +38,7 @@ _NOT_SUPPORTED_OF_CHAINS = {
     "templatesPath": "templates from the output of a search",
     "glycans": "glycans by name (write them as a ligand and its bonds)",
 }
+_NOT_SUPPORTED_OF_ALIGNMENTS = {"pairing_db": "rows to be paired by a database of your choice"}
 _BOND_KEYS = ("entity", "copy", "position", "atom")
 _MSA_ADVICE = "upload the alignment with the chain"
 
@@ -132,7 +133,7 @@ def _alignments(name: str, fields: Fields, files: Files | None) -> dict[str, Any
         found["paired_msa"] = _file(fields, "pairedMsaPath", files, part="paired_msa")
     if fields.has("msa"):
         folder = fields.within(fields.raw("msa"), part="msa", noun="“msa”")
-        folder.raw("pairing_db")
+        folder.refuse(_NOT_SUPPORTED_OF_ALIGNMENTS)
         if folder.has("precomputed_msa_dir"):
             where = folder.text("precomputed_msa_dir").rstrip("/")
             paths = {"msa": f"{where}/non_pairing.a3m", "paired_msa": f"{where}/pairing.a3m"}

@@ -67,7 +67,7 @@ FILES = {
 
 def test_ligands_and_alignments_come_from_files():
     text = job(
-        protein(msa={"precomputed_msa_dir": "msas/", "pairing_db": "uniref100"}),
+        protein(msa={"precomputed_msa_dir": "msas/", "pairing_db": ""}),
         protein(pairedMsaPath="msas/pairing.a3m", id=["Q"]),
         ligand("FILE_x/atp.sdf"),
         covalent_bonds=[bond((1, 2, "SG"), (3, 1, 0)), bond((1, 9, "SG"), ("3", "1", "C3"))],
@@ -123,6 +123,11 @@ CASES = {
         "cannot be read from here",
     ),
     "MSA key": (job(protein(msa={"dir": "x"})), "chains.0.msa", "“dir” is not part of"),
+    "MSA pairing": (
+        job(protein(msa={"precomputed_msa_dir": "x", "pairing_db": "uniref100"})),
+        "chains.0.msa",
+        "“pairing_db” asks for rows to be paired",
+    ),
     "SMILES": (job(protein(), ligand("C1CC")), "chains.1.smiles", "cannot be read as SMILES"),
     "ids": (job(protein(id=["A", "B"])), "chains.0.ids", "there are 2 ids for 1 copies"),
     "bond entity": (bonded(bond((4, 1, "N"), (2, 1, "C1"))), "bonds.0", "from 1 to 3, not “4”"),
