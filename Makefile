@@ -32,7 +32,7 @@ help:
 	@echo "make check  lint, format, types, import contract"
 	@echo "make bench  measure what docs/measurements.md records"
 	@echo "make bench-peer PEER=python  time the network beside Protenix, where that python has it"
-	@echo "make bench-quantum  time the simulator, and every peer that is installed"
+	@echo "make bench-quantum PEERS=python  time the simulator beside every peer that python has"
 
 run: setup
 	@$(BIN)/python -m webapp.serve
@@ -63,8 +63,10 @@ bench-peer:
 	@$(PEER) -m benchmarks.peer_speed --dtype float32
 	@$(PEER) -m benchmarks.peer_speed --dtype bfloat16
 
+# PEERS is the Python of an environment with other simulators; benchmarks/quantum_gradient.py says how.
+PEERS ?= $(BIN)/python
 bench-quantum: setup $(STAMPS)/dev
-	@$(BIN)/python -m benchmarks.quantum_gradient --qubits 4 8 12 16 20 --peers
+	@$(PEERS) -m benchmarks.quantum_gradient --qubits 4 8 12 16 20 --peers
 	@$(BIN)/python -m benchmarks.quantum_qaoa
 	@$(BIN)/python -m benchmarks.quantum_training
 	@$(BIN)/python -m benchmarks.quantum_import

@@ -10,9 +10,9 @@ gradients are compared with ours.
 
 Peers live in an environment beside the repository, with this repository as working directory:
 
-    python -m venv PEERS && PEERS/bin/pip install torch==2.13.0 jaxtyping numpy \\
+    python -m venv ../peers && ../peers/bin/pip install torch==2.13.0 jaxtyping numpy \\
         pennylane==0.45.1 pennylane-lightning==0.45.0 pyqtorch==1.7.8 deepquantum==4.5.0
-    PEERS/bin/python -m benchmarks.quantum_gradient --peers
+    make bench-quantum PEERS=../peers/bin/python
 """
 
 import argparse
