@@ -152,6 +152,7 @@ class Estimate:
     Args:
         cost: in `currency`; None where the provider does not say.
         note: where the numbers come from.
+        ceiling: what it may cost before the provider ends it; None where that is `cost`.
     """
 
     queue_seconds: float | None
@@ -159,6 +160,12 @@ class Estimate:
     cost: float | None
     currency: str = "USD"
     note: str = ""
+    ceiling: float | None = None
+
+    @property
+    def at_most(self) -> float | None:
+        """What has to be set aside before it is sent; None where the provider does not say."""
+        return self.cost if self.ceiling is None else self.ceiling
 
 
 @dataclass(frozen=True, slots=True)

@@ -334,18 +334,19 @@ class BackendManager:
         return waits + offer.estimate.run_seconds, offer.estimate.cost or 0.0, offer.two_qubit_gates
 
     def _check_budget(self, name: str, estimate: Estimate, tag: str) -> None:
-        if estimate.cost is None:
+        most = estimate.at_most
+        if most is None:
             raise BudgetExceeded(f"{name} does not say what the job costs, so it is not sent")
         left = 0.0 if self.ledger is None else self.ledger.left(tag=tag)
-        if estimate.cost > left:
+        if not 0 <= most <= left:  # NaN is not
+            could = "would" if most == estimate.cost else "could"
             raise BudgetExceeded(
-                f"{name} would cost {estimate.cost:.2f} {estimate.currency}; "
-                f"{left:.2f} may still be spent"
+                f"{name} {could} cost {most:.2f} {estimate.currency}; {left:.2f} may still be spent"
             )
 
     def _set_aside(self, name: str, batch: Batch, estimate: Estimate) -> float:
-        """The cost, set aside under the lock: here two processes cannot both pass."""
-        cost = float(estimate.cost or 0.0)
+        """The most it can cost, set aside under the lock: here two processes cannot both pass."""
+        cost = float(estimate.at_most or 0.0)
         if cost and self.ledger is not None:
             if estimate.currency != self.ledger.currency:
                 raise BudgetExceeded(
@@ -381,7 +382,7 @@ def _price(backend: Backend, handle: Handle, estimate: float) -> float:
         told = backend.price(handle)
     except BackendError:
         return estimate
-    return estimate if told is None else told
+    return told if told is not None and 0 <= told < inf else estimate
 
 
 def _routed_size(circuit: Circuit, coupling: Sequence[tuple[int, int]]) -> int:

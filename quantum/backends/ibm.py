@@ -56,7 +56,8 @@ class IBMOptions:
         decoupling: dynamical decoupling in idle times: a sequence such as `XY4`, or empty for none.
         twirl_gates, twirl_measurement: random Paulis around gates, and before measurement.
         resilience_level: the Estimator's: 0 none, 1 readout, 2 adds zero-noise extrapolation.
-        max_execution_seconds: IBM ends the job then; None takes twice the estimate.
+        max_execution_seconds: IBM ends the job then; None takes twice the estimate, and at
+            least 10 s. So much is set aside of the budget.
         usd_per_second: price of the machine; 0 on IBM's open plan.
         longest_session_seconds: IBM ends a batch or session then, should nobody close it.
     """
@@ -159,8 +160,7 @@ class IBMBackend:
         )
 
     def estimate(self, batch: Batch) -> Estimate:
-        shots = batch.shots or 4096
-        seconds = _OVERHEAD_SECONDS + batch.n_runs * shots * _SECONDS_PER_SHOT
+        seconds = _run_seconds(batch)
         if self.options.is_local:
             return Estimate(0.0, seconds, 0.0, note="a fake device, simulated here")
         pending = self.line.ask(self._device(batch.n_qubits).status).pending_jobs
@@ -169,12 +169,27 @@ class IBMBackend:
             seconds,
             seconds * self.options.usd_per_second,
             note=f"IBM's rule of thumb; {pending} jobs wait before it",
+            ceiling=self._longest_seconds(batch) * self.options.usd_per_second,
         )
 
+    def _longest_seconds(self, batch: Batch) -> int:
+        """The machine's time that the job may take, and be charged for, before IBM ends it."""
+        if self.options.mode != "job":
+            return self.options.longest_session_seconds
+        return self._limit_seconds(batch)
+
+    def _limit_seconds(self, batch: Batch) -> int:
+        return self.options.max_execution_seconds or max(10, ceil(2 * _run_seconds(batch)))
+
     def price(self, handle: Handle) -> float | None:
-        """Seconds of the machine that IBM charges for the job, at the price per second."""
+        """Seconds of the machine that IBM charges for the job, at the price per second.
+
+        None in a session: IBM charges for all of its time, whoever's jobs run.
+        """
         if self.options.is_local:
             return 0.0
+        if self.options.mode == "session":
+            return None
         metrics = self.line.ask(lambda: self._job(handle).metrics())
         seconds = (metrics.get("usage") or {}).get("quantum_seconds")
         return None if seconds is None else float(seconds) * self.options.usd_per_second
@@ -297,10 +312,8 @@ class IBMBackend:
         options = self.options
         if options.is_local:
             return {"simulator": {"seed_simulator": seed_of(batch.seed) % 2**31}}
-        limit = options.max_execution_seconds
-        estimate = _OVERHEAD_SECONDS + batch.n_runs * (batch.shots or 4096) * _SECONDS_PER_SHOT
         settings: dict[str, Any] = {
-            "max_execution_time": limit or max(10, ceil(2 * estimate)),
+            "max_execution_time": self._limit_seconds(batch),
             "environment": {"job_tags": [batch.tag]},
             "twirling": {
                 "enable_gates": options.twirl_gates,
@@ -323,6 +336,11 @@ class IBMBackend:
         if name not in _STATUSES:
             raise BadAnswer(f"IBM gives no status that is known: {name}")
         return _STATUSES[name]
+
+
+def _run_seconds(batch: Batch) -> float:
+    """IBM's rule of thumb for the machine's time."""
+    return _OVERHEAD_SECONDS + batch.n_runs * (batch.shots or 4096) * _SECONDS_PER_SHOT
 
 
 def _pubs(program: "QuantumCircuit", circuit: Circuit, values: Any, batch: Batch) -> list[Any]:

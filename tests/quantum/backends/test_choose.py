@@ -183,6 +183,27 @@ def test_a_price_that_is_not_told_is_too_high(tmp_path):
     assert record.backend == "simulator" and "does not say" in record.hops[0].reason
 
 
+@pytest.mark.parametrize("cost", [float("nan"), -1.0, float("inf")])
+@pytest.mark.parametrize("cap", [None, 5.0])
+def test_a_price_that_is_no_price_is_too_high(tmp_path, cost, cap):
+    ibm = Provider("ibm", cost=cost)
+    ledger = None if cap is None else Ledger(tmp_path / "ledger.jsonl", cap=cap)
+    _, record = manage(ibm, ledger=ledger).run(BATCH, wanted="ibm")
+    assert record.backend == "simulator" and ibm.jobs == []
+    assert "may still be spent" in record.hops[0].reason
+
+
+def test_what_it_may_cost_at_most_is_set_aside_and_the_rest_comes_back(tmp_path):
+    ibm, seen = Provider("ibm"), []
+    ibm.estimate = lambda batch: Estimate(0.0, 1.0, 3.0, ceiling=4.5)
+    ibm.price = lambda handle: seen.append(ledger.spent()) or 1.25
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    manage(ibm, ledger=ledger).run(BATCH, wanted="ibm")
+    assert seen == [4.5] and ledger.spent() == 1.25
+    _, record = manage(ibm, ledger=ledger).run(replace(BATCH, tag="second"), wanted="ibm")
+    assert record.backend == "simulator" and "could cost 4.50 USD" in record.hops[0].reason
+
+
 def test_money_comes_back_only_where_the_job_was_surely_not_taken(tmp_path):
     for error, spent in ((Unauthorized(), 0.0), (Unavailable(), 3.0)):
         ibm = Provider("ibm", cost=3.0)
@@ -362,7 +383,13 @@ def test_a_backend_is_opened_once_and_keeps_what_it_learnt():
 
 @pytest.mark.parametrize(
     ("told", "status", "spent"),
-    [(1.25, Status.SUCCEEDED, 1.25), (None, Status.SUCCEEDED, 3.0), (0.0, Status.FAILED, 0.0)],
+    [
+        (1.25, Status.SUCCEEDED, 1.25),
+        (None, Status.SUCCEEDED, 3.0),
+        (float("nan"), Status.SUCCEEDED, 3.0),
+        (-1.0, Status.SUCCEEDED, 3.0),
+        (0.0, Status.FAILED, 0.0),
+    ],
 )
 def test_the_price_in_the_end_is_what_the_provider_says(tmp_path, told, status, spent):
     ibm = Provider("ibm", cost=3.0, script=[status])

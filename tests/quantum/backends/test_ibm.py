@@ -274,6 +274,27 @@ def test_a_calibration_that_is_late_is_asked_for_again(connect, server):
         backend.compile(Circuit(1).x(0), backend._device(), batch_of(Circuit(1).x(0)))
 
 
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [
+        ({}, 10),
+        ({"max_execution_seconds": 77}, 77),
+        ({"mode": "batch"}, 3600),
+        ({"mode": "session", "longest_session_seconds": 60}, 60),
+    ],
+)
+def test_what_is_set_aside_is_all_that_the_job_may_cost(connect, server, options, seconds):
+    backend = connect(device="test_manila", optimization_level=0, usd_per_second=0.5, **options)
+    batch = batch_of(Circuit(1).x(0), shots=400)
+    assert backend.estimate(batch).at_most == seconds * 0.5
+    handle = backend.submit(batch)
+    body = server.jobs["job-1"]["body"]
+    longest = [body["cost"], *(session["max_ttl"] for session in server.sessions.values())]
+    assert seconds in longest and seconds == longest[-1]
+    wait(backend, handle)
+    assert backend.price(handle) == (None if options.get("mode") == "session" else 1.0)
+
+
 # In local testing mode
 
 
