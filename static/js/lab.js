@@ -4,6 +4,7 @@ import { swap, swapAll } from "./swap.js";
 
 const root = document.querySelector("[data-lab]");
 const REFRESH_PAUSE_MS = 500;
+const ASK_MS = 60_000;
 let pending = 0;
 
 async function refresh() {
@@ -54,6 +55,12 @@ async function act(event) {
   if (response.type !== "opaqueredirect") location.reload();
 }
 
+// While somebody looks, the server has backends read again whose readings are old; the socket brings them.
+function keepFresh() {
+  if (!document.hidden) fetch(location.href, { method: "HEAD" }).catch(() => undefined);
+}
+
+if (root.dataset.lab === "backends") setInterval(keepFresh, ASK_MS);
 document.addEventListener("submit", act);
 new Stream({
   path: root.dataset.socket,

@@ -117,6 +117,37 @@ def test_a_connection_is_tested_in_the_page(lab_page: Page):
     expect(page.locator("#backend-ibm")).to_contain_text("set QISKIT_IBM_TOKEN")
 
 
+def test_an_open_page_has_old_readings_read_again(lab_page: Page, live_stack):
+    page = lab_page
+    page.clock.install()
+    page.get_by_role("link", name="Backends").click()
+    page.wait_for_selector("[data-lab][data-connection=live]")
+    expect(page.locator("#backend-noisy")).to_contain_text("Online")
+    with sqlite3.connect(live_stack.data_dir / "db.sqlite3", timeout=30) as database:
+        database.execute("UPDATE webapp_backendreading SET read_at = '2026-01-01'")
+    page.clock.fast_forward(61_000)
+    deadline = time.monotonic() + 60
+    while not all(age > "2026-01-02" for age in read_at(live_stack)):
+        assert time.monotonic() < deadline, "nobody asked the backends again"
+        time.sleep(0.2)
+
+
+def read_at(live_stack) -> list[str]:
+    """When each backend was read."""
+    with sqlite3.connect(live_stack.data_dir / "db.sqlite3", timeout=30) as database:
+        rows = database.execute("SELECT read_at FROM webapp_backendreading").fetchall()
+    return [age for (age,) in rows]
+
+
+def test_a_provider_s_connection_is_tested_in_the_settings(lab_page: Page):
+    page = lab_page
+    page.goto("/lab/settings/")
+    page.wait_for_selector("[data-lab][data-connection=live]")
+    page.locator("#test-ionq").click()
+    expect(page.locator("#connection-ionq")).to_contain_text("IONQ_API_KEY")
+    assert page.url.endswith("/lab/settings/")
+
+
 def test_no_page_is_wider_than_its_window(lab_page: Page):
     page = lab_page
     for path in PAGES:
