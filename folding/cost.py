@@ -9,7 +9,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from folding import work
 from folding.errors import FoldingError, InvalidInput
 from folding.inputs import DnaChain, FoldInput, FoldOptions, ProteinChain, RnaChain
 from folding.model.config import SMALL, ModelConfig
+from folding.weights.catalog import CATALOG, unseen
 from folding.weights.configs import ALPHAFOLD3, BASE, OPENFOLD3, PROTENIX
 from folding.work import Size
 
@@ -33,6 +34,7 @@ ATOMS_PER_TOKEN = 7.8
 """Heavy atoms of an amino acid, on average."""
 ATOMS_PER_NUCLEOTIDE = 21.0
 KNOWN = {"small": SMALL, **PROTENIX, **OPENFOLD3, **ALPHAFOLD3}
+SHIPPED = tuple(name for name, model in CATALOG.items() if model.ships)
 STAGES = ("features", "cycle", "context", "step", "confidence", "saving")
 # How much of each further core a fold gains (measured with two threads).
 PARALLEL_GAIN = 0.8
@@ -161,11 +163,18 @@ def estimate_job(
     Args:
         n_rows: Rows that an alignment may yet get, where one is looked for.
     """
+    rows = max(n_rows, count_rows(fold_input))
+    return _with_rows(fold_input, options, rows, machine)
+
+
+def _with_rows(
+    fold_input: FoldInput, options: FoldOptions, n_rows: int, machine: Machine | None
+) -> Estimate:
     return estimate(
         fold_input.n_tokens,
         options,
         n_seeds=len(fold_input.seeds),
-        n_rows=max(n_rows, count_rows(fold_input)),
+        n_rows=n_rows,
         n_atoms=count_atoms(fold_input),
         machine=machine,
     )
@@ -190,14 +199,37 @@ def count_atoms(fold_input: FoldInput) -> int:
     )
 
 
-def largest(options: FoldOptions, *, n_rows: int = 1, machine: Machine | None = None) -> int:
-    """The most tokens that fit into this machine's memory and a day of its time, one seed."""
-    low, high = 0, _LARGEST_SEARCHED
+def largest(
+    options: FoldOptions,
+    *,
+    n_seeds: int = 1,
+    n_rows: int = 1,
+    atoms_per_token: float = ATOMS_PER_TOKEN,
+    machine: Machine | None = None,
+) -> int:
+    """The most tokens that fit into this machine's memory and a day of its time."""
+    here = machine or this_machine()
+
+    def fits(n_tokens: int) -> bool:
+        n_atoms = math.ceil(n_tokens * atoms_per_token)
+        cost = estimate(
+            n_tokens, options, n_seeds=n_seeds, n_rows=n_rows, n_atoms=n_atoms, machine=here
+        )
+        return _fits(cost, here)
+
+    return _last(fits, _LARGEST_SEARCHED)
+
+
+def _fits(cost: Estimate, machine: Machine) -> bool:
+    return cost.bytes <= machine.usable_bytes and cost.seconds <= MAX_SECONDS
+
+
+def _last(fits: Callable[[int], bool], high: int) -> int:
+    """The largest number up to `high` that fits, where all smaller ones do; 0 for none."""
+    low = 0
     while low < high:
         middle = (low + high + 1) // 2
-        cost = estimate(middle, options, n_rows=n_rows, machine=machine)
-        fits = cost.bytes <= (machine or this_machine()).usable_bytes
-        if fits and cost.seconds <= MAX_SECONDS:
+        if fits(middle):
             low = middle
         else:
             high = middle - 1
@@ -205,27 +237,40 @@ def largest(options: FoldOptions, *, n_rows: int = 1, machine: Machine | None = 
 
 
 def check(
-    fold_input: FoldInput, options: FoldOptions, *, machine: Machine | None = None
+    fold_input: FoldInput,
+    options: FoldOptions,
+    *,
+    models: Collection[str] = SHIPPED,
+    machine: Machine | None = None,
 ) -> Estimate:
     """The cost of a job that fits this machine.
 
+    Args:
+        models: Names of those that are here, to advise another one.
+
     Raises:
-        InvalidInput: It does not fit: says how many residues do, and what would help.
+        InvalidInput: It does not fit: says what size would, and what would help.
     """
     machine = machine or this_machine()
-    cost = check_memory(fold_input, options, machine=machine)
+    cost = check_memory(fold_input, options, models=models, machine=machine)
     if cost.seconds > MAX_SECONDS:
         raise InvalidInput(
             f"This job would take about {cost.seconds / 3600:,.0f} hours here, more than the "
-            f"{MAX_SECONDS / 3600:.0f} that a job may take. Choose fewer seeds, samples, recycles "
-            "or steps, or fold fewer residues.",
+            f"{MAX_SECONDS / 3600:.0f} that a job may take. "
+            f"{_at_most(fold_input, options, machine)} Choose fewer seeds, samples, recycles "
+            f"or steps, or fold fewer {_unit(fold_input)}"
+            f"{_ways_out(fold_input, options, models, machine)}.",
             field="chains",
         )
     return cost
 
 
 def check_memory(
-    fold_input: FoldInput, options: FoldOptions, *, machine: Machine | None = None
+    fold_input: FoldInput,
+    options: FoldOptions,
+    *,
+    models: Collection[str] = SHIPPED,
+    machine: Machine | None = None,
 ) -> Estimate:
     """The cost of a job that fits this machine's memory, however long it takes.
 
@@ -235,27 +280,59 @@ def check_memory(
     machine = machine or this_machine()
     cost = estimate_job(fold_input, options, machine=machine)
     if cost.bytes > machine.usable_bytes:
+        rows = count_rows(fold_input)
+        alignment = f" an alignment of {rows:,} rows," if rows > 1 else ""
         raise InvalidInput(
-            f"This job has {fold_input.n_tokens:,} residues, copies counted, and would need "
-            f"{_gigabytes(cost.bytes)} of memory; this machine can give "
-            f"{_gigabytes(machine.usable_bytes)}, which is enough for "
-            f"{largest(options, machine=machine):,}. Fold fewer chains, or one domain at a time"
-            f"{_lighter(fold_input, options, machine)}.",
+            f"This job has {fold_input.n_tokens:,} {_unit(fold_input)}, copies counted,{alignment} "
+            f"and would need {_gigabytes(cost.bytes)} of memory; this machine can give "
+            f"{_gigabytes(machine.usable_bytes)}. {_at_most(fold_input, options, machine)} "
+            "Fold fewer chains, or one domain at a time"
+            f"{_ways_out(fold_input, options, models, machine)}.",
             field="chains",
         )
     return cost
 
 
-def _lighter(fold_input: FoldInput, options: FoldOptions, machine: Machine) -> str:
-    """The models that this job would fit with, as the end of a sentence."""
+def _unit(fold_input: FoldInput) -> str:
+    """What `n_tokens` counts, in the user's words."""
+    return "tokens" if fold_input.has_atom_tokens else "residues"
+
+
+def _at_most(fold_input: FoldInput, options: FoldOptions, machine: Machine) -> str:
+    """How large a job that is otherwise like this one may be, as a sentence."""
+    rows = count_rows(fold_input)
+    size = largest(
+        options,
+        n_seeds=len(fold_input.seeds),
+        n_rows=rows,
+        atoms_per_token=count_atoms(fold_input) / fold_input.n_tokens,
+        machine=machine,
+    )
+    alike = " with such an alignment" if rows > 1 else ""
+    if not size:
+        return f"No job{alike} fits here with these settings."
+    return f"Up to {size:,} {_unit(fold_input)}{alike} fit here."
+
+
+def _ways_out(
+    fold_input: FoldInput, options: FoldOptions, models: Collection[str], machine: Machine
+) -> str:
+    """Fewer rows or another model with which this job would fit, as the end of a sentence."""
+
+    def fits(n_rows: int) -> bool:
+        return _fits(_with_rows(fold_input, options, n_rows, machine), machine)
+
+    rows = _last(fits, count_rows(fold_input))
+    ways = f"; or give it an alignment of at most {rows:,} rows" if rows > 1 else ""
     fitting = [
         name
-        for name in KNOWN
-        if name != options.model
-        and estimate_job(fold_input, replace(options, model=name), machine=machine).bytes
-        <= machine.usable_bytes
+        for name, model in CATALOG.items()
+        if name in models
+        and name != options.model
+        and not unseen(model, fold_input)
+        and _fits(estimate_job(fold_input, replace(options, model=name), machine=machine), machine)
     ]
-    return f"; or choose the model {fitting[0]}, with which it fits" if fitting else ""
+    return f"{ways}; or choose the model {fitting[0]}, with which it fits" if fitting else ways
 
 
 def check_free_memory(fold_input: FoldInput, options: FoldOptions) -> None:

@@ -31,7 +31,7 @@ from folding.inputs import (
     ProteinChain,
     read_inputs,
 )
-from webapp import model_forms, shelf
+from webapp import downloads, model_forms, shelf
 from webapp.entity_forms import EntityForm, EntityFormSet, initial_of
 from webapp.examples import Example
 from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
@@ -316,7 +316,7 @@ class SubmitForm:
     def _check(self, fold_input: FoldInput, *, among: Sequence[FoldInput]) -> cost.Estimate:
         """The most that a job may cost; refused is only what cannot fit whatever is found."""
         try:
-            cost.check(fold_input, self.options)
+            cost.check(fold_input, self.options, models=downloads.store().names())
         except InvalidInput as error:
             if len(among) == 1:
                 raise

@@ -1,6 +1,7 @@
 """The estimate grows with what costs, fits the machine, and refuses what does not."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from folding import cost, work
 from folding.cost import Machine, check, estimate, estimate_job, largest
 from folding.errors import FoldingError, InvalidInput
-from folding.inputs import FoldInput, FoldOptions, ProteinChain, RnaChain
+from folding.inputs import DnaChain, FoldInput, FoldOptions, Ligand, ProteinChain, RnaChain
 from tests.folding.examples import TRP_CAGE
 
 LAPTOP = Machine(threads=2, speed=1.0, memory_bytes=16 * 10**9)
@@ -102,7 +103,7 @@ def test_too_much_memory_is_refused_with_what_fits():
         check(job(4 * fits), FoldOptions(), machine=machine)
     assert caught.value.field == "chains"
     assert f"{4 * fits:,} residues" in str(caught.value)
-    assert f"{fits:,}." in str(caught.value)
+    assert f"Up to {fits:,} residues fit here." in str(caught.value)
     assert "3.2 GB" in str(caught.value)
 
 
@@ -110,6 +111,70 @@ def test_too_much_time_is_refused_with_what_would_help():
     machine = replace(LAPTOP, speed=1e-5)
     with pytest.raises(InvalidInput, match=r"hours here.*fewer seeds, samples, recycles"):
         check(job(76), FoldOptions(), machine=machine)
+
+
+def refusal(fold_input, options, machine, **more) -> str:
+    with pytest.raises(InvalidInput) as caught:
+        check(fold_input, options, machine=machine, **more)
+    return str(caught.value)
+
+
+def number(pattern: str, text: str) -> int:
+    found = re.search(pattern, text)
+    assert found, text
+    return int(found[1].replace(",", ""))
+
+
+def test_the_size_that_is_named_fits_with_as_deep_an_alignment():
+    machine = replace(LAPTOP, memory_bytes=6 * 10**9)
+    options = FoldOptions(model="protenix_base_default_v1.0.0")
+    said = refusal(job(300, n_rows=8000), options, machine)
+    assert "an alignment of 8,000 rows, and would need" in said
+    size = number(r"Up to ([\d,]+) residues with such an alignment fit here", said)
+    assert size < 300
+    check(job(size, n_rows=8000), options, machine=machine)
+    refusal(job(size + 1, n_rows=8000), options, machine)
+
+
+def test_a_shallower_alignment_is_advised_where_it_would_fit():
+    machine = replace(LAPTOP, memory_bytes=6 * 10**9)
+    options = FoldOptions(model="protenix_base_default_v1.0.0")
+    rows = number(r"of at most ([\d,]+) rows", refusal(job(300, n_rows=8000), options, machine))
+    check(job(300, n_rows=rows), options, machine=machine)
+    refusal(job(300, n_rows=rows + 1), options, machine)
+    assert "of at most" not in refusal(job(2000, n_rows=8000), options, machine)
+    assert "of at most" not in refusal(job(2000), options, machine)
+
+
+def test_atoms_and_residues_are_called_what_they_are():
+    machine = replace(LAPTOP, memory_bytes=2 * 10**9)
+    base = FoldOptions(model="protenix_base_default_v1.0.0")
+    heme = FoldInput("job", (ProteinChain(("A",), "A" * 200), Ligand(("L",), ccd=("HEM",))))
+    assert f"has {heme.n_tokens:,} tokens" in refusal(heme, base, machine)
+    assert "No job fits here with these settings." in refusal(heme, base, machine)
+    rna = FoldInput("job", (RnaChain(("R",), "A" * 9000),))
+    said = refusal(rna, FoldOptions(), LAPTOP)
+    size = number(r"Up to ([\d,]+) residues fit", said)
+    check(FoldInput("job", (RnaChain(("R",), "A" * size),)), FoldOptions(), machine=LAPTOP)
+
+
+def test_too_much_time_is_refused_with_the_size_that_would_do():
+    machine = replace(LAPTOP, speed=1e-3)
+    options = FoldOptions(model="protenix_base_default_v1.0.0")
+    said = refusal(job(300, n_seeds=3), options, machine)
+    size = number(r"Up to ([\d,]+) residues fit here", said)
+    check(job(size, n_seeds=3), options, machine=machine)
+    refusal(job(size + 1, n_seeds=3), options, machine)
+
+
+def test_only_a_model_that_is_here_and_knows_the_molecules_is_advised():
+    machine = replace(LAPTOP, memory_bytes=2 * 10**9)
+    base = FoldOptions(model="protenix_base_default_v1.0.0")
+    tiny = "protenix_tiny_default_v0.5.0"
+    dna = FoldInput("job", (DnaChain(("D",), "ACGT" * 8),))
+    assert "choose the model" not in refusal(dna, base, machine)
+    assert f"choose the model {tiny}" in refusal(dna, base, machine, models=["small", tiny])
+    assert "choose the model small" in refusal(job(100), base, machine, models=["small", tiny])
 
 
 def test_an_unknown_model_is_judged_as_the_published_ones():

@@ -51,7 +51,7 @@ class Command(BaseCommand):
             fold_inputs = self._read(words["input"], seeds=words["seeds"])
             options = _options(words)
             for fold_input in fold_inputs:
-                cost.check(fold_input, options)
+                cost.check(fold_input, options, models=downloads.store().names())
         except (InvalidInput, WeightsError) as error:
             raise CommandError(str(error)) from None
         folders = _folders(fold_inputs, words["out"])
