@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.forms import formset_factory
 
+from folding.chemistry.catalog import codes_of
 from folding.errors import InvalidInput
 from folding.inputs import (
     MAX_A3M_CHARACTERS,
@@ -91,7 +92,7 @@ class EntityForm(forms.Form):
     )
     ligand = RawText(
         label="Code or SMILES",
-        help_text="Such as ATP or MG; several codes joined by spaces for a glycan: NAG NAG BMA.",
+        help_text="Such as ATP, MG or caffeine; several codes for a glycan: NAG NAG BMA.",
     )
     molecule = RawText(rows=5, label="Molecule (SDF or MOL2)", max_echo=MAX_A3M_CHARACTERS)
     molecule_file = forms.FileField(required=False, label="SDF or MOL2 file", allow_empty_file=True)
@@ -210,7 +211,7 @@ class EntityForm(forms.Form):
             raise InvalidInput("Write what the ligand is, such as ATP.", field="ligand")
         if given == "smiles":
             return Ligand(("A",), smiles=typed)
-        return Ligand(("A",), ccd=tuple(re.split(r"[\s,;+]+", typed)))
+        return Ligand(("A",), ccd=codes_of(typed))
 
     def _check_single(self) -> None:
         nouns = {

@@ -4,6 +4,7 @@ Light enough for the process that answers browsers: a look-up reads one row of a
 (some 50 MB) is loaded when the first SMILES arrives.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,6 +12,9 @@ from folding.chemistry.library import find, look_up
 from folding.errors import InvalidInput
 
 MAX_SMILES_ATOMS = 500
+_MAX_NAME_CHARACTERS = 1000
+# More than the components that share a name.
+_SAME_NAMES = 50
 
 COMMON_NAMES = {
     "ATP": "ATP", "ADP": "ADP", "AMP": "AMP", "GTP": "GTP", "GDP": "GDP",
@@ -66,6 +70,26 @@ def search(text: str, *, limit: int) -> tuple[ComponentSummary, ...]:
     codes = dict.fromkeys([*exact, *common, *(row[0] for row in find(text, limit=limit))])
     found = (component(code) for code in codes)
     return tuple(summary for summary in found if summary)[:limit]
+
+
+def codes_of(text: str) -> tuple[str, ...]:
+    """The codes that somebody means who types `NAG NAG BMA`, or `caffeine`.
+
+    Text that is not made of the dictionary's codes is taken for a name, in so far as one component
+    alone is called that or people mostly mean one; else its words are codes that others may know.
+    """
+    codes = tuple(re.split(r"[\s,;+]+", text.strip()))
+    if len(text) > _MAX_NAME_CHARACTERS or all(component(code.upper()) for code in codes):
+        return codes
+    wanted = " ".join(text.lower().split())
+    common = [code for code, names in COMMON_NAMES.items() if wanted in _names(names)]
+    named = [c.code for c in search(wanted, limit=_SAME_NAMES) if c.name.lower() == wanted]
+    found = common or named
+    return tuple(found) if len(found) == 1 else codes
+
+
+def _names(common: str) -> list[str]:
+    return common.lower().split(", ")
 
 
 @lru_cache(maxsize=1024)

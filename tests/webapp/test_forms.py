@@ -362,6 +362,16 @@ def test_ligands_and_nucleic_acids_have_rows_of_their_own():
     assert form.fold_input.n_tokens == len(SEQUENCE) + 31 + 2 + 8 + 9 + 3
 
 
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [("caffeine", "CFF"), (" Acetic  acid ", "ACY"), ("heme b", "HEM"), ("NAD+", "NAD")],
+)
+def test_a_ligand_may_be_called_by_its_name(typed, code):
+    form = post({"sequence": SEQUENCE}, {"kind": "ligand", "ligand": typed})
+    assert form.errors == {}
+    assert form.fold_input.chains[1].ccd == (code,)
+
+
 def test_a_glycan_is_several_codes_and_its_bonds():
     sequence = "NGTSNGTS"
     form = post(
@@ -378,6 +388,7 @@ def test_a_glycan_is_several_codes_and_its_bonds():
     [
         ({"kind": "ligand", "ids": "B"}, "ligand", "Write what the ligand is"),
         ({"kind": "ligand", "ligand": "QQQQQ9"}, "ligand", "QQQQQ9"),
+        ({"kind": "ligand", "ligand": "heme"}, "ligand", "HEME"),
         ({"kind": "ligand", "ligand_as": "smiles", "ligand": "C1CC"}, "ligand", "C1CC"),
         ({"kind": "ligand", "ligand_as": "file", "ids": "B"}, "molecule", "Read the molecule"),
         ({"kind": "ligand", "ligand_as": "file", "molecule": "ATOM"}, "molecule", ""),

@@ -1,5 +1,7 @@
 """Help with ligands: codes by name, drawings, and what cannot be drawn."""
 
+import json
+
 import pytest
 from django.urls import reverse
 
@@ -45,6 +47,11 @@ def test_a_ligand_is_drawn_once_and_kept(ada, monkeypatch):
     assert b"<svg" in first.content
     monkeypatch.setattr(ligands, "_draw", lambda message: pytest.fail("drawn again"))
     assert draw(ada, "MG ATP").content == first.content
+
+
+def test_a_ligand_is_drawn_by_its_name(ada, monkeypatch):
+    monkeypatch.setattr(ligands, "_draw", lambda message: (True, message))
+    assert json.loads(draw(ada, "caffeine").content)["ccd"] == ["CFF"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import subprocess
 import sys
 
@@ -14,7 +13,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
-from folding.chemistry.catalog import COMMON_NAMES, search
+from folding.chemistry.catalog import COMMON_NAMES, codes_of, search
 from folding.inputs import MAX_SEQUENCE_CHARACTERS
 
 N_SUGGESTIONS = 12
@@ -40,7 +39,7 @@ def drawing(request: HttpRequest) -> HttpResponse:
     if not text or len(text) > MAX_SEQUENCE_CHARACTERS:
         return HttpResponse("There is nothing to draw.", status=422, content_type="text/plain")
     ligand = {
-        "ccd": re.split(r"[\s,;+]+", text) if given == "ccd" else [],
+        "ccd": codes_of(text) if given == "ccd" else [],
         "smiles": text if given == "smiles" else None,
         "file": text if given == "file" else None,
     }

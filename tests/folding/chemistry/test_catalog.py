@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from folding.chemistry import library
-from folding.chemistry.catalog import component, smiles_atoms
+from folding.chemistry.catalog import codes_of, component, smiles_atoms
 from folding.errors import InvalidInput
 
 
@@ -82,3 +82,29 @@ def test_a_database_that_is_there_is_left_alone(tmp_path):
     path.write_text("made before")
     library.build(path)
     assert path.read_text() == "made before"
+
+
+@pytest.mark.parametrize(
+    ("typed", "codes"),
+    [
+        ("caffeine", ("CFF",)),
+        ("Magnesium  ION", ("MG",)),
+        ("coenzyme a", ("COA",)),
+        ("glcnac", ("NAG",)),
+        ("NADP+", ("NAP",)),
+        (" NAG, NAG+BMA ", ("NAG", "NAG", "BMA")),
+        ("CO", ("CO",)),
+    ],
+)
+def test_what_is_typed_is_codes_or_a_name(typed, codes):
+    assert codes_of(typed) == codes
+
+
+@pytest.mark.parametrize("typed", ["heme", "X ATP", "%", "caffeine ATP", "a" * 100_000])
+def test_what_is_no_name_of_one_component_stays_codes(typed):
+    assert codes_of(typed) == tuple(typed.split())
+
+
+def test_a_name_that_several_components_have_is_none(monkeypatch):
+    monkeypatch.setattr("folding.chemistry.catalog.COMMON_NAMES", {})
+    assert codes_of("coenzyme a") == ("coenzyme", "a")
