@@ -8,6 +8,7 @@ clients turn that round (`Circuit`'s qubit 0 is the most significant).
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -27,7 +28,14 @@ from quantum.backends.readings import combine_results, construct_circuits
 from quantum.backends.simulated import check_size
 from quantum.circuit import Circuit
 from quantum.decomposition import decompose
-from quantum.errors import BadAnswer, InvalidValues, JobFailed, JobNotFound
+from quantum.errors import (
+    BadAnswer,
+    InvalidValues,
+    JobFailed,
+    JobNotFound,
+    QuantumError,
+    Unavailable,
+)
 
 _T = TypeVar("_T")
 NOISE_MODELS = ("ideal", "aria-1", "aria-2", "forte-1", "forte-enterprise-1")
@@ -179,10 +187,17 @@ class IonQBackend:
             )
         known = self._known_jobs()
         parts = _parts(circuits)
-        ids = []
+        ids: list[str] = []
         for number, part in enumerate(parts):
             name = batch.tag if len(parts) == 1 else f"{batch.tag}.{number}"
-            ids.append(known.get(name) or self._create(part, batch, name))
+            try:
+                ids.append(known.get(name) or self._create(part, batch, name))
+            except QuantumError as error:
+                if error.transient or not ids:
+                    raise  # what is there already is found by its name
+                self._take_back(ids)
+                told = f"IonQ took {len(ids)} of {len(parts)} jobs, which are cancelled again"
+                raise Unavailable(f"{told}: {error}") from None
         return Handle(self.name, batch, extra={"client": self.client}).submitted(
             ",".join(ids), target=self.options.target
         )
@@ -191,6 +206,12 @@ class IonQBackend:
         client = self._client  # imports the vendor's library: no part of the call
         shots, seed = batch.shots or 1000, seed_of(batch.seed) % 2**31
         return self.line.once(lambda: client.create(circuits, shots=shots, tag=name, seed=seed))
+
+    def _take_back(self, ids: list[str]) -> None:
+        """Cancels jobs that are of no use without the others; some may have cost money already."""
+        for id in ids:
+            with suppress(QuantumError):
+                self._cancel(id)
 
     def status(self, handle: Handle) -> Status:
         found = {self._status_of(self._job(id)) for id in handle.job_id.split(",")}
@@ -226,11 +247,14 @@ class IonQBackend:
         return counts
 
     def cancel(self, handle: Handle) -> None:
-        client = self._client
         for id in handle.job_id.split(","):
-            # IonQ would mark a completed job as cancelled.
-            if not self._status_of(self._job(id)).is_final:
-                self.line.ask(lambda id=id: client.cancel(id))  # type: ignore[misc]
+            self._cancel(id)
+
+    def _cancel(self, job_id: str) -> None:
+        client = self._client
+        # IonQ would mark a completed job as cancelled.
+        if not self._status_of(self._job(job_id)).is_final:
+            self.line.ask(lambda: client.cancel(job_id))
 
     def price(self, handle: Handle) -> float | None:
         """What IonQ charges for the jobs."""

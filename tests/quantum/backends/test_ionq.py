@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from quantum.backends.base import Handle, Status, batch_of
+from quantum.backends.choose import BackendManager
 from quantum.backends.credentials import Credentials
 from quantum.backends.handles import HandleStore
 from quantum.backends.ionq import IonQBackend, IonQOptions
+from quantum.backends.ledger import Ledger
 from quantum.backends.line import Breaker, Line, quiet_vendors
 from quantum.backends.run import Patience, expectations, hand_over, run
 from quantum.backends.simulated import mock
@@ -340,6 +342,31 @@ def test_of_several_jobs_only_those_are_sent_that_were_not_before(
     assert [m.counts for m in found] == [{"1": 4}, {"0": 4}, {"0": 4}]
     posted = [r.body["name"] for r in server.requests("POST", "/v0.4/jobs")]
     assert posted == ["large.0", "large.1"]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_where_a_later_job_is_refused_the_first_is_cancelled_and_its_money_kept(
+    connect, server, small_jobs, tmp_path, client
+):
+    server.hold = True
+    backend, ledger = connect(client, target="qpu.forte-1"), Ledger(tmp_path / "spent.jsonl", 50.0)
+    create, refuse = backend._create, Fault(402, "/jobs$", "POST")
+
+    def second_is_refused(part, batch, name):
+        server.faults = [refuse] if name.endswith(".1") else []
+        return create(part, batch, name)
+
+    object.__setattr__(backend, "_create", second_is_refused)
+    backends = {"ionq": backend, "simulator": mock(name="simulator")}
+    manager = BackendManager(
+        backends.__getitem__, ledger=ledger, chains={"ionq": ("ionq", "simulator")}, patience=QUICK
+    )
+    batch = batch_of([Circuit(2).cx(0, 1)] * 3, shots=100, tag="large")
+    cost = backend.estimate(batch).cost
+    _, record = manager.run(batch, wanted="ionq")
+    assert record.backend == "simulator" and "1 of 2 jobs" in record.hops[0].reason
+    assert server.jobs["job-1"]["status"] == "canceled"
+    assert ledger.spent() == cost > 0
 
 
 def test_several_jobs_are_cancelled_and_fail_together(connect, server, small_jobs):
