@@ -1,4 +1,4 @@
-"""What was spent, and the cap that nothing passes: not even two processes at once.
+"""What was spent, and the cap: no job is sent that could pass it, nor two by two processes at once.
 
 Money is set aside before a job is sent and settled when its price is known; both happen under a
 lock on a file beside the ledger, so that whoever comes second sees what the first has set aside.

@@ -198,7 +198,7 @@ def _cost_note(name: str, limits: Capabilities, site: Site) -> str:
     if not limits.pays:
         return "Free: the provider's simulator." if name == "ionq" else "Free on this plan."
     if name == "ibm":
-        return "By the second of machine time; the estimate is set aside before a job is sent."
+        return "By the second of machine time; what a job may take at most is set aside first."
     return "By gates and shots; IonQ's own estimate is set aside before a job is sent."
 
 
