@@ -43,6 +43,7 @@ RESIDUE_COLUMNS = (
     "n_tokens",
     "kind",
 )
+_SHORT_HASH = 12
 _HDF5_UNITS = "Å; plddt 0-100; pae[i, j] is the error of token j in the frame of token i"
 
 
@@ -62,10 +63,13 @@ def write_outputs(
         predictions: Best first.
         manifest: What it takes to fold this again; size and SHA-256 of each file are added.
     """
+    made_by = network_name(manifest)
     names = [
         file_name
         for prediction in predictions
-        for file_name in write_prediction(directory, name=name, prediction=prediction)
+        for file_name in write_prediction(
+            directory, name=name, prediction=prediction, made_by=made_by
+        )
     ]
     names.append(_save(directory / f"{name}_data.json", _json(fold_input.to_json(), indent=2)))
     names.append(_save(directory / "ranking_scores.csv", ranking_csv(predictions)))
@@ -84,17 +88,31 @@ def sample_name(name: str, prediction: Prediction) -> str:
     return f"{name}_seed-{prediction.seed}_sample-{prediction.sample}"
 
 
-def write_prediction(directory: Path, *, name: str, prediction: Prediction) -> list[str]:
-    """Writes the files of one prediction and returns their names."""
+def network_name(manifest: Mapping[str, Any]) -> str:
+    """The network of a manifest and the first letters of its weights' SHA-256."""
+    name = str(manifest.get("options", {}).get("model", ""))
+    weights = str(manifest.get("weights_sha256", ""))[:_SHORT_HASH]
+    return ", ".join(filter(None, (name, weights and f"weights {weights}")))
+
+
+def write_prediction(
+    directory: Path, *, name: str, prediction: Prediction, made_by: str = ""
+) -> list[str]:
+    """Writes the files of one prediction and returns their names.
+
+    Args:
+        made_by: The network, as the mmCIF names it.
+    """
     stem = sample_name(name, prediction)
     confidence = prediction.confidence
     scores = {"pTM": confidence.ptm, "ipTM": confidence.iptm}
+    which = f"seed {prediction.seed}, sample {prediction.sample}"
     model = write_mmcif(
         prediction.structure,
         name=name,
         plddt=confidence.atom_plddt,
         scores={metric: value for metric, value in scores.items() if value is not None},
-        model_name=f"seed {prediction.seed}, sample {prediction.sample}",
+        model_name=", ".join(filter(None, (made_by, which))),
         composition=prediction.composition,
     )
     contents = {

@@ -21,10 +21,10 @@ _LOCAL_METRIC = 2
 
 def provenance(title: str, *, entry: str, model_name: str) -> Tables:
     """Who made the model, with what, after which paper, by which steps."""
-    return {**_authorship(title, entry=entry), **_protocol(model_name)}
+    return {**_authorship(title, entry=entry, model_name=model_name), **_protocol(model_name)}
 
 
-def _authorship(title: str, *, entry: str) -> Tables:
+def _authorship(title: str, *, entry: str, model_name: str) -> Tables:
     return {
         "audit_conform": {
             "dict_name": ["mmcif_ma.dic"],
@@ -34,7 +34,9 @@ def _authorship(title: str, *, entry: str) -> Tables:
         "struct": {
             "entry_id": [entry],
             "title": [title],
-            "pdbx_model_details": ["Computed with a network of the AlphaFold 3 architecture"],
+            "pdbx_model_details": [
+                f"Computed with a network of the AlphaFold 3 architecture: {model_name}"
+            ],
         },
         "audit_author": {"name": ["Foldstream"], "pdbx_ordinal": [1]},
         "citation": {

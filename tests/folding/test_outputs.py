@@ -57,7 +57,7 @@ def written(tmp_path: Path) -> tuple[Path, list[str]]:
         name="Trp-cage",
         fold_input=fold_input(),
         predictions=predictions,
-        manifest={"model": "small"},
+        manifest={"options": {"model": "small"}, "weights_sha256": "0123456789abcdef" * 4},
     )
     return tmp_path, names
 
@@ -86,7 +86,9 @@ def test_the_model_has_the_sequence_and_the_confidence(written):
     expected = prediction(seed=7, sample=1)
     plddt = [float(b) for b in block.find_values("_atom_site.B_iso_or_equiv")]
     np.testing.assert_allclose(plddt, expected.confidence.atom_plddt, atol=0.006)
-    assert gemmi.cif.as_string(block.find_value("_ma_model_list.model_name")) == "seed 7, sample 1"
+    model_name = gemmi.cif.as_string(block.find_value("_ma_model_list.model_name"))
+    assert model_name == "small, weights 0123456789ab, seed 7, sample 1"
+    assert block.find_value("_struct.pdbx_model_details").strip("'").endswith(f": {model_name}")
     assert "pTM" in list(block.find_values("_ma_qa_metric.name"))
     assert "ipTM" not in list(block.find_values("_ma_qa_metric.name"))
 
@@ -189,7 +191,7 @@ def test_the_input_can_be_folded_again(written):
 def test_the_manifest_vouches_for_every_file(written):
     directory, names = written
     manifest = json.loads((directory / "manifest.json").read_text())
-    assert manifest["model"] == "small"
+    assert manifest["options"]["model"] == "small"
     assert manifest["foldstream"] == folding.__version__
     assert list(manifest["files"]) == names[:-1]
     for name, fingerprint in manifest["files"].items():
