@@ -2,7 +2,7 @@
 
 The trunk after every cycle and each sample as it is drawn are written as safetensors beside their
 place and renamed. Every file carries the fingerprint of the job, so that nothing of another input,
-option, model or version is ever taken up. Taken up, a fold gives the same bits as one that was
+option, model, device or code is ever taken up. Taken up, a fold gives the same bits as one that was
 never interrupted.
 """
 
@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,7 +21,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from folding import __version__
+from folding.device import CPU, Place
 from folding.inputs import FoldInput, FoldOptions
+from folding.manifest import code_sha256
 from folding.model.diffusion import Trunk
 
 KEEP_SECONDS = 20.0
@@ -117,20 +119,25 @@ class FolderCheckpoint:
 
 
 def fingerprint(
-    fold_input: FoldInput, options: FoldOptions, *, weights_sha256: str, **more: Any
+    fold_input: FoldInput, options: FoldOptions, *, weights_sha256: str, place: Place = CPU
 ) -> str:
     """What all that decides about coordinates hashes to.
 
     The number of samples and the other seeds do not: each sample has a generator of its own.
+
+    Args:
+        place: Where it is folded, and in which numbers.
     """
     decisive = {
         "input": replace(fold_input, name="job", seeds=(1,)).to_json(),
         "options": {**asdict(options), "n_samples": 0},
         "weights": weights_sha256,
         "foldstream": __version__,
+        "code": code_sha256(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        **more,
+        "device": place.name,
+        "dtype": place.numbers,
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 

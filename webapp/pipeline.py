@@ -102,11 +102,13 @@ def fold_with(
         weights_sha256: Says which weights the state belongs to.
     """
     from folding.checkpoint import FolderCheckpoint, NoCheckpoint, fingerprint
+    from folding.device import place_of
     from folding.predict import fold
 
     checkpoint: FolderCheckpoint | NoCheckpoint = NoCheckpoint()
     if state is not None:
-        key = fingerprint(fold_input, options, weights_sha256=weights_sha256)
+        place = place_of(model)
+        key = fingerprint(fold_input, options, weights_sha256=weights_sha256, place=place)
         checkpoint = FolderCheckpoint(state, key)
     return lambda hear: fold(
         fold_input, model=model, options=options, report=hear, checkpoint=checkpoint

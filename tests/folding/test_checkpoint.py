@@ -12,6 +12,7 @@ import torch
 
 from folding import checkpoint
 from folding.checkpoint import FolderCheckpoint, fingerprint
+from folding.device import CPU, Place
 from folding.errors import Cancelled, Paused
 from folding.inputs import FoldInput, FoldOptions, ProteinChain
 from folding.predict import fold
@@ -147,7 +148,8 @@ def test_nothing_is_written_before_it_is_time(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_fingerprint_follows_what_decides_about_coordinates():
+def test_the_fingerprint_follows_what_decides_about_coordinates(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "A GPU")
     base = fingerprint(JOB, OPTIONS, weights_sha256="a")
     same = [
         fingerprint(replace(JOB, name="other name"), OPTIONS, weights_sha256="a"),
@@ -161,6 +163,13 @@ def test_the_fingerprint_follows_what_decides_about_coordinates():
         fingerprint(JOB, replace(OPTIONS, n_steps=5), weights_sha256="a"),
         fingerprint(JOB, replace(OPTIONS, n_recycles=2), weights_sha256="a"),
         fingerprint(JOB, OPTIONS, weights_sha256="b"),
-        fingerprint(JOB, OPTIONS, weights_sha256="a", dtype="bfloat16"),
+        fingerprint(JOB, OPTIONS, weights_sha256="a", place=replace(CPU, trunk_type=torch.half)),
+        fingerprint(JOB, OPTIONS, weights_sha256="a", place=Place(torch.device("cuda"))),
     ]
-    assert len({base, *other}) == 6
+    assert len({base, *other}) == 1 + len(other)
+
+
+def test_what_other_code_began_is_not_taken_up(monkeypatch):
+    base = fingerprint(JOB, OPTIONS, weights_sha256="a")
+    monkeypatch.setattr("folding.checkpoint.code_sha256", lambda: "0" * 64)
+    assert fingerprint(JOB, OPTIONS, weights_sha256="a") != base
