@@ -171,12 +171,22 @@ form.addEventListener("paste", refusePaste, true);
 form.addEventListener("change", (event) => {
   if (event.target.type === "file") readFile(event.target);
 });
+
+// The button that was pressed goes along; a download leaves the page as it is.
+function submitAs(button) {
+  const choice = Object.assign(document.createElement("input"), { type: "hidden", name: button?.name ?? "", value: button?.value ?? "" });
+  form.append(choice);
+  form.submit();
+  choice.remove();
+  if (button?.name === "export") delete form.dataset.sending;
+}
+
 async function send(event) {
   event.preventDefault();
   clearTimeout(timer);
   if (form.dataset.sending) return;
   form.dataset.sending = "true";
-  if (await validate({ all: true })) form.submit();
+  if (await validate({ all: true })) submitAs(event.submitter);
   else {
     delete form.dataset.sending;
     focusFirstError();

@@ -1,7 +1,10 @@
 """The form of a new fold in a browser: it answers while one types, and keeps what was typed."""
 
+import json
 import re
+from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.folding.templates.structures import mmcif
@@ -143,3 +146,34 @@ def test_a_key_that_died_is_renewed_and_a_lost_session_is_said(site, user, conso
     expect(area(page)).to_have_value(SEQUENCE + SEQUENCE)
     assert not Job.objects.exists()
     console_errors[:] = [error for error in console_errors if "403" not in error]
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_the_job_goes_out_as_a_file_and_the_form_stays(site, user, scripts, tmp_path):
+    page = site.sign_in(user, java_script_enabled=scripts)
+    page.goto("/jobs/new/")
+    if scripts:
+        page.wait_for_selector("#submit-form[data-ready]")
+    area(page).fill(SEQUENCE)
+    for _ in range(2):
+        page.get_by_role("button", name="AlphaFold 3 JSON").focus()
+        with page.expect_download() as download:
+            page.keyboard.press("Enter")
+        download.value.save_as(tmp_path / "job.json")
+        document = json.loads(Path(tmp_path / "job.json").read_text())
+        assert document["sequences"][0]["protein"]["sequence"] == SEQUENCE
+    expect(area(page)).to_have_value(SEQUENCE)
+    assert not Job.objects.exists()
+    page.locator("[name=name]").press("Enter")
+    page.wait_for_url("**/jobs/*-*/")
+    assert Job.objects.count() == 1
+
+
+def test_a_job_file_opens_in_the_form_instead_of_being_folded(site, user):
+    page = open_form(site, user)
+    page.get_by_role("radio", name="Job file").check()
+    page.locator("[name=json]").fill(f">one\n{SEQUENCE}\n")
+    page.get_by_role("button", name="Open in the form").click()
+    expect(area(page)).to_have_value(SEQUENCE)
+    expect(area(page)).to_be_visible()
+    assert not Job.objects.exists()

@@ -145,6 +145,42 @@ def test_a_job_goes_out_as_alphafold3_json(ada, user):
     assert FoldInput.from_json(document) == COMPLEX
 
 
+def rows(**row: str) -> dict[str, object]:
+    chain = {f"chains-0-{name}": value for name, value in row.items()}
+    return form_data(mode="chains", name="Form", **{"chains-TOTAL_FORMS": "1"}, **chain)
+
+
+def test_the_form_goes_out_as_alphafold3_json_before_anything_is_queued(ada):
+    answer = ada.post(reverse("submit"), rows(sequence=SEQUENCE, copies="2") | {"export": "1"})
+    assert answer.status_code == 200
+    assert answer["Content-Disposition"] == 'attachment; filename="Form.json"'
+    found = FoldInput.from_json(json.loads(answer.content))
+    assert found == FoldInput("Form", (ProteinChain(("A", "B"), SEQUENCE),))
+    assert not Job.objects.exists()
+
+
+def test_a_batch_goes_out_as_a_list(ada):
+    batch = json.dumps([server_job("One"), server_job("Two", "ACDEFGHIKL")])
+    answer = ada.post(reverse("submit"), form_data(batch, export="1"))
+    assert [document["name"] for document in json.loads(answer.content)] == ["One", "Two"]
+    again = ada.post(reverse("submit"), form_data(answer.content.decode()))
+    assert again.status_code == 302
+    assert Job.objects.count() == 2
+
+
+def test_a_form_with_a_mistake_is_no_download(ada):
+    answer = ada.post(reverse("submit"), rows(sequence="ACDEF1") | {"export": "1"})
+    assert answer.status_code == 422
+    assert "Position 6 of the sequence" in answer.content.decode()
+    assert "Content-Disposition" not in answer
+
+
+def test_the_form_offers_its_json_behind_folding(ada):
+    page = ada.get(reverse("submit")).content.decode()
+    fold, out = page.index(">Fold</button>"), page.index('name="export"')
+    assert fold < min(out, page.index('name="edit"')), "Enter in a field presses the first button"
+
+
 def test_the_page_of_a_job_offers_its_json(ada, user):
     job = folded.queued_job(user, COMPLEX)
     page = ada.get(reverse("job", args=[job.pk])).content.decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -52,7 +53,7 @@ def own_job(request: HttpRequest, job_id: UUID) -> Job:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def submit(request: HttpRequest) -> HttpResponse:
-    """The form of a new fold, and the job's page once it is queued."""
+    """The form of a new fold, and the job's page once it is queued; or its JSON to download."""
     try:
         return _submit(request)
     except RequestDataTooBig:
@@ -76,6 +77,8 @@ def _submit(request: HttpRequest) -> HttpResponse:
             )
         form.whole_errors = [SEVERAL.format(n=len(form.fold_inputs))]
         return _form_page(request, form, status=422)
+    if "export" in request.POST:
+        return _as_json(form.fold_inputs)
     found = jobs.submit_all(
         request.user, form.fold_inputs, form.options, search=form.search.request
     )
@@ -175,10 +178,16 @@ def events(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @login_required
 def export(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """What was asked for, as AlphaFold 3 JSON, to download."""
-    fold_input = FoldInput.from_json(own_job(request, job_id).fold_input)
-    text = json.dumps(fold_input.to_json(), indent=2, ensure_ascii=False)
+    return _as_json((FoldInput.from_json(own_job(request, job_id).fold_input),))
+
+
+def _as_json(fold_inputs: Sequence[FoldInput]) -> HttpResponse:
+    """A job, or a list of several, as a file of AlphaFold 3 JSON."""
+    documents = [fold_input.to_json() for fold_input in fold_inputs]
+    document = documents[0] if len(documents) == 1 else documents
+    text = json.dumps(document, indent=2, ensure_ascii=False)
     response = HttpResponse(text, content_type="application/json")
-    name = content_disposition_header(True, f"{fold_input.slug}.json")
+    name = content_disposition_header(True, f"{fold_inputs[0].slug}.json")
     response["Content-Disposition"] = name or "attachment"
     return response
 
