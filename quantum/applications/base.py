@@ -64,12 +64,16 @@ class Parameter:
 
 _KINDS = {"int": "a whole number", "float": "a number"}
 
+BACKENDS = ("simulator", "mock", "noisy", "ibm", "ionq")
+QUANTUM = "quantum"  # the machine that suits the circuits best, whichever that is
+
 # Every application ends with these. In place of a name, `backend` may be a `Backend`, or a `Route`
 # of quantum.applications.place.
 WHERE = (
     Parameter(
-        "backend", "choice", "simulator", choices=("simulator", "mock", "noisy", "ibm", "ionq"),
-        help="Where the final circuits run. Weights are always optimised on the simulator.",
+        "backend", "choice", "simulator", choices=(*BACKENDS, QUANTUM),
+        help="Where the final circuits run. Weights are always optimised on the simulator. "
+        "Quantum is IBM or IonQ: the one that answers sooner, then the cheaper one.",
     ),
     Parameter("shots", "int", 2000, 1, 100_000, help="Measurements per circuit."),
     Parameter("seed", "int", 0, 0, 2**31 - 1, help="Of everything drawn at random."),

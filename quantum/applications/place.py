@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quantum.applications.base import Report
+from quantum.applications.base import QUANTUM, Report
 from quantum.backends.base import Backend, Batch, Measured
 from quantum.backends.catalog import open_backend
 from quantum.backends.choose import BackendManager
 from quantum.circuit import Circuit
+from quantum.errors import NotConfigured
 from quantum.observable import PauliSum
 
 
@@ -88,6 +89,8 @@ class Place:
 
 def _straight_to(where: str | Backend) -> Route:
     """A route to one backend, or to none."""
+    if where == QUANTUM:
+        raise NotConfigured("to choose between machines takes a manager: give a Route")
     backend = open_backend(where, {}) if isinstance(where, str) else where
     manager = BackendManager(lambda name: backend, chains={backend.name: (backend.name,)})
     return Route(manager, backend.name)

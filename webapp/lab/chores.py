@@ -12,12 +12,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from quantum.applications.base import WHERE
+from quantum.applications.base import BACKENDS
 from webapp import queue
 from webapp.live import publisher
 from webapp.models import BackendReading
 
-BACKENDS: tuple[str, ...] = next(p.choices for p in WHERE if p.name == "backend")
 STAGES = {
     "draft": "Draft",
     "staging": "Staging",

@@ -22,6 +22,7 @@ BACKEND_TITLES = {
     "noisy": "Noisy simulator",
     "ibm": "IBM Quantum",
     "ionq": "IonQ",
+    "quantum": "a quantum machine",
     "classical": "Classical",
 }
 BACKEND_WORDS = {
@@ -42,6 +43,7 @@ CHOICE_WORDS = {
     "noisy": "Noisy simulator: like a device, here",
     "ibm": "IBM Quantum",
     "ionq": "IonQ",
+    "quantum": "IBM or IonQ, whichever answers sooner",
     "hardware_efficient": "Hardware-efficient",
     "strongly_entangling": "Strongly entangling",
     "parameter_shift": "Parameter shift",

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from quantum.applications.base import Parameter
+from quantum.applications.base import QUANTUM, Parameter
 from quantum.errors import InvalidValues
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -49,8 +49,9 @@ PARAMETERS = (
         help="Epochs without a better validation loss before it stops; 0: never before the end.",
     ),
     Parameter(
-        "backend", "choice", "simulator", choices=("simulator", "noisy", "ibm", "ionq"),
-        help="Where every circuit of the training runs. Only the simulator is quick.",
+        "backend", "choice", "simulator", choices=("simulator", "noisy", "ibm", "ionq", QUANTUM),
+        help="Where every circuit of the training runs. Only the simulator is quick. Quantum is "
+        "IBM or IonQ: for each batch the one that answers sooner, then the cheaper one.",
     ),
     Parameter(
         "gradient", "choice", "parameter_shift", choices=("parameter_shift", "spsa"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from quantum import ansatz, encoding
+from quantum.applications.base import QUANTUM
 from quantum.applications.classification import N_CLASSES, draw
 from quantum.encoding import DataEncoder
 from quantum.errors import InvalidValues
@@ -105,7 +106,7 @@ def _encoder(name: str, n_qubits: int) -> DataEncoder:
 
 def _options(config: Mapping[str, Any]) -> TrainingOptions:
     names = ("epochs", "batch_size", "optimizer", "learning_rate", "seed")
-    every = 1 if config["backend"] in REMOTE else CHECKPOINT_STEPS
+    every = 1 if config["backend"] in (*REMOTE, QUANTUM) else CHECKPOINT_STEPS
     chosen = {name: config[name] for name in names}
     return TrainingOptions(**chosen, patience=config["patience"] or None, checkpoint_every=every)
 

@@ -126,10 +126,11 @@ def test_without_a_budget_nothing_is_bought():
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_backend_without_credentials_is_refused_before_any_work(name):
+@pytest.mark.parametrize(("backend", "words"), [("ionq", "IONQ_API_KEY"), ("quantum", "manager")])
+def test_a_backend_without_credentials_is_refused_before_any_work(name, backend, words):
     events: list[dict] = []
-    with pytest.raises(NotConfigured):
-        find_application(name).run({**SMALL[name], "backend": "ionq"}, events.append)
+    with pytest.raises(NotConfigured, match=words):
+        find_application(name).run({**SMALL[name], "backend": backend}, events.append)
     assert events == []
 
 

@@ -55,6 +55,15 @@ def dying_at(status):
     return report
 
 
+def test_whoever_wants_a_quantum_machine_gets_the_one_that_is_there(site, server):
+    told = []
+    run(site, told.append, backend="quantum")
+    (last,) = [e for e in told if e["kind"] == "execution" and e["status"] == "succeeded"]
+    assert (last["wanted"], last["backend"]) == ("quantum", "ionq")
+    assert not last["hops"]
+    assert n_jobs(server) >= 1
+
+
 def test_a_run_on_ionq_says_what_ran_there(site, server):
     told = []
     found = run(site, told.append)

@@ -155,12 +155,13 @@ def test_a_training_can_begin_with_a_registered_version(guest, mirror):
     assert LabRun.objects.get().values["start_from"] == "rings-4q:1"
 
 
+@pytest.mark.parametrize(("backend", "title"), [("ionq", "IonQ"), ("quantum", "a quantum machine")])
 @pytest.mark.parametrize("path", ["applications/molecules/", "training/"])
-def test_only_the_owner_of_the_server_may_spend_its_money(guest, staff, path):
-    page = guest.post(f"/lab/{path}", {"backend": "ionq"})
+def test_only_the_owner_of_the_server_may_spend_its_money(guest, staff, path, backend, title):
+    page = guest.post(f"/lab/{path}", {"backend": backend})
     assert page.status_code == 422
-    assert "Only whoever runs this server can use IonQ" in text(page)
-    assert staff.post(f"/lab/{path}", {"backend": "ionq"}).status_code == 302
+    assert f"Only whoever runs this server can use {title}" in text(page)
+    assert staff.post(f"/lab/{path}", {"backend": backend}).status_code == 302
     run = LabRun.objects.get()
     run.owner = User.objects.get(username="ada")
     run.save()
@@ -303,6 +304,17 @@ def test_executions_say_why_each_hop_was_made_and_what_was_spent(guest, make_run
     part = text(guest.get("/lab/executions/?part=list"))
     assert part.lstrip().startswith('<div id="lab-list"')
     assert "site-header" not in part
+
+
+def test_a_machine_that_was_chosen_is_no_stand_in(guest, make_run):
+    run = make_run("molecules")
+    for name, backend in (("a", "ionq"), ("b", "simulator")):
+        Execution.objects.create(
+            id=name, run=run, wanted="quantum", backend=backend, status="succeeded"
+        )
+    page = text(guest.get("/lab/executions/"))
+    assert 'IonQ <span class="muted small">chosen among the machines' in page
+    assert page.count("instead of a quantum machine") == 1
 
 
 def test_the_backends_are_asked_when_what_is_known_is_old(guest, sent):

@@ -99,6 +99,7 @@ def test_a_training_that_was_stopped_goes_on(config, lab_folder, monkeypatch, ca
         (("run", "molecules", "--set", "steps"), "“steps” is not a setting"),
         (("run", "molecules", "--set", "steps=0"), "Steps lies between 1 and 500"),
         (("run", "portfolio", "--set", "assets=4", "picks=4"), "Picks must be fewer"),
+        (("run", "molecules", "--set", "backend=mainframe"), "one of simulator, .*, quantum, not"),
         (("train", "/nowhere.json"), "cannot be read"),
         (("backends", "--test", "mainframe"), "there is no 'mainframe'"),
     ],
