@@ -229,8 +229,8 @@ class BackendManager:
         except DeadlinePassed:
             self._give_up(backend, handle)
             raise
-        except JobFailed:  # most providers take no money for these, and say so
-            self._settle(backend, handle, cost)
+        except JobFailed:
+            self._settle_failed(backend, handle, cost)
             raise
         except Cancelled:
             self._settle_if_over(backend, handle, cost)
@@ -256,6 +256,16 @@ class BackendManager:
         cost = self._set_aside(name, batch, offer.estimate)
         return backend, cost, replace(record, cost=cost, currency=offer.estimate.currency)
 
+    def _settle_failed(self, backend: Backend, handle: Handle, cost: float) -> None:
+        """Most providers take no money for a failed job, and say so. Where one does, it stands
+        under the job's own name from now on: its tag is free for another try."""
+        with suppress(BackendError):
+            backend.cancel(handle)  # parts of it may still run, for nothing
+        self._settle(backend, handle, cost, under=f"{handle.tag} {handle.job_id}")
+        self._release(handle.tag)
+        if self.store is not None:
+            self.store.remove(handle.tag)
+
     def _call_off(self, backend: Backend, handle: Handle, cost: float) -> None:
         """Cancels a job that nobody wants."""
         with suppress(BackendError):
@@ -272,12 +282,12 @@ class BackendManager:
         if self.ledger is not None:
             self.ledger.release(tag)
 
-    def _settle(self, backend: Backend, handle: Handle, cost: float) -> float:
+    def _settle(self, backend: Backend, handle: Handle, cost: float, *, under: str = "") -> float:
         """What the job cost in the end: what the provider says, else what was set aside."""
         if self.ledger is None or not cost:
             return cost
         cost = _price(backend, handle, cost)
-        self.ledger.settle(handle.tag, cost)
+        self.ledger.settle(under or handle.tag, cost)
         return cost
 
     def _open(self, name: str) -> Backend:

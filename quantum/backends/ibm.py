@@ -207,12 +207,19 @@ class IBMBackend:
         if self.options.is_local:
             self._here[batch.tag] = self._send_here(batch)
             return handle.submitted(f"local-{batch.tag}", device=self.options.device)
-        known = self.line.ask(lambda: self._service.jobs(job_tags=[batch.tag], limit=1))
-        if known:
-            return handle.submitted(known[0].job_id(), device=device.name)
+        if known := self.line.ask(lambda: self._known_job(batch.tag)):
+            return handle.submitted(known, device=device.name)
         programs = [self.compile(circuit, device, batch) for circuit in batch.circuits]
         job = self.line.once(lambda: self._send(programs, self._mode(device), batch))
         return handle.submitted(job.job_id(), device=device.name)
+
+    def _known_job(self, tag: str) -> str:
+        """The id of the newest job with the tag, unless it came to nothing; to be called on the
+        line."""
+        for job in self._service.jobs(job_tags=[tag], limit=1):
+            if self._status_of(job.status()) not in (Status.FAILED, Status.CANCELLED):
+                return str(job.job_id())
+        return ""
 
     def status(self, handle: Handle) -> Status:
         if handle.job_id in self._here:

@@ -272,11 +272,13 @@ class IonQBackend:
         return self._get(f"jobs/{job_id}")
 
     def _known_jobs(self) -> dict[str, str]:
-        """The ids of the newest jobs, by their names."""
+        """The ids of the newest jobs, by their names; without those that came to nothing."""
         jobs = self._get("jobs", {"limit": 200}).get("jobs")
         if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
             raise BadAnswer("IonQ sent no list of jobs")
-        pairs = ((job.get("name"), job.get("id")) for job in reversed(jobs))
+        lost = ("failed", "canceled")
+        alive = [job for job in reversed(jobs) if job.get("status") not in lost]
+        pairs = ((job.get("name"), job.get("id")) for job in alive)
         return {name: id for name, id in pairs if isinstance(name, str) and isinstance(id, str)}
 
     @cached_property

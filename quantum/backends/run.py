@@ -91,7 +91,12 @@ def run(
     """
     end = time.monotonic() + patience.deadline_seconds
     handle = hand_over(backend, batch, store=store, end=end, patience=patience, sleep=sleep)
-    measured = wait(backend, handle, end=end, patience=patience, report=report, sleep=sleep)
+    try:
+        measured = wait(backend, handle, end=end, patience=patience, report=report, sleep=sleep)
+    except JobFailed:  # it will never have a result: the tag is free for another try
+        if store is not None:
+            store.remove(handle.tag)
+        raise
     if store is not None:
         store.remove(handle.tag)
     return measured
@@ -169,9 +174,7 @@ def wait(
                 return _fetch(backend, handle, status)
             trouble = 0
         except Cancelled:
-            with suppress(
-                BackendError
-            ):  # it may be gone already
+            with suppress(BackendError):  # it may be gone already
                 backend.cancel(handle)
             raise
         except BackendError as error:

@@ -104,7 +104,8 @@ class IBMServer(ContractServer):
 
     def _list(self, request: Request) -> Answer:
         tag = request.query.get("tags")
-        found = [id for id, job in self.jobs.items() if not tag or tag in job["body"]["tags"]]
+        jobs = reversed(self.jobs.items())  # the newest first
+        found = [id for id, job in jobs if not tag or tag in job["body"]["tags"]]
         return Answer(200, {"jobs": [self._show(id) for id in found], "count": len(found)})
 
     def _job(self, method: str, id: str, rest: list[str]) -> Answer:

@@ -401,6 +401,16 @@ def test_the_price_in_the_end_is_what_the_provider_says(tmp_path, told, status, 
         assert record.cost == spent
 
 
+def test_a_failed_job_is_paid_for_where_it_costs_and_tried_again_under_its_tag(tmp_path):
+    ibm, store = Provider("ibm", cost=3.0, script=[Status.FAILED]), HandleStore(tmp_path / "h")
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    ibm.price = lambda handle: 1.0
+    _, record = manage(ibm, ledger=ledger, store=store).run(BATCH, wanted="ibm")
+    assert record.backend == "simulator" and list(store) == [] and ledger.spent() == 1.0
+    _, record = manage(ibm, ledger=ledger, store=store).run(BATCH, wanted="ibm")
+    assert record.backend == "ibm" and ledger.spent() == 2.0
+
+
 def test_a_price_that_cannot_be_asked_is_what_was_expected(tmp_path):
     ibm = Provider("ibm", cost=3.0)
 

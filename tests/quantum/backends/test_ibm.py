@@ -232,6 +232,19 @@ def test_a_failed_job_says_why_and_a_strange_one_is_not_found(connect, server):
         backend.status(Handle("ibm", handle.batch, "job-99"))
 
 
+def test_a_job_that_came_to_nothing_is_sent_again_under_its_tag(connect, server, tmp_path):
+    backend, store = connect(device="test_manila", optimization_level=0), HandleStore(tmp_path)
+    batch = batch_of(Circuit(1).x(0), shots=40, tag="again")
+    server.fail_with = "the fridge is warm"
+    with pytest.raises(JobFailed):
+        run(backend, batch, store=store, patience=QUICK)
+    server.fail_with, server.hold = "", True
+    handle = hand_over(backend, batch, store=store)
+    assert handle.job_id == "job-2" and backend.submit(batch).job_id == "job-2"
+    backend.cancel(handle)
+    assert backend.submit(batch).job_id == "job-3"
+
+
 def test_what_the_device_is_and_costs_is_known_beforehand(connect, server):
     backend = connect()
     found = backend.capabilities()

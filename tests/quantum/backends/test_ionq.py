@@ -252,6 +252,19 @@ def test_a_failed_job_says_why_and_a_finished_one_is_not_cancelled(connect, serv
         backend.status(handle.submitted("job-99"))
 
 
+def test_a_job_that_came_to_nothing_is_sent_again_under_its_tag(connect, server, tmp_path):
+    backend, store = connect(), HandleStore(tmp_path)
+    batch = batch_of(Circuit(1).x(0), shots=4, tag="again")
+    server.fail_with = "the trap lost its ions"
+    with pytest.raises(JobFailed):
+        run(backend, batch, store=store, patience=QUICK)
+    server.fail_with, server.hold = "", True
+    handle = hand_over(backend, batch, store=store)
+    assert handle.job_id == "job-2" and backend.submit(batch).job_id == "job-2"
+    backend.cancel(handle)
+    assert backend.submit(batch).job_id == "job-3"
+
+
 @pytest.mark.parametrize("client", CLIENTS)
 def test_qubits_are_the_targets_and_never_a_guess(connect, client):
     assert connect(client).capabilities().n_qubits == 29

@@ -215,6 +215,17 @@ def test_a_job_that_ended_badly_is_an_error(status):
         run(Scripted([status]), BATCH, **NO_WAIT)
 
 
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
+def test_a_job_that_ended_badly_is_not_waited_for_again(tmp_path, status):
+    store, backend = HandleStore(tmp_path), Scripted([status])
+    with pytest.raises(JobFailed):
+        run(backend, BATCH, store=store, **NO_WAIT)
+    assert list(store) == []
+    backend.jobs.clear()  # as providers do that look only for jobs that may still have a result
+    (found,) = run(backend, BATCH, store=store, **NO_WAIT)
+    assert found.counts == {"1": 3} and backend.sent == 2
+
+
 def test_a_deadline_leaves_the_job_where_it_can_be_picked_up(tmp_path):
     store = HandleStore(tmp_path)
     backend = Scripted([Status.QUEUED] * 100)
