@@ -310,9 +310,8 @@ class BackendManager:
     def _offer(self, name: str, batch: Batch) -> tuple[Offer, Backend | None]:
         try:
             backend = self._open(name)
-            limits = backend.capabilities()
-            check_size(batch, limits, name)
-            estimate = backend.estimate(batch)
+            estimate = backend.estimate(batch)  # first: it finds a machine that is large enough
+            check_size(batch, backend.capabilities(), name)
             queue = estimate.queue_seconds
             if queue is not None and queue > self.longest_queue_seconds:
                 raise DoesNotFit(

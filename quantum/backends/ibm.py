@@ -27,7 +27,7 @@ from quantum.backends.ibm_circuits import counts_from_qiskit, to_qiskit, to_spar
 from quantum.backends.line import Line, quiet_vendors
 from quantum.backends.simulated import check_size
 from quantum.circuit import Circuit
-from quantum.errors import BadAnswer, InvalidValues, JobFailed, NotConfigured
+from quantum.errors import BadAnswer, DoesNotFit, InvalidValues, JobFailed, NotConfigured
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -125,23 +125,33 @@ class IBMBackend:
         quiet_vendors()
         return find_fake(self.options.device)
 
-    def _device(self, n_qubits: int = 1, name: str = "") -> Any:
+    def _device(self, n_qubits: int = 1) -> Any:
+        """The machine: one for all questions and jobs, unless a batch needs a larger one."""
         if self.options.is_local:
             return self._fake
-        chosen = name or self.options.device
-        key = chosen or f"least busy of {n_qubits}"
+        device = self._here.get("device")
+        if device is not None:
+            has = self.line.ask(lambda: device.target).num_qubits
+            if self.options.device or n_qubits <= has:
+                return device
+        found = self.line.ask(lambda: self._find(n_qubits))
+        if device is not None:
+            self.close()  # a batch or session is one machine's
+        self._here["device"] = found
+        return found
 
-        def find() -> Any:
-            if chosen:
-                device = self._service.backend(chosen)
-            else:
+    def _find(self, n_qubits: int) -> Any:
+        from qiskit.providers.exceptions import QiskitBackendNotFoundError
+
+        if self.options.device:
+            device = self._service.backend(self.options.device)
+        else:
+            try:
                 device = self._service.least_busy(min_num_qubits=n_qubits, operational=True)
-            _ = device.target  # a device asks for this when it is first looked at: on the line
-            return device
-
-        if key not in self._here:
-            self._here[key] = self.line.ask(find)
-        return self._here[key]
+            except QiskitBackendNotFoundError:
+                raise DoesNotFit(f"no machine at IBM works and has {n_qubits} qubits") from None
+        _ = device.target  # a device asks for this when it is first looked at: on the line
+        return device
 
     def capabilities(self) -> Capabilities:
         device = self._device()

@@ -2,9 +2,12 @@
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from qiskit.providers.exceptions import QiskitBackendNotFoundError
+from qiskit.transpiler import Target
 
 from quantum.backends.base import Handle, Status, batch_of
 from quantum.backends.cache import FileCache
@@ -243,6 +246,46 @@ def test_a_job_that_came_to_nothing_is_sent_again_under_its_tag(connect, server,
     assert handle.job_id == "job-2" and backend.submit(batch).job_id == "job-2"
     backend.cancel(handle)
     assert backend.submit(batch).job_id == "job-3"
+
+
+class TwoMachines:
+    """IBM's service with a small machine that is free, and a larger one where jobs wait."""
+
+    def __init__(self):
+        sizes = {"small": (3, 0), "large": (7, 5)}
+        self.machines = [self._make(name, *about) for name, about in sizes.items()]
+
+    def _make(self, name, n_qubits, n_jobs):
+        target = Target.from_configuration(["cx", "x", "measure"], n_qubits)
+        status = SimpleNamespace(pending_jobs=n_jobs)
+        return SimpleNamespace(name=name, target=target, status=lambda: status)
+
+    def least_busy(self, min_num_qubits, operational):
+        able = [m for m in self.machines if m.target.num_qubits >= min_num_qubits]
+        if not able:
+            raise QiskitBackendNotFoundError("No backend matches the criteria.")
+        return able[0]
+
+
+def test_what_is_asked_about_is_the_machine_that_the_batch_goes_to(connect):
+    backend = connect()
+    backend.__dict__["_service"] = TwoMachines()
+    manager = BackendManager({"ibm": backend}.__getitem__, chains={"ibm": ("ibm",)})
+
+    def told():
+        found = backend.capabilities()
+        return found.n_qubits, found.queue_jobs
+
+    assert told() == (3, 0)
+    small, large, huge = (batch_of(Circuit(n).x(n - 1)) for n in (2, 6, 9))
+    free = "rule of thumb; 0 jobs"
+    assert free in backend.estimate(small).note and told() == (3, 0)
+    (offer,) = manager.dry_run(large, wanted="ibm")
+    assert "may still be spent" in offer.reason and told() == (7, 5)  # and not that it is small
+    assert free not in backend.estimate(small).note and told() == (7, 5)
+    with pytest.raises(DoesNotFit, match="9 qubits"):
+        backend.submit(huge)
+    assert told() == (7, 5)
 
 
 def test_what_the_device_is_and_costs_is_known_beforehand(connect, server):
