@@ -7,7 +7,6 @@ what one core of a reference machine takes for each kind of work, as measured by
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ import numpy as np
 import psutil
 
 from folding import work
+from folding.cores import usable_cores
 from folding.errors import FoldingError, InvalidInput
 from folding.inputs import DnaChain, FoldInput, FoldOptions, ProteinChain, RnaChain
 from folding.model.config import SMALL, ModelConfig
@@ -372,17 +372,10 @@ def this_machine() -> Machine:
     """This machine, looked at once: its cores, their speed, its memory."""
     reference = json.loads(COEFFICIENTS.read_text())["probe_seconds"]
     return Machine(
-        threads=usable_threads(),
+        threads=usable_cores(),
         speed=reference / probe_seconds(),
         memory_bytes=usable_memory(),
     )
-
-
-def usable_threads() -> int:
-    """Real cores that this process may use; two threads of one core count once."""
-    # Only Linux says which cores a process may use.
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))
 
 
 def usable_memory() -> int:

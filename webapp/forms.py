@@ -35,6 +35,7 @@ from webapp import downloads, model_forms, shelf
 from webapp.entity_forms import EntityForm, EntityFormSet, initial_of
 from webapp.examples import Example
 from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
+from webapp.machine import machine
 from webapp.model_forms import ModelField
 from webapp.search_forms import SearchForm
 from webapp.search_request import NOTHING, SearchRequest, most_rows
@@ -262,7 +263,7 @@ class SubmitForm:
     @property
     def may_not_fit(self) -> bool:
         """Whether this machine's memory is too small for the most that a search may find."""
-        memory = cost.this_machine().usable_bytes
+        memory = machine().usable_bytes
         return self.estimate is not None and self.estimate.bytes > memory
 
     @property
@@ -316,13 +317,14 @@ class SubmitForm:
     def _check(self, fold_input: FoldInput, *, among: Sequence[FoldInput]) -> cost.Estimate:
         """The most that a job may cost; refused is only what cannot fit whatever is found."""
         try:
-            cost.check(fold_input, self.options, models=downloads.store().names())
+            names = downloads.store().names()
+            cost.check(fold_input, self.options, models=names, machine=machine())
         except InvalidInput as error:
             if len(among) == 1:
                 raise
             raise InvalidInput(f"{fold_input.name}: {error}", field=error.field) from error
         rows = most_rows(self.search.request, fold_input)
-        return cost.estimate_job(fold_input, self.options, n_rows=rows)
+        return cost.estimate_job(fold_input, self.options, n_rows=rows, machine=machine())
 
     def _read_rows(self) -> tuple[FoldInput, ...]:
         filled = [row for row in self.rows if not row.is_blank] or self.rows.forms[:1]

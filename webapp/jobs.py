@@ -22,6 +22,7 @@ from folding.inputs import FoldInput, FoldOptions
 from webapp import queue, storage
 from webapp.live import publisher
 from webapp.live.events import Level, LogLine, StatusChanged
+from webapp.machine import machine
 from webapp.models import Job, JobQuerySet, Prediction, Stage, Status
 from webapp.search_request import NOTHING, SearchRequest, most_rows
 
@@ -50,7 +51,8 @@ def submit(
     retry_of: Job | None = None,
 ) -> Job:
     """The new queued job; its task is sent when the row is safe."""
-    estimate = cost.estimate_job(fold_input, options, n_rows=most_rows(search, fold_input))
+    rows = most_rows(search, fold_input)
+    estimate = cost.estimate_job(fold_input, options, n_rows=rows, machine=machine())
     job = Job.objects.create(
         owner=owner,
         name=fold_input.name,

@@ -32,6 +32,7 @@ from webapp.live.events import (
     SampleReady,
 )
 from webapp.live.frames import coordinate_bytes, probability_bytes
+from webapp.machine import machine
 from webapp.meter import Meter
 
 if TYPE_CHECKING:
@@ -603,7 +604,7 @@ def plan(fold_input: FoldInput, options: FoldOptions) -> dict[str, tuple[int, fl
     """Units of each stage, and the seconds that one should take on this machine."""
     seeds = len(fold_input.seeds)
     samples = seeds * options.n_samples
-    seconds = unit_seconds(fold_input.n_tokens, options)
+    seconds = unit_seconds(fold_input, options)
     units = {
         "msa": seeds if fold_input.alignments else 0,
         "features": seeds,
@@ -616,12 +617,15 @@ def plan(fold_input: FoldInput, options: FoldOptions) -> dict[str, tuple[int, fl
     return {stage: (n, each[stage]) for stage, n in units.items()}
 
 
-def unit_seconds(n_tokens: int, options: FoldOptions) -> dict[str, float]:
+def unit_seconds(fold_input: FoldInput, options: FoldOptions) -> dict[str, float]:
     """Seconds of one unit of each stage: what the estimate grows by with one more of them."""
+    one_seed = replace(fold_input, seeds=fold_input.seeds[:1])
+    here = machine()
 
     def seconds(**units: int) -> float:
         least: dict[str, Any] = {"n_samples": 1, "n_recycles": 0, "n_steps": 1}
-        return cost.estimate(n_tokens, replace(options, **{**least, **units})).seconds
+        changed = replace(options, **{**least, **units})
+        return cost.estimate_job(one_seed, changed, machine=here).seconds
 
     base = seconds()
     cycle, step = seconds(n_recycles=1) - base, seconds(n_steps=2) - base

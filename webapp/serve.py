@@ -17,9 +17,9 @@ from pathlib import Path
 
 import redis
 
+from folding.cores import usable_cores
 from webapp import broker
 from webapp.address import Address, CannotListen, free_address, is_loopback
-from webapp.cores import usable_cores
 from webapp.env import BadSetting, env_folder, env_int, env_text
 from webapp.supervisor import Program, Supervisor
 

@@ -256,13 +256,9 @@ def test_this_machine_is_looked_at_once():
     assert check(FoldInput("job", (ProteinChain(("A",), TRP_CAGE),)), FoldOptions()).seconds > 0
 
 
-@pytest.mark.parametrize(
-    ("real", "allowed", "used"), [(4, 8, 4), (4, 2, 2), (1, 2, 1), (None, 2, 1)]
-)
-def test_threads_are_real_cores_that_may_be_used(monkeypatch, real, allowed, used):
-    monkeypatch.setattr(cost.psutil, "cpu_count", lambda logical: real)
-    monkeypatch.setattr(cost.os, "sched_getaffinity", lambda pid: set(range(allowed)))
-    assert cost.usable_threads() == used
+def test_this_machine_has_the_cores_of_its_container(monkeypatch):
+    monkeypatch.setattr(cost, "usable_cores", lambda: 3)
+    assert cost.this_machine.__wrapped__().threads == 3
 
 
 def test_a_container_limits_memory(monkeypatch, tmp_path):

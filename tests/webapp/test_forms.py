@@ -23,6 +23,7 @@ LARGE = cost.Machine(threads=2, speed=1.0, memory_bytes=64 * 2**30)
 def machine(monkeypatch):
     """The same machine for every run of these tests."""
     monkeypatch.setattr(cost, "this_machine", lambda: LARGE)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
 def post(*rows: dict[str, str], files: dict | None = None, **job: str) -> SubmitForm:

@@ -2,16 +2,18 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from folding import progress
 from folding.errors import Cancelled
-from folding.inputs import DnaChain, FoldInput, FoldOptions, Ligand, ProteinChain
+from folding.inputs import DnaChain, FoldInput, FoldOptions, Ligand, ProteinChain, RnaChain
 from tests.webapp import making
 from webapp import pipeline
 from webapp.live.events import ContactMap, Frame, LogLine, OutlineReady, Progress, SampleReady
+from webapp.machine import machine
 
 N = 5
 OPTIONS = FoldOptions(n_samples=2, n_recycles=1, n_steps=6)
@@ -263,8 +265,8 @@ def test_the_saver_writes_the_artifacts(tmp_path):
 
 
 def test_the_plan_grows_with_the_protein():
-    small = pipeline.unit_seconds(50, OPTIONS)
-    large = pipeline.unit_seconds(500, OPTIONS)
+    small = pipeline.unit_seconds(making.fold_input("GA" * 25), OPTIONS)
+    large = pipeline.unit_seconds(making.fold_input("GA" * 250), OPTIONS)
     for stage in ("trunk", "diffusion", "confidence"):
         assert 0 < small[stage] < large[stage]
 
@@ -274,7 +276,20 @@ def test_the_plan_adds_up_to_the_estimate():
 
     given = making.fold_input("GA" * 50)
     planned = sum(n * seconds for n, seconds in pipeline.plan(given, OPTIONS).values())
-    assert planned == pytest.approx(cost.estimate(100, OPTIONS).seconds, rel=0.2)
+    assert planned == pytest.approx(
+        cost.estimate_job(given, OPTIONS, machine=machine()).seconds, rel=0.2
+    )
+
+
+def test_the_plan_grows_with_the_alignment_and_the_atoms():
+    options = replace(OPTIONS, model="protenix_mini_default_v0.5.0")
+    protein = making.fold_input("GA" * 50)
+    (chain,) = protein.chains
+    deep = replace(protein, chains=(replace(chain, msa=f">q\n{chain.sequence}\n" * 4000),))
+    rna = FoldInput("RNA", (RnaChain(("R",), "AC" * 50),))
+    alone, aligned, larger = (pipeline.unit_seconds(g, options) for g in (protein, deep, rna))
+    assert aligned["trunk"] > 1.05 * alone["trunk"]
+    assert larger["diffusion"] > 1.05 * alone["diffusion"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from folding.errors import FoldingError, InvalidInput, WeightsError
 from folding.inputs import FoldInput, FoldOptions, files_beside, read_inputs
 from webapp import downloads
 from webapp.live.events import Event, LogLine, Progress
+from webapp.machine import machine
 
 BAR = "{desc:<32} {percentage:3.0f}% |{bar}| {elapsed}"
 
@@ -51,7 +52,8 @@ class Command(BaseCommand):
             fold_inputs = self._read(words["input"], seeds=words["seeds"])
             options = _options(words)
             for fold_input in fold_inputs:
-                cost.check(fold_input, options, models=downloads.store().names())
+                names = downloads.store().names()
+                cost.check(fold_input, options, models=names, machine=machine())
         except (InvalidInput, WeightsError) as error:
             raise CommandError(str(error)) from None
         folders = _folders(fold_inputs, words["out"])

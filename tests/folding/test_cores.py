@@ -1,9 +1,11 @@
+"""How many cores a fold may use."""
+
 import os
 
 import psutil
 import pytest
 
-from webapp.cores import usable_cores
+from folding.cores import usable_cores
 
 
 @pytest.fixture
