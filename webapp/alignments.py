@@ -214,6 +214,8 @@ class Aligner:
 
     def _with(self, chain: Alignable, found: dict[str, tuple[str, str | None]]) -> Alignable:
         """The chain with what was found for it, unless it brought an alignment of its own."""
+        if chain.msa == "":
+            self._say(f"Chain {', '.join(chain.ids)}: folds without an alignment, as it asks.")
         if chain.msa is not None or chain.sequence not in found:
             return chain
         msa, paired = found[chain.sequence]

@@ -89,7 +89,10 @@ def test_a_chain_that_wants_none_is_not_searched(site):
         raise AssertionError("searched")
 
     asked = job(ONE, msa="")
-    assert aligner(site, search=search).complete(asked) == asked
+    heard: list = []
+    assert aligner(site, search=search, heard=heard).complete(asked) == asked
+    (line,) = (event.message for event in heard if isinstance(event, LogLine))
+    assert line == "Chain A: folds without an alignment, as it asks."
 
 
 def test_rna_is_searched_in_rna_alone(site, tmp_path):
