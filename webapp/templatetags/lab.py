@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from webapp.lab import pages
+from webapp.lab import pages, runs
 from webapp.models import BackendReading, LabRun
 
 register = template.Library()
@@ -48,10 +48,11 @@ def percent_words(share: float | None) -> str:
 
 @register.filter
 def queue_state(reading: BackendReading) -> str:
-    """`none`, `3 jobs`, `about 12 min`."""
+    """`none`, `3 jobs wait`, `about 12 min`, `not told`."""
     if reading.queue_jobs:
         return f"{reading.queue_jobs} job{'' if reading.queue_jobs == 1 else 's'} wait"
     if reading.queue_seconds:
         minutes = reading.queue_seconds / 60
         return f"about {minutes:.0f} min" if minutes >= 1 else f"{reading.queue_seconds:.0f} s"
-    return "none"
+    is_told = reading.queue_jobs is not None or reading.queue_seconds is not None
+    return "none" if is_told or reading.name not in runs.PAID else "not told"

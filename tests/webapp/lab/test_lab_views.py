@@ -10,6 +10,7 @@ from django.test import Client
 
 from webapp.lab import chores, runs
 from webapp.models import BackendReading, Execution, LabRun
+from webapp.templatetags.lab import queue_state
 
 pytestmark = pytest.mark.django_db
 LISTS = ["", "runs/", "executions/", "backends/", "registry/", "settings/", "training/"]
@@ -334,6 +335,22 @@ def test_the_backends_are_asked_when_what_is_known_is_old(guest, sent):
     assert "3 jobs wait" in page
     assert "Not configured" in page
     assert "set QISKIT" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "jobs", "seconds", "words"),
+    [
+        ("simulator", None, None, "none"),
+        ("ibm", 0, None, "none"),
+        ("ionq", None, 0.0, "none"),
+        ("ionq", None, None, "not told"),
+        ("ibm", None, None, "not told"),
+        ("ibm", 1, None, "1 job wait"),
+        ("ionq", None, 720.0, "about 12 min"),
+    ],
+)
+def test_a_queue_of_unknown_length_is_not_said_to_be_empty(name, jobs, seconds, words):
+    assert queue_state(BackendReading(name=name, queue_jobs=jobs, queue_seconds=seconds)) == words
 
 
 def test_a_connection_is_tested_by_the_owner_of_the_server_alone(guest, staff, sent):
