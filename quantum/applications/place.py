@@ -1,17 +1,18 @@
 """Where the circuits of an application run, and the record of what ran there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quantum.applications.base import QUANTUM, Report
+from quantum.applications.base import BACKENDS, QUANTUM, Report
 from quantum.backends.base import Backend, Batch, Measured
 from quantum.backends.catalog import open_backend
-from quantum.backends.choose import BackendManager
+from quantum.backends.choose import BackendManager, Offer
+from quantum.backends.executions import Execution
 from quantum.circuit import Circuit
 from quantum.errors import NotConfigured
 from quantum.observable import PauliSum
@@ -32,6 +33,39 @@ class Route:
 
     manager: Manager
     wanted: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What backends would take for one batch.
+
+    Args:
+        tried: those that would be tried, in their order.
+        others: the rest.
+    """
+
+    batch: Batch
+    tried: tuple[Offer, ...]
+    others: tuple[Offer, ...]
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A manager that hands nothing over: it asks what each backend would take for each batch, and
+    answers from the simulator of this process."""
+
+    manager: BackendManager
+    asked: list[Asked] = field(default_factory=list)
+
+    def run(
+        self, batch: Batch, *, wanted: str, report: Report
+    ) -> tuple[tuple[Measured, ...], Execution]:
+        tried = self.manager.dry_run(batch, wanted=wanted)
+        known = {offer.backend for offer in tried}
+        rest = tuple(name for name in BACKENDS if name not in known)
+        others = replace(self.manager, chains={"rest": rest}).dry_run(batch, wanted="rest")
+        self.asked.append(Asked(batch, tried, others))
+        return _straight_to("simulator").manager.run(batch, wanted="simulator", report=report)
 
 
 Where: TypeAlias = str | Backend | Route

@@ -1,10 +1,12 @@
 """Runs on a paid provider: nothing is bought twice, whatever happens to the worker or the run."""
 
+from dataclasses import replace
+
 import pytest
 
 from quantum.errors import Cancelled
 from tests.contract.ionq import KEY, IonQServer
-from webapp.lab import engine, training, trainings
+from webapp.lab import engine, rehearsal, training, trainings
 from webapp.lab.folder import LabFolder
 
 # The provider's library takes long to load on a busy machine.
@@ -62,6 +64,26 @@ def test_whoever_wants_a_quantum_machine_gets_the_one_that_is_there(site, server
     assert (last["wanted"], last["backend"]) == ("quantum", "ionq")
     assert not last["hops"]
     assert n_jobs(server) >= 1
+
+
+def test_a_rehearsal_asks_for_prices_and_sends_nothing(tmp_path, site, server):
+    values = {**SMALL, "backend": "quantum"}
+    machine = replace(site, targets={"ionq": "qpu.aria-1"}, cap=1000.0, wait_seconds=7200.0)
+    (batch,) = rehearsal.rehearse(machine, "molecules", values, report=lambda event: None)
+    assert (batch["n_qubits"], batch["shots"]) == (4, 100)
+    assert [o["backend"] for o in batch["tried"]] == ["ionq", "ibm", "simulator"]
+    assert [o["backend"] for o in batch["others"]] == ["mock", "noisy"]
+    dear, missing, free = batch["tried"]
+    assert dear["at_most"] >= dear["cost"] > 0
+    assert dear["currency"] == "USD"
+    assert "QISKIT_IBM_TOKEN" in missing["reason"]
+    assert (free["cost"], free["reason"]) == (0.0, "")
+    poor = replace(machine, cap=0.5 * dear["cost"])
+    (batch,) = rehearsal.rehearse(poor, "molecules", values, report=lambda event: None)
+    (reason,) = [o["reason"] for o in batch["tried"] if o["backend"] == "ionq"]
+    assert f"cost {dear['at_most']:.2f} USD" in reason
+    assert n_jobs(server) == 0
+    assert (engine.executions(site), site.ledger.spent()) == ([], 0.0)
 
 
 def test_a_run_on_ionq_says_what_ran_there(site, server):

@@ -50,6 +50,18 @@ def test_an_application_runs_and_its_execution_is_listed(capfd):
     assert "1 executions; 0.00 of 0.00 USD spent." in listed
 
 
+def test_a_dry_run_says_what_each_backend_would_take(capfd):
+    lines = run("run", "molecules", "--dry-run", "--set", "steps=3", "backend=quantum").splitlines()
+    assert lines[0] == "Batch 1 of 1: 1 circuit on 4 qubits, 2000 shots each"
+    assert [line[:11].rstrip() for line in lines[2:5]] == ["1 ibm", "2 ionq", "3 simulator"]
+    assert "set IONQ_API_KEY" in lines[3]
+    assert lines[4].split()[2:6] == ["0", "0.00", "0.00", "0.00"]
+    assert [line.split()[0] for line in lines[5:7]] == ["mock", "noisy"]
+    assert "0 executions" in run("executions")
+    (batch,) = json.loads(run("run", "molecules", "--dry-run", "--json", "--set", "steps=3"))
+    assert [offer["backend"] for offer in batch["tried"]] == ["simulator"]
+
+
 def test_a_result_as_json_is_nothing_but_json():
     said = run("run", "portfolio", "--json", "--set", "markets=1", "steps=3", "assets=4", "picks=2")
     found = json.loads(said)

@@ -39,6 +39,11 @@ class Command(BaseCommand):
             "--set", dest="given", nargs="+", action="extend", default=[], metavar="NAME=VALUE"
         )
         run.add_argument("--parameters", action="store_true", help="lists what can be set")
+        run.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="what each backend would cost and take; runs on the simulator and sends nothing",
+        )
         run.add_argument("--json", action="store_true", help="prints the whole result as JSON")
         train = verbs.add_parser(
             "train", help="trains a model, or goes on where the same config was stopped"
@@ -85,6 +90,9 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(map(_parameter_line, application.parameters)))
             return
         values = application.values(_pairs(words["given"]))
+        if words["dry_run"]:
+            self._rehearse(application.name, values, as_json=words["json"])
+            return
         from webapp.lab import engine
 
         work = json.dumps([application.name, values], sort_keys=True)
@@ -94,6 +102,30 @@ class Command(BaseCommand):
         engine.forget(site(), name)
         site().folder.end(work)
         self._show(result, as_json=words["json"])
+
+    def _rehearse(self, name: str, values: dict[str, Any], *, as_json: bool) -> None:
+        from webapp.lab import rehearsal
+
+        with Bar(f"Rehearsing {name}") as bar:
+            batches = rehearsal.rehearse(site(), name, values, report=bar)
+        if as_json:
+            self.stdout.write(json.dumps(batches, indent=2))
+            return
+        for number, batch in enumerate(batches, 1):
+            shots = "exact" if batch["shots"] is None else f"{batch['shots']} shots each"
+            runs_of = "1 circuit" if batch["n_runs"] == 1 else f"{batch['n_runs']} circuits"
+            what = f"{runs_of} on {batch['n_qubits']} qubits, {shots}"
+            self.stdout.write(f"Batch {number} of {len(batches)}: {what}")
+            self.stdout.write(
+                f"  {'backend':11}{'queue s':>9}{'run s':>9}{'cost':>9}{'at most':>9}{'CNOTs':>7}"
+            )
+            for place, offer in enumerate(batch["tried"], 1):
+                self.stdout.write(f"{place} {_offer_line(offer)}")
+            for offer in batch["others"]:
+                self.stdout.write(f"  {_offer_line(offer)}")
+        self.stdout.write(
+            "Numbers say in which order backends would be tried. Nothing was sent to any of them."
+        )
 
     def _train(self, words: dict[str, Any]) -> None:
         config = _config(words["config"])
@@ -202,6 +234,17 @@ def _backend_line(reading: dict[str, Any]) -> str:
     here = "online" if reading["online"] else here
     says = reading["reason"] or reading["error"] or reading.get("note", "")
     return f"{reading['name']:12}{here:16}{reading.get('n_qubits') or '-':>7}  {says}"
+
+
+def _offer_line(offer: dict[str, Any]) -> str:
+    if offer["reason"]:
+        return f"{offer['backend']:11}{offer['reason']}"
+    queue = "?" if offer["queue_seconds"] is None else f"{offer['queue_seconds']:.0f}"
+    return (
+        f"{offer['backend']:11}{queue:>9}{offer['run_seconds']:9.2f}{offer['cost']:9.2f}"
+        f"{offer['at_most']:9.2f}{offer['two_qubit_gates'] or '-':>7}  {offer['currency']}"
+        f"{', ' if offer['note'] else ''}{offer['note']}"
+    )
 
 
 def _execution_line(event: dict[str, Any]) -> str:
