@@ -180,6 +180,8 @@ class Rotosolve(Optimizer):
         (weights,) = self.param_groups[0]["params"]
         loss = torch.tensor(torch.nan)
         for i, frequencies in enumerate(self._frequencies):
+            if not len(frequencies):  # the weight changes nothing
+                continue
             points = _sample_points(frequencies)
             start = weights[i].clone()
             values = []
@@ -188,7 +190,7 @@ class Rotosolve(Optimizer):
                 values.append(closure().detach().double())
             move, loss = _minimum(frequencies, points, torch.stack(values))
             weights[i] = start + move
-        return loss
+        return closure().detach() if loss.isnan() else loss
 
 
 def _sample_points(frequencies: Float[Tensor, " frequency"]) -> Float[Tensor, " point"]:

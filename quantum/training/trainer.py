@@ -28,7 +28,7 @@ from quantum.training.workers import Crew, seeded
 Report: TypeAlias = Callable[[dict[str, Any]], None]
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Metric: TypeAlias = Callable[[Tensor, Tensor], Tensor | float]
-METRIC_ROWS = 32  # samples that the natural gradient's metric is averaged over
+SAMPLE_ROWS = 32  # samples that an optimizer of one circuit looks at before the first step
 
 
 @runtime_checkable
@@ -380,9 +380,15 @@ def _optimizer(trainer: QuantumTrainer, parameters: list[Tensor]) -> QuantumOpti
                 "freeze the other parameters, or choose adam"
             )
         circuit = layers[0].circuit
+        rows = shuffled(len(trainer.train), seed=options.seed, epoch=0)[:SAMPLE_ROWS]
+        features, targets = trainer.train.rows(rows)
         if options.optimizer == "qng":
-            rows = shuffled(len(trainer.train), seed=options.seed, epoch=0)[:METRIC_ROWS]
-            inputs = _arriving(model, layers[0], trainer.train.rows(rows)[0])
+            inputs = _arriving(model, layers[0], features)
+        elif not _is_linear(trainer, layers[0], features, targets):
+            raise InvalidValues(
+                "rotosolve needs a loss that is linear in the circuit's expectation values, as an "
+                "energy or a mean is; this one is not: choose adam or spsa"
+            )
     return make_optimizer(
         options.optimizer,
         parameters,
@@ -416,6 +422,33 @@ def _arriving(
     finally:
         hook.remove()
     return found[0]
+
+
+@torch.no_grad()
+def _is_linear(
+    trainer: QuantumTrainer, layer: QuantumLayer, features: Tensor, targets: Tensor
+) -> bool:
+    """Whether halfway between two answers of the layer the loss is halfway as well.
+
+    The answers are drawn, so no circuit runs.
+    """
+
+    def loss(share: float) -> float:
+        def answer(features: Tensor) -> Tensor:
+            shape = (2, *features.shape[:-1], layer.n_outputs)
+            first, second = 2 * torch.rand(shape).to(layer.weights) - 1
+            return first + share * (second - first)
+
+        vars(layer)["forward"] = answer
+        try:
+            with seeded((0,)):
+                return float(trainer.loss(trainer.model.eval()(features), targets))
+        finally:
+            del vars(layer)["forward"]
+
+    begin, middle, end = map(loss, (0.0, 0.5, 1.0))
+    rounding = 1e-5 * max(abs(begin), abs(end)) + 1e-4 * abs(end - begin)
+    return abs(middle - (begin + end) / 2) <= rounding
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> float:

@@ -96,6 +96,17 @@ def test_rotosolve_finds_the_minimum_of_one_weight_at_once():
     assert closure().item() <= landscape.min().item() + 1e-9
 
 
+def test_rotosolve_leaves_a_weight_alone_that_changes_nothing():
+    circuit = Circuit(1).ry("a", 0).rz(0.0 * Parameter("b"), 0)
+    idle = Circuit(1).rz(0.0 * Parameter("b"), 0)
+    for one, n_weights, lowest in ((circuit, 2, -1.0), (idle, 1, 1.0)):
+        weights = torch.full((n_weights,), 0.4, dtype=torch.float64)
+        optimizer = Rotosolve(weights, circuit=one)
+        loss = optimizer.step(closure_for(weights, optimizer, one, Z(0)))
+        assert loss.item() == pytest.approx(lowest)
+        assert weights[-1] == 0.4
+
+
 def test_the_natural_step_does_not_depend_on_the_scale_of_a_weight():
     plain, scaled = Circuit(1).ry("a", 0), Circuit(1).ry(3 * Parameter("a"), 0)
     ends = []

@@ -133,6 +133,29 @@ def test_the_natural_gradient_is_that_of_the_data():
     assert torch.allclose(layer.weights, by_hand.weights, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("loss", "scale"), [(squares, 1.0), (squares, 1e-4), (lambda o, t: o.exp().mean(), 1.0)]
+)
+def test_rotosolve_refuses_a_loss_that_is_no_expectation_value(loss, scale):
+    layer = Bare()
+    before = layer.weights.clone()
+    one = trainer(layer, optimizer="rotosolve", loss=lambda o, t: scale * loss(o, t))
+    with pytest.raises(InvalidValues, match="linear in the circuit's expectation values"):
+        one.run()
+    assert torch.equal(layer.weights, before)
+
+
+def test_rotosolve_takes_a_linear_tail_and_any_linear_loss():
+    tail = torch.nn.Linear(1, 2).double().requires_grad_(False)
+    model = torch.nn.Sequential(Bare(), torch.nn.Dropout(0.3), tail)
+    data = samples(4)
+    result = trainer(
+        model, optimizer="rotosolve", epochs=2, data=data, validation=data,
+        loss=lambda o, t: 1e3 + 7.0 * (o * t).mean(),
+    ).run()  # fmt: skip
+    assert result.best_loss < 1e3 + 7.0 * tail.bias.mean().abs()
+
+
 def test_the_loss_falls_and_everything_is_reported():
     events = []
     result = trainer(epochs=6).run(events.append)
