@@ -41,7 +41,7 @@ ROOMS = {
     "markdown": ("webapp/views/models",),
     "matplotlib": ("folding/training",),
     "numpy": (*SCIENCE, "webapp/live/frames", "webapp/viewer"),
-    "psutil": ("folding/cost", "webapp"),
+    "psutil": ("folding/cores", "folding/cost", "webapp"),
     "psycopg": ("quantum/store/vectors/pgvector",),
     "pyhmmer": ("folding/search", "folding/templates"),
     "pynvml": ("webapp/monitor",),
