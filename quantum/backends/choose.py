@@ -16,7 +16,7 @@ from quantum.backends.base import Backend, Batch, Estimate, Handle, Measured, Pr
 from quantum.backends.executions import Execution, ExecutionLog, Hop
 from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
-from quantum.backends.result_cache import ResultCache
+from quantum.backends.result_cache import ResultCache, fingerprint
 from quantum.backends.routing import route
 from quantum.backends.run import Patience, hand_over, wait
 from quantum.backends.simulated import check_size
@@ -193,7 +193,7 @@ class BackendManager:
     ) -> tuple[tuple[Measured, ...], Execution]:
         """The batch on one backend: estimate, set money aside, submit, wait, settle."""
         end = time.monotonic() + self.patience.deadline_seconds
-        if self.results is not None and (kept := self.results.find(name, batch)) is not None:
+        if (kept := self._kept(name, batch)) is not None:
             record = replace(record, handle_id="kept from before", status="succeeded")
             return kept, self._tell(record, report, start)
         tagged = replace(batch, tag=self._tag(name, batch))
@@ -239,7 +239,7 @@ class BackendManager:
             self.store.remove(tagged.tag)
         cost = self._settle(backend, handle, cost)
         if self.results is not None:
-            self.results.store(name, batch, measured)
+            self.results.store(fingerprint(backend), batch, measured)
         record = replace(record, cost=cost, status="succeeded")
         return measured, self._tell(record, report, start)
 
@@ -289,6 +289,11 @@ class BackendManager:
         cost = _price(backend, handle, cost)
         self.ledger.settle(under or handle.tag, cost)
         return cost
+
+    def _kept(self, name: str, batch: Batch) -> tuple[Measured, ...] | None:
+        if self.results is None:
+            return None
+        return self.results.find(fingerprint(self._open(name)), batch)
 
     def _open(self, name: str) -> Backend:
         """The backend, opened once: what it learnt of its provider is kept."""

@@ -3,8 +3,20 @@
 import json
 from dataclasses import asdict, dataclass
 
-from quantum.backends.base import Batch, Measured
+from quantum.backends.base import Backend, Batch, Measured
 from quantum.backends.cache import FileCache
+
+# What a backend's answers depend on; it has some of these.
+_SETTINGS = ("options", "client", "calibration", "trajectories", "scale", "crosstalk", "seed")
+
+
+def fingerprint(backend: Backend) -> str:
+    """Names the backend as it is set up: its target, its noise, its calibration where it runs here.
+
+    Asks no provider, so what a machine answered stays known while the machine cannot be reached.
+    """
+    settings = {name: repr(getattr(backend, name)) for name in _SETTINGS if hasattr(backend, name)}
+    return json.dumps([backend.name, settings], sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -17,7 +29,11 @@ class ResultCache:
     files: FileCache
 
     def find(self, backend: str, batch: Batch) -> tuple[Measured, ...] | None:
-        """The results of the same circuits, values, shots, observables and seed on this backend."""
+        """The results of the same circuits, values, shots, observables and seed on this backend.
+
+        Args:
+            backend: its `fingerprint`.
+        """
         if not self.accepts(batch):
             return None
         found = self.files.get(self._key(backend, batch))

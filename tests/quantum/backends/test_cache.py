@@ -1,12 +1,17 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from quantum.backends.base import batch_of
 from quantum.backends.cache import FileCache, compiled_key
-from quantum.backends.result_cache import ResultCache
+from quantum.backends.credentials import Credentials
+from quantum.backends.ibm import IBMBackend, IBMOptions
+from quantum.backends.ionq import IonQBackend, IonQOptions
+from quantum.backends.noisy import NoisyBackend, load_calibration
+from quantum.backends.result_cache import ResultCache, fingerprint
 from quantum.backends.simulated import mock
 from quantum.circuit import Circuit
 from quantum.observable import Z
@@ -85,6 +90,29 @@ def test_results_are_kept_where_they_cannot_differ(tmp_path):
     assert cache.find("noisy", same) is None
     assert cache.find("mock", batch_of(Circuit(1).h(0), shots=10, seed=2)) is None
     assert cache.find("mock", batch_of(Circuit(1).h(0), shots=11, seed=1)) is None
+
+
+def test_a_backend_that_is_set_up_otherwise_is_another_one():
+    noisy, line = load_calibration(), Credentials("secret-token", "http://127.0.0.1:9")
+    differ = [
+        mock(),
+        mock(seed=1),
+        NoisyBackend(noisy),
+        NoisyBackend(noisy, scale=0.5),
+        NoisyBackend(replace(noisy, qubits=(replace(noisy.qubits[0], gate_error=0.5),))),
+        IonQBackend(line),
+        IonQBackend(line, "qiskit"),
+        IonQBackend(line, options=IonQOptions(target="qpu.forte-1")),
+        IonQBackend(line, options=IonQOptions(noise_model="aria-1")),
+        IBMBackend(line),
+        IBMBackend(line, IBMOptions(device="ibm_one")),
+        IBMBackend(line, IBMOptions(device="ibm_one", resilience_level=2)),
+    ]
+    names = {fingerprint(backend) for backend in differ}
+    assert len(names) == len(differ) and "secret-token" not in str(names)
+    assert fingerprint(NoisyBackend(load_calibration())) in names
+    later = Credentials("another-token", "http://127.0.0.1:9")
+    assert fingerprint(IonQBackend(later)) in names
 
 
 @pytest.mark.parametrize("options", [{"shots": 10}, {}])

@@ -13,6 +13,7 @@ from quantum.backends.choose import BackendManager
 from quantum.backends.executions import Execution, ExecutionLog, Hop
 from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
+from quantum.backends.noisy import NoisyBackend
 from quantum.backends.result_cache import ResultCache
 from quantum.backends.run import Patience
 from quantum.backends.simulated import SimulatorBackend, mock
@@ -434,6 +435,14 @@ def test_an_answer_given_before_is_not_bought_again(tmp_path):
     assert (record.backend, record.cost, record.status) == ("ibm", 0.0, "succeeded")
     _, record = manager.run(replace(BATCH, tag="third"), wanted="ibm")  # without a seed
     assert record.backend == "simulator"  # shots are to vary, and the budget is spent
+
+
+def test_an_answer_of_a_backend_set_up_otherwise_is_none(tmp_path):
+    results, seeded = ResultCache(FileCache(tmp_path)), replace(BATCH, seed=4)
+    for scale, kept in ((1.0, False), (1.0, True), (0.0, False)):
+        noisy = NoisyBackend(scale=scale)
+        _, record = manage(noisy, results=results).run(seeded, wanted="noisy")
+        assert (record.handle_id == "kept from before") is kept
 
 
 # The ledger
