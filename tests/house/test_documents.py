@@ -77,6 +77,20 @@ def pins(name: str) -> set[str]:
     return {match[0] for line in lines if (match := re.match(r"[\w.-]+==[\w.]+", line))}
 
 
+@pytest.mark.parametrize("file", sorted(ROOT.glob("requirements*.txt")), ids=lambda file: file.name)
+def test_every_requirement_is_pinned_and_says_what_for(file):
+    lines = [line for line in file.read_text().splitlines() if line and line[0] not in "#-"]
+    assert lines
+    assert [x for x in lines if not re.match(r"[\w.\[\]-]+==[\w.]+( *;[^#]+)? +# \w", x)] == []
+
+
+@pytest.mark.parametrize("package", ["jax", "tensorflow"])
+def test_each_bridge_has_a_version_that_was_tried(package):
+    bridge = ROOT / "quantum" / "training" / "bridges" / f"{package}.py"
+    assert f"import {package}" in bridge.read_text()
+    assert any(pin.startswith(f"{package}==") for pin in pins("requirements-bridges.txt"))
+
+
 def test_what_is_required_is_what_was_pinned():
     """torch is left out: machines differ in the build they want. `make pins` writes the file."""
     required = pins("requirements.txt") | pins("requirements-dev.txt")

@@ -1,4 +1,5 @@
-"""A quantum layer as a function of JAX, with a gradient of its own (an extra: pip install jax)."""
+"""A quantum layer as a function of JAX, with a gradient of its own
+(an extra: requirements-bridges.txt)."""
 
 from collections.abc import Callable
 from typing import Any

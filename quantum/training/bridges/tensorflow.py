@@ -1,5 +1,5 @@
 """A quantum layer as a function of TensorFlow, with a gradient of its own, and as a layer of Keras
-(an extra: pip install tensorflow)."""
+(an extra: requirements-bridges.txt)."""
 
 from collections.abc import Callable
 from typing import Any
