@@ -79,7 +79,7 @@ class BackendManager:
         open: gives a backend by name; raises `NotConfigured`.
         store: of handles, so that a restart picks jobs up.
         ledger: of money; without one, only what is free runs.
-        patience: for each paid or remote backend in turn.
+        patience: with each backend in turn: a chain takes as often as long as it has backends.
         longest_queue_seconds: a backend that says its queue is longer is passed over.
         log: of executions.
         results: answers given before, for whoever accepts the same shots twice.

@@ -7,7 +7,7 @@ clients turn that round (`Circuit`'s qubit 0 is the most significant).
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -40,6 +40,8 @@ from quantum.errors import (
 _T = TypeVar("_T")
 NOISE_MODELS = ("ideal", "aria-1", "aria-2", "forte-1", "forte-enterprise-1")
 _MOST_CIRCUITS, _MOST_JOBS = 50, 100  # circuits of one job; jobs of one batch
+_PAGE_JOBS, _MOST_PAGES = 200, 5  # how far back a job that may have been sent is looked for
+_LOST = ("failed", "canceled")
 _STATUSES = {
     "submitted": Status.QUEUED,
     "ready": Status.QUEUED,
@@ -185,11 +187,11 @@ class IonQBackend:
                 f"one batch for IonQ holds {_MOST_CIRCUITS * _MOST_JOBS} circuits, this one has "
                 f"{len(circuits)}: send fewer rows"
             )
-        known = self._known_jobs()
         parts = _parts(circuits)
+        names = [batch.tag] if len(parts) == 1 else [f"{batch.tag}.{n}" for n in range(len(parts))]
+        known = self._known_jobs(names)
         ids: list[str] = []
-        for number, part in enumerate(parts):
-            name = batch.tag if len(parts) == 1 else f"{batch.tag}.{number}"
+        for name, part in zip(names, parts, strict=True):
             try:
                 ids.append(known.get(name) or self._create(part, batch, name))
             except QuantumError as error:
@@ -271,15 +273,24 @@ class IonQBackend:
     def _job(self, job_id: str) -> dict[str, Any]:
         return self._get(f"jobs/{job_id}")
 
-    def _known_jobs(self) -> dict[str, str]:
-        """The ids of the newest jobs, by their names; without those that came to nothing."""
-        jobs = self._get("jobs", {"limit": 200}).get("jobs")
-        if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
-            raise BadAnswer("IonQ sent no list of jobs")
-        lost = ("failed", "canceled")
-        alive = [job for job in reversed(jobs) if job.get("status") not in lost]
-        pairs = ((job.get("name"), job.get("id")) for job in alive)
-        return {name: id for name, id in pairs if isinstance(name, str) and isinstance(id, str)}
+    def _known_jobs(self, names: Collection[str]) -> dict[str, str]:
+        """The ids of jobs with these names, among the newest at IonQ, which finds none by name;
+        without those that came to nothing."""
+        found: dict[str, str] = {}
+        query: dict[str, Any] = {"limit": _PAGE_JOBS}
+        for _ in range(_MOST_PAGES):
+            page = self._get("jobs", query)
+            jobs = page.get("jobs")
+            if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
+                raise BadAnswer("IonQ sent no list of jobs")
+            for job in jobs:
+                name, id = job.get("name"), job.get("id")
+                if name in names and isinstance(id, str) and job.get("status") not in _LOST:
+                    found.setdefault(name, id)  # the newest one comes first
+            if len(found) == len(names) or not page.get("next"):
+                break
+            query["next"] = page["next"]
+        return found
 
     @cached_property
     def _errors(self) -> dict[str, float]:

@@ -26,7 +26,7 @@ class Patience:
     """How long to wait for a submission, and how often to ask.
 
     Args:
-        deadline_seconds: from the call to the result, whatever happens between.
+        deadline_seconds: from the call to the result on one backend, whatever happens between.
         first_seconds, longest_seconds: pause between two questions; it doubles from one to the
             other.
         trouble: transient failures in a row that are taken for hiccups.

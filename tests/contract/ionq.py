@@ -41,7 +41,7 @@ class IonQServer(ContractServer):
             case "POST", ["jobs"]:
                 return self._create(request.body)
             case "GET", ["jobs"]:
-                return Answer(200, {"jobs": [self._show(id) for id in reversed(self.jobs)]})
+                return self._list(request.query)
             case "GET", ["jobs", "estimate"]:
                 return self._estimate(request.query)
             case "GET", ["backends", name] if name in _QUBITS:
@@ -70,6 +70,13 @@ class IonQServer(ContractServer):
         id = f"job-{len(self.jobs) + 1}"
         self.jobs[id] = {"body": body, "found": found, "status": "submitted"}
         return Answer(200, {"id": id, "status": "submitted"})
+
+    def _list(self, query: dict[str, str]) -> Answer:
+        """One page, the newest first; `next` leads to the one after it."""
+        newest, start = list(reversed(self.jobs)), int(query.get("next", 0))
+        end = start + int(query.get("limit", 25))
+        token = str(end) if end < len(newest) else None
+        return Answer(200, {"jobs": [self._show(id) for id in newest[start:end]], "next": token})
 
     def _job(self, method: str, id: str, rest: list[str]) -> Answer:
         job = self.jobs[id]

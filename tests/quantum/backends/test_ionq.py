@@ -335,6 +335,22 @@ def test_more_circuits_than_a_job_holds_become_several_jobs(connect, server, sma
     assert [body["name"] for body in posted] == ["large.0", "large.1"]
 
 
+def test_a_job_that_was_sent_is_found_among_many_newer_ones(
+    connect, server, small_jobs, monkeypatch
+):
+    monkeypatch.setattr("quantum.backends.ionq._PAGE_JOBS", 2)
+    backend, bit = connect(), Circuit(1).x(0)
+    first = backend.submit(batch_of([bit] * 3, shots=1, tag="first"))
+    for number in range(4):
+        backend.submit(batch_of(bit, shots=1, tag=f"other-{number}"))
+    server.log.clear()
+    assert backend.submit(batch_of([bit] * 3, shots=1, tag="first")).job_id == first.job_id
+    assert len(server.requests("GET", "/v0.4/jobs")) == 3
+    assert server.requests("POST", "/v0.4/jobs") == []
+    backend.submit(batch_of(bit, shots=1, tag="new"))
+    assert len(server.requests("GET", "/v0.4/jobs")) == 6  # and then there are no more pages
+
+
 def test_of_several_jobs_only_those_are_sent_that_were_not_before(
     connect, server, small_jobs, tmp_path
 ):
