@@ -186,9 +186,9 @@ def test_an_unknown_model_is_judged_as_the_published_ones():
 @pytest.mark.parametrize(
     ("n_tokens", "model", "cycle_seconds", "step_seconds"),
     [
-        (64, "protenix_base_default_v1.0.0", 5.0, 0.43),
-        (128, "protenix_base_default_v1.0.0", 18.4, 0.62),
-        (192, "small", 1.07, 0.042),
+        (64, "protenix_base_default_v1.0.0", 4.0, 0.35),
+        (128, "protenix_base_default_v1.0.0", 14.6, 0.58),
+        (256, "protenix_mini_default_v0.5.0", 22.1, 0.41),
     ],
 )
 def test_stages_cost_what_was_measured(n_tokens, model, cycle_seconds, step_seconds):
