@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,66 +15,133 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Finished'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
-                ('stage', models.CharField(blank=True, choices=[('', '—'), ('queued', 'Queued'), ('msa', 'Alignments'), ('features', 'Features'), ('trunk', 'Trunk'), ('diffusion', 'Diffusion'), ('confidence', 'Confidence'), ('refinement', 'Refinement'), ('relaxation', 'Relaxation'), ('saving', 'Saving')], default='queued', max_length=10)),
-                ('percent', models.FloatField(default=0.0)),
-                ('eta_seconds', models.FloatField(blank=True, null=True)),
-                ('attempt', models.PositiveIntegerField(default=0)),
-                ('crashes', models.PositiveSmallIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('worker', models.CharField(blank=True, max_length=200)),
-                ('cancel_requested', models.BooleanField(default=False)),
-                ('enqueued_at', models.DateTimeField(blank=True, null=True)),
-                ('fold_input', models.JSONField()),
-                ('options', models.JSONField(default=dict)),
-                ('n_tokens', models.PositiveIntegerField()),
-                ('estimate_seconds', models.FloatField(blank=True, null=True)),
-                ('estimate_bytes', models.BigIntegerField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('error', models.TextField(blank=True)),
-                ('last_event', models.CharField(blank=True, max_length=40)),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to=settings.AUTH_USER_MODEL)),
-                ('retry_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='retries', to='webapp.job')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("succeeded", "Finished"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "stage",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "—"),
+                            ("queued", "Queued"),
+                            ("msa", "Alignments"),
+                            ("features", "Features"),
+                            ("trunk", "Trunk"),
+                            ("diffusion", "Diffusion"),
+                            ("confidence", "Confidence"),
+                            ("refinement", "Refinement"),
+                            ("relaxation", "Relaxation"),
+                            ("saving", "Saving"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("percent", models.FloatField(default=0.0)),
+                ("eta_seconds", models.FloatField(blank=True, null=True)),
+                ("attempt", models.PositiveIntegerField(default=0)),
+                ("crashes", models.PositiveSmallIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("worker", models.CharField(blank=True, max_length=200)),
+                ("cancel_requested", models.BooleanField(default=False)),
+                ("enqueued_at", models.DateTimeField(blank=True, null=True)),
+                ("fold_input", models.JSONField()),
+                ("options", models.JSONField(default=dict)),
+                ("n_tokens", models.PositiveIntegerField()),
+                ("estimate_seconds", models.FloatField(blank=True, null=True)),
+                ("estimate_bytes", models.BigIntegerField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("error", models.TextField(blank=True)),
+                ("last_event", models.CharField(blank=True, max_length=40)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="jobs",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "retry_of",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="retries",
+                        to="webapp.job",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Prediction',
+            name="Prediction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seed', models.PositiveBigIntegerField()),
-                ('sample', models.PositiveIntegerField()),
-                ('rank', models.PositiveIntegerField()),
-                ('ranking_score', models.FloatField()),
-                ('mean_plddt', models.FloatField()),
-                ('ptm', models.FloatField()),
-                ('iptm', models.FloatField(blank=True, null=True)),
-                ('has_clash', models.BooleanField()),
-                ('fraction_disordered', models.FloatField()),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='predictions', to='webapp.job')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("seed", models.PositiveBigIntegerField()),
+                ("sample", models.PositiveIntegerField()),
+                ("rank", models.PositiveIntegerField()),
+                ("ranking_score", models.FloatField()),
+                ("mean_plddt", models.FloatField()),
+                ("ptm", models.FloatField()),
+                ("iptm", models.FloatField(blank=True, null=True)),
+                ("has_clash", models.BooleanField()),
+                ("fraction_disordered", models.FloatField()),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="predictions",
+                        to="webapp.job",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['rank'],
+                "ordering": ["rank"],
             },
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['owner', '-created_at'], name='job_owner_newest'),
+            model_name="job",
+            index=models.Index(fields=["owner", "-created_at"], name="job_owner_newest"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['status', 'created_at'], name='job_status_oldest'),
+            model_name="job",
+            index=models.Index(fields=["status", "created_at"], name="job_status_oldest"),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.UniqueConstraint(fields=('job', 'seed', 'sample'), name='prediction_once'),
+            model_name="prediction",
+            constraint=models.UniqueConstraint(
+                fields=("job", "seed", "sample"), name="prediction_once"
+            ),
         ),
     ]
