@@ -40,7 +40,7 @@ class Lease:
 
         Raises:
             Cancelled: its owner wants it to end.
-        Paused: its owner wants it to rest.
+            Paused: its owner wants it to rest.
             NotYours: it was deleted, or given to another worker.
         """
         if self._reason is not None:

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class Answer:
     text: str | None = None
 
 
-class ContractServer:
+class ContractServer(ABC):
     """Answers with `reply`, unless a fault is due. `log` holds every request."""
 
     def __init__(self) -> None:
@@ -60,8 +61,9 @@ class ContractServer:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
+    @abstractmethod
     def reply(self, request: Request) -> Answer:
-        raise NotImplementedError
+        """What the provider would say."""
 
     def reset(self) -> None:
         """Forgets requests and faults, and lets stalled ones go."""

@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 from urllib.parse import parse_qs
@@ -123,14 +124,14 @@ class DashboardConsumer(AsyncWebsocketConsumer):
         return [*shown, *await waiting()]
 
 
-class RowsConsumer(AsyncWebsocketConsumer):
+class RowsConsumer(AsyncWebsocketConsumer, ABC):
     """A page that shows rows as they are, and looks at them again whenever a hint comes."""
 
     talk: asyncio.Task[None] | None = None
 
+    @abstractmethod
     async def feeds(self, user: Any) -> Sequence[tuple[str, hub.Page]]:
         """The streams of hints, each with what it means to the page; none for a stranger."""
-        raise NotImplementedError
 
     async def connect(self) -> None:
         await self.accept()

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,7 @@ TOKEN = "a-token-for-tests"
 Fault = Callable[["Handler"], None]
 
 
-class Service:
+class Service(ABC):
     """What all have in common: rows by namespace, a list of faults for the next requests."""
 
     def __init__(self, size: int) -> None:
@@ -37,11 +38,13 @@ class Service:
         ]
         return sorted(found, key=lambda row: -row[0])
 
+    @abstractmethod
     def is_authorised(self, headers: Any) -> bool:
-        raise NotImplementedError
+        """Whether a request with these headers may ask."""
 
+    @abstractmethod
     def answer(self, method: str, path: str, body: Any) -> Any:
-        raise NotImplementedError
+        """The JSON that the service answers with."""
 
 
 class Pinecone(Service):
