@@ -1,7 +1,9 @@
 """Where a fold runs: what is drawn together, in which numbers, and what is recorded."""
 
+import sys
 from dataclasses import replace
 from functools import cache, partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -123,9 +125,14 @@ def test_rows_attend_by_themselves_with_one_bias():
     torch.testing.assert_close(kernels.attend_rows(q, k, v, bias), expected)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
-def test_without_a_gpu_its_kernels_are_not_even_looked_for():
-    assert kernels.cuequivariance() is None
+def test_without_a_gpu_its_kernels_are_not_even_looked_for(monkeypatch):
+    installed = SimpleNamespace(triangle_attention=kernels.attend_rows)
+    monkeypatch.setitem(sys.modules, "cuequivariance_torch", installed)
+    for has_gpu, expected in ((False, None), (True, kernels.attend_rows)):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda has=has_gpu: has)
+        kernels.cuequivariance.cache_clear()
+        assert kernels.cuequivariance() is expected
+    kernels.cuequivariance.cache_clear()
 
 
 @needs_gpu
