@@ -106,13 +106,6 @@ def derived_class(kind: str, letter: str) -> int:
     return LETTERS.index(letter if kind == "protein" and letter in LETTERS and letter else "X")
 
 
-def residue_classes(sequence: str) -> Int64[np.ndarray, " residue"]:
-    """The residue class of every letter; letters outside the standard 20 count as unknown."""
-    unknown = len(LETTERS) - 1
-    index = {letter: restype for restype, letter in enumerate(LETTERS)}
-    return np.array([index.get(letter, unknown) for letter in sequence], dtype=np.int64)
-
-
 def read_dictionary(code: str) -> dict[str, list]:
     """The row of one residue from the dictionary, which takes seconds and 800 MB to load."""
     from biotite.structure import info

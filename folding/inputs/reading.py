@@ -73,11 +73,6 @@ def is_json(text: str) -> bool:
     return text.lstrip("\ufeff \t\r\n").startswith(("{", "["))
 
 
-def is_batch_text(text: str) -> bool:
-    """True for text whose dialect names its jobs by itself: JSON or Boltz YAML, not FASTA."""
-    return is_json(text) or boltz.is_boltz(text)
-
-
 def _read_list(
     documents: Sequence[object], *, seeds: tuple[int, ...], files: Files | None
 ) -> tuple[FoldInput, ...]:

@@ -9,8 +9,8 @@ from folding.chemistry.residues import (
     CODES,
     LETTERS,
     TABLE,
+    derived_class,
     read_dictionary,
-    residue_classes,
     standard_residues,
 )
 
@@ -33,8 +33,8 @@ def test_a_residue_has_its_heavy_atoms(letter: str, count: int):
 
 def test_classes_follow_the_table_of_the_paper():
     assert [residue.restype for residue in standard_residues()] == list(range(21))
-    assert residue_classes("ARNDCQEGHILKMFPSTWYV").tolist() == list(range(20))
-    assert residue_classes("XU*").tolist() == [20, 20, 20]
+    assert [derived_class("protein", a) for a in "ARNDCQEGHILKMFPSTWYV"] == list(range(20))
+    assert [derived_class("protein", a) for a in ("X", "U", "*", "")] == [20, 20, 20, 20]
     assert CODES[LETTERS.index("W")] == "TRP"
 
 
