@@ -28,6 +28,12 @@ HELICAL = {
 }
 """Two mini-proteins whose helices every model should know."""
 
+LEAST_SEEN = 0.9
+"""Share of Cα atoms that a chain must show to be scored."""
+
+CROP_LENGTH = 96
+"""Longest chain of the second validation score: about what a training crop holds."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -52,14 +58,14 @@ def predict(model: AlphaFold3, sequence: str, options: FoldOptions) -> tuple[Pre
 def score(model: AlphaFold3, chain: Chain, options: FoldOptions) -> Score:
     """The best-ranked prediction of a chain against its experimental structure."""
     prediction = predict(model, chain.sequence, options)[0]
-    seen = chain.observed[:, 1]
-    native = chain.coordinates[seen, 1]
+    known = chain.observed[:, 1]
+    native = chain.coordinates[known, 1]
     alpha = alpha_carbons(prediction.structure)
     return Score(
         name=chain.name,
         length=len(chain),
-        lddt=float(100 * lddt_ca(alpha[seen], native)),
-        tm_score=tm_score(alpha[seen], native, length=int(seen.sum())),
+        lddt=float(100 * lddt_ca(alpha[known], native)),
+        tm_score=tm_score(alpha[known], native, length=int(known.sum())),
         plddt=prediction.confidence.mean_plddt,
         chain_like=chain_like(alpha),
     )
@@ -81,9 +87,15 @@ def held_out(chains: ChainFile, split: str, max_length: int) -> list[Chain]:
     found = []
     for group in chains.clusters(split):
         candidates = [chains[index] for index in group]
-        fitting = [c for c in candidates if len(c) <= max_length and c.observed[:, 1].all()]
+        fitting = [c for c in candidates if len(c) <= max_length and seen(c) >= LEAST_SEEN]
+        fitting.sort(key=seen, reverse=True)
         found += fitting[:1] if split == "val" else fitting
     return found
+
+
+def seen(chain: Chain) -> float:
+    """Share of the Cα atoms that the experiment shows."""
+    return float(chain.observed[:, 1].mean())
 
 
 def summary(scores: list[Score]) -> dict[str, float | int]:
@@ -112,7 +124,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="HDF5 file of chains")
     parser.add_argument("--out", type=Path, required=True, help="JSON to write")
-    parser.add_argument("--max-length", type=int, default=128)
+    parser.add_argument("--max-length", type=int, default=512)
     parser.add_argument("--samples", type=int, default=5)
     arguments = parser.parse_args()
     model, chains = load("small"), ChainFile(arguments.data)
@@ -123,6 +135,10 @@ def main() -> None:
         scores = [score(model, chain, options) for chain in tqdm(proteins, desc=split)]
         results[split] = summary(scores) | {"proteins": [asdict(s) for s in scores]}
         print(split, summary(scores))
+        if split == "val":
+            short = [one for one in scores if one.length <= CROP_LENGTH]
+            results["val_short"] = summary(short)
+            print(f"of these up to {CROP_LENGTH} residues", summary(short))
     results["helices"] = helices(model, options)
     print(results["helices"])
     arguments.out.write_text(json.dumps(results, indent=1))

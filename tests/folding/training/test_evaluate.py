@@ -1,10 +1,19 @@
 """Scores of held-out proteins."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from folding.inputs import FoldOptions
-from folding.training.evaluate import Score, chain_like, held_out, score, summary
+from folding.training.dataset import Chain, ChainFile
+from folding.training.evaluate import (
+    Score,
+    chain_like,
+    held_out,
+    score,
+    summary,
+)
 from folding.weights.own import load
 
 
@@ -18,6 +27,35 @@ def test_validation_takes_one_of_each_cluster_and_only_short_ones(chains):
     assert [c.name for c in held_out(chains, "val", 100)] == ["chain3"]
     assert held_out(chains, "val", 19) == []
     assert [c.name for c in held_out(chains, "train", 50)] == ["chain1", "chain2"]
+
+
+class Cluster(ChainFile):
+    """Chains in memory that are one cluster."""
+
+    def __init__(self, *members: Chain) -> None:
+        self.members = members
+
+    def __getitem__(self, index: int) -> Chain:
+        return self.members[index]
+
+    def clusters(self, split: str) -> list[list[int]]:
+        return [list(range(len(self.members)))]
+
+
+def with_unseen(chain: Chain, n: int) -> Chain:
+    observed = chain.observed.copy()
+    observed[:n] = False
+    return replace(chain, name=f"{n} unseen", observed=observed)
+
+
+def test_of_a_cluster_the_chain_that_shows_most_is_scored(chains):
+    cluster = Cluster(*(with_unseen(chains[3], n) for n in (2, 1, 5)))
+    assert [c.name for c in held_out(cluster, "val", 100)] == ["1 unseen"]
+    assert [c.name for c in held_out(cluster, "bench", 100)] == ["1 unseen", "2 unseen"]
+
+
+def test_a_chain_with_large_gaps_is_not_scored(chains):
+    assert held_out(Cluster(with_unseen(chains[3], 3)), "val", 100) == []
 
 
 def test_a_prediction_is_scored_against_the_experiment(chains):
