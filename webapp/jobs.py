@@ -94,7 +94,7 @@ def cancel(job: Job) -> bool:
     if waiting.update(status=Status.CANCELLED, **_ended()):
         storage.forget(job.pk)
         publisher.queue_moved()
-        _last_words(job, "info", "Cancelled while it waited.")
+        _last_words(job, "info", "Cancelled while it waited.", ends=True)
         return True
     asked = Job.objects.filter(pk=job.pk, status=Status.RUNNING).update(cancel_requested=True)
     if not asked:
@@ -218,7 +218,7 @@ def finish(job: Job, *, predictions: Iterable[Prediction], install: Callable[[],
         job.predictions.all().delete()
         Prediction.objects.bulk_create(predictions)
     storage.forget(job.pk)
-    announce(job)
+    announce(job, ends=True)
     return True
 
 
@@ -227,7 +227,7 @@ def fail(job: Job, message: str) -> bool:
     if not _held(job).update(status=Status.FAILED, error=message, **_ended()):
         return False
     storage.forget(job.pk)
-    _last_words(job, "error", message)
+    _last_words(job, "error", message, ends=True)
     return True
 
 
@@ -236,7 +236,7 @@ def stop(job: Job) -> bool:
     if not _held(job).update(status=Status.CANCELLED, **_ended()):
         return False
     storage.forget(job.pk)
-    _last_words(job, "info", "Cancelled.")
+    _last_words(job, "info", "Cancelled.", ends=True)
     return True
 
 
@@ -282,19 +282,24 @@ def say(job: Job, level: Level, message: str) -> None:
     publisher.publish(job.pk, attempt=job.attempt, event=line)
 
 
-def announce(job: Job, *, change: str = "changed") -> None:
-    """Tells the pages where the row stands now."""
+def announce(job: Job, *, change: str = "changed", ends: bool = False) -> None:
+    """Tells the pages where the row stands now.
+
+    The end is told by whoever brought it about (`ends`), after the last line of the log, so that a
+    page which hears it has heard everything.
+    """
     now = Job.objects.filter(pk=job.pk).first()
     if now is None:
         return
-    event = StatusChanged(status=now.status, stage=now.stage, percent=now.percent)
-    publisher.publish(now.pk, attempt=now.attempt, event=event, last=now.is_finished)
+    if ends or not now.is_finished:
+        event = StatusChanged(status=now.status, stage=now.stage, percent=now.percent)
+        publisher.publish(now.pk, attempt=now.attempt, event=event, last=ends)
     publisher.hint(now.owner_id, job_id=now.pk, change=change)
 
 
-def _last_words(job: Job, level: Level, message: str) -> None:
+def _last_words(job: Job, level: Level, message: str, *, ends: bool = False) -> None:
     say(job, level, message)
-    announce(job)
+    announce(job, ends=ends)
 
 
 # The moves --------------------------------------------------------------------------------------

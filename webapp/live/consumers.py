@@ -26,7 +26,7 @@ from webapp.lab import runs
 from webapp.live import dashboard, hub, lab, streams
 from webapp.live.hub import Feed
 from webapp.live.mailbox import Mailbox
-from webapp.live.messages import JobPage, Message, gap, text_frame, valid_id
+from webapp.live.messages import LAST_WORDS, JobPage, Message, gap, text_frame, valid_id
 from webapp.models import Job
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ SLACK_SECONDS = 0.2
 PING_SECONDS = 20.0
 RETRY_SECONDS = 2.0
 ENDED, WENT_WRONG, NOT_FOUND = 1000, 1011, 4404
-LAST_WORDS = frozenset({"ended", "gone"})
+OVER = frozenset({"ended", "gone"})
 NOBODY = "There is nothing here for you. Sign in again, or go back to your jobs."
 
 
@@ -60,17 +60,42 @@ class JobConsumer(AsyncWebsocketConsumer):
         mailbox = Mailbox()
         async with _listening(streams.of_job(job_id), JobPage(job_id), mailbox) as feed:
             state = await feed.state(since)
-            await _send(self, state)
-            if not _is_over(state):
+            if _is_over(state):
+                await self._tell_the_end(job_id, feed, mailbox, since=since)
+            else:
+                await _send(self, state)
                 await _catch_up(self, feed, mailbox, since=since)
-                await self._follow(job_id, mailbox)
+                await self._follow(job_id, feed, mailbox)
         await self.close(ENDED, "finished")
 
-    async def _follow(self, job_id: UUID, mailbox: Mailbox) -> None:
-        """Sends what the mailbox gets, until the job has ended."""
+    async def _tell_the_end(
+        self, job_id: UUID, feed: Feed, mailbox: Mailbox, *, since: str
+    ) -> None:
+        """Sends what the page has missed, then the end, which the row knows before the stream.
+
+        Where the last words do not come (the stream is gone, or Redis is away), the row has them.
+        """
+        try:
+            async with asyncio.timeout(LAST_WORDS.total_seconds()):
+                await hub.of_this_loop().catch_up(feed, mailbox, since=since)
+                await self._follow(job_id, feed, mailbox)
+        except (TimeoutError, redis.RedisError):
+            await _send(self, await feed.state(since))
+
+    async def _follow(self, job_id: UUID, feed: Feed, mailbox: Mailbox) -> None:
+        """Sends what the mailbox gets, until the job has ended.
+
+        A page that hears nothing looks at the row: a worker may have died before its last words.
+        """
         pace = Pace()
         while True:
-            messages, dropped = await _next(self, mailbox)
+            if not await _has_post(self, mailbox):
+                state = await feed.state("")
+                if _is_over(state):
+                    await _send(self, state)
+                    return
+                continue
+            messages, dropped = mailbox.take()
             if dropped:
                 await _send(self, [await database_sync_to_async(gap)(job_id, dropped=dropped)])
             await _send(self, messages)
@@ -255,9 +280,17 @@ async def _next(
     consumer: AsyncWebsocketConsumer, mailbox: Mailbox
 ) -> tuple[tuple[Message, ...], int]:
     """What waits in the mailbox; a sign of life while nothing does."""
-    while not await mailbox.wait(timeout_seconds=PING_SECONDS):
-        await consumer.send(text_data='{"ping":true}')
+    while not await _has_post(consumer, mailbox):
+        pass
     return mailbox.take()
+
+
+async def _has_post(consumer: AsyncWebsocketConsumer, mailbox: Mailbox) -> bool:
+    """Waits for something to send; a sign of life and False when nothing came."""
+    if await mailbox.wait(timeout_seconds=PING_SECONDS):
+        return True
+    await consumer.send(text_data='{"ping":true}')
+    return False
 
 
 async def _send(consumer: AsyncWebsocketConsumer, messages: Sequence[Message]) -> None:
@@ -271,4 +304,4 @@ async def _send(consumer: AsyncWebsocketConsumer, messages: Sequence[Message]) -
 
 
 def _is_over(messages: Sequence[Message]) -> bool:
-    return any(message.kind in LAST_WORDS for message in messages)
+    return any(message.kind in OVER for message in messages)

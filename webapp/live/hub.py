@@ -169,10 +169,10 @@ class Hub:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 continue
+            await asyncio.gather(*(self._deliver(stream, entries) for stream, entries in answer))
             if was_away:
                 pause, was_away = FIRST_PAUSE_SECONDS, False
                 await self._show_rows()
-            await asyncio.gather(*(self._deliver(stream, entries) for stream, entries in answer))
 
     async def _next(self, client: Redis) -> list[tuple[str, list[Entry]]]:
         ends = {feed.stream: feed.last_id for feed in self._feeds.values() if feed.last_id}

@@ -13,19 +13,23 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
 import redis
+from django.utils import timezone
 
 from webapp.live import events, fragments, frames, streams
 from webapp.live.events import Gap, LogLine, Record, StatusChanged
 from webapp.live.fragments import Fragment
-from webapp.models import Job
+from webapp.models import FINISHED, Job
 
 Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
 RECENT = 300
 GONE = StatusChanged(status="deleted")
+LAST_WORDS = timedelta(seconds=3)
+"""How long after a job's end the last of what it said is waited for."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -71,7 +75,7 @@ class JobPage:
     def _message(self, record: Record) -> Message | None:
         event = record.event
         if isinstance(event, StatusChanged):
-            return self._read_row(record.id)
+            return self._status(record)
         if self._job is None or record.attempt > self._job.attempt:
             self._job = Job.objects.filter(pk=self._job_id).first()
         if self._job is None or not (isinstance(event, LogLine) or self._is_current(record)):
@@ -89,6 +93,14 @@ class JobPage:
     def _is_current(self, record: Record) -> bool:
         job = self._job
         return job is not None and record.attempt == job.attempt and not job.is_finished
+
+    def _status(self, record: Record) -> Message | None:
+        """The row as it is now; its end only with the record of it, which the last lines precede.
+
+        The row ends before they are written: an older status, read then, must not tell it.
+        """
+        message = self._read_row(record.id)
+        return None if message.kind == "ended" and not _tells_the_end(record) else message
 
     def _read_row(self, entry_id: str) -> Message:
         self._job = Job.objects.filter(pk=self._job_id).first()
@@ -142,17 +154,28 @@ def poll(job: Job, since: str) -> dict[str, Any]:
     """What a socket that connects now with `since` would receive: the row, then the log.
 
     Text frames as objects, binary frames in base64, and the id to ask with next time. Without Redis
-    the row alone has to do.
+    the row alone has to do. The end comes last, and not before its record stands in the stream.
     """
     page, since = JobPage(job.pk), valid_id(since)
-    built = [*page.snapshot(since), *page.build(_stored(job, since))]
+    row, log = page.snapshot(since), page.build(_stored(job, since))
+    if row[0].kind != "ended":
+        built = [*row, *log]
+    elif any(message.kind == "ended" for message in log) or _ended_just_now(job):
+        built = log
+    else:
+        built = [*log, *row]
     texts = [json.loads(text_frame((message,))) for message in built if message.binary is None]
     binaries = [message.binary for message in built if message.binary is not None]
     return {
         "messages": texts,
         "frames": [base64.b64encode(binary).decode() for binary in binaries],
-        "last": max((message.id for message in built), key=frames.stream_id),
+        "last": max((since, *(message.id for message in built)), key=frames.stream_id),
     }
+
+
+def _ended_just_now(job: Job) -> bool:
+    """Whether the job's last words may still be on their way into its stream."""
+    return job.finished_at is not None and timezone.now() - job.finished_at < LAST_WORDS
 
 
 def _stored(job: Job, since: str) -> list[Entry]:
@@ -180,6 +203,11 @@ def records_of(entries: Iterable[Entry]) -> list[Record]:
     """The records in a stream's entries, without those that this version does not know."""
     known = (e for e in entries if e[1] and e[1].get(b"kind", b"").decode() in events.KINDS)
     return [events.from_fields(entry_id, fields) for entry_id, fields in known]
+
+
+def _tells_the_end(record: Record) -> bool:
+    """Whether this is the last thing that a job says."""
+    return isinstance(record.event, StatusChanged) and record.event.status in FINISHED
 
 
 def _slot(record: Record) -> str | None:

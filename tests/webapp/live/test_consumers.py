@@ -4,6 +4,7 @@ import asyncio
 import json
 import struct
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -11,12 +12,13 @@ from asgiref.testing import ApplicationCommunicator
 from channels.routing import URLRouter
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
+from django.utils import timezone
 
 from tests.webapp import making
 from webapp import jobs, monitor
 from webapp.asgi import application
 from webapp.live import consumers, hub, publisher
-from webapp.live.events import Frame, LogLine, Progress
+from webapp.live.events import Frame, LogLine, Progress, StatusChanged
 from webapp.models import Job
 from webapp.routing import websocket_urlpatterns
 
@@ -198,8 +200,72 @@ async def test_the_end_is_told_and_the_socket_closes(job, user):
 
 async def test_a_page_that_opens_after_the_end_is_told_at_once(job, user):
     jobs.stop(job)
+    assert publisher.flush(timeout_seconds=PATIENCE)
+    async with job_page(job, user) as page:
+        events = (await page.frame())["data"]["events"]
+        assert [event.get("message", event.get("status")) for event in events] == [
+            "Cancelled.",
+            "cancelled",
+        ]
+        assert await page.closing() == 1000
+
+
+async def test_a_page_that_opens_in_the_moment_of_the_end_hears_the_last_line_first(job, user):
+    say(job, line("almost"))
+    ended = {"status": "failed", "error": "No.", "finished_at": timezone.now()}
+    await sync_to_async(Job.objects.filter(pk=job.pk).update)(**ended)
+    async with job_page(job, user) as page:
+        early = await page.events_until(is_line("almost"))
+        await asyncio.sleep(0.1)
+        await sync_to_async(say)(job, line("No."), StatusChanged(status="failed"))
+        late = await page.events_until(lambda e: e.get("status") == "failed")
+        assert await page.closing() == 1000
+    assert lines(early + late) == ["almost", "No."]
+    assert "failed" not in [event.get("status") for event in early + late[:-1]]
+
+
+async def test_a_page_that_follows_hears_the_last_line_first(job, user):
+    say(job, StatusChanged(status="running"))
+    async with job_page(job, user) as page:
+        await page.frame()
+        await sync_to_async(Job.objects.filter(pk=job.pk).update)(status="failed", error="No.")
+        await sync_to_async(say)(job, StatusChanged(status="running"), line("almost"))
+        early = await page.events_until(is_line("almost"))
+        await sync_to_async(say)(job, line("No."), StatusChanged(status="failed"))
+        late = await page.events_until(lambda e: e.get("status") == "failed")
+    assert lines(early + late) == ["almost", "No."]
+    assert "failed" not in [event.get("status") for event in early + late[:-1]]
+
+
+async def test_an_end_whose_stream_is_gone_is_told_by_the_row(job, user, redis_server, monkeypatch):
+    monkeypatch.setattr(consumers, "LAST_WORDS", timedelta(seconds=0.1))
+    await sync_to_async(jobs.stop)(job)
+    assert publisher.flush(timeout_seconds=PATIENCE)
+    with redis_server.client() as client:
+        client.flushall()
+    async with job_page(job, user, since="5-0") as page:
+        frame = await page.frame()
+        assert (frame["id"], frame["data"]["events"][0]["status"]) == ("5-0", "cancelled")
+        assert await page.closing() == 1000
+
+
+async def test_an_end_without_redis_is_told_by_the_row(job, user, redis_server):
+    await sync_to_async(jobs.stop)(job)
+    assert publisher.flush(timeout_seconds=PATIENCE)
+    await sync_to_async(redis_server.stop)()
     async with job_page(job, user) as page:
         assert (await page.frame())["data"]["events"][0]["status"] == "cancelled"
+        assert await page.closing() == 1000
+
+
+async def test_a_worker_that_died_before_its_last_words_leaves_no_page_waiting(
+    job, user, monkeypatch
+):
+    monkeypatch.setattr(consumers, "PING_SECONDS", 0.1)
+    async with job_page(job, user) as page:
+        await page.frame()
+        await sync_to_async(Job.objects.filter(pk=job.pk).update)(status="failed", error="No.")
+        await page.events_until(lambda e: e.get("status") == "failed")
         assert await page.closing() == 1000
 
 

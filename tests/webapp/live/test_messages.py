@@ -93,10 +93,28 @@ def test_of_a_batch_only_the_newest_of_each_slot_is_built(page):
 
 def test_a_status_says_what_the_row_says(page, job):
     jobs.fail(job, "No.")
-    built = page.build(entries(StatusChanged(status="running"), StatusChanged(status="running")))
+    built = page.build(entries(StatusChanged(status="running"), StatusChanged(status="failed")))
     assert [(m.id, m.kind) for m in built] == [("2-0", "ended")]
     (said,) = (json.loads(extra) for extra in built[0].events)
     assert (said["kind"], said["status"]) == ("status", "failed")
+
+
+def test_an_older_status_does_not_tell_the_end_before_the_last_line(page, job):
+    # The row ends before its last line is written: who reads the stream in between sees this.
+    running, failed = (StatusChanged(status=status) for status in ("running", "failed"))
+    jobs.fail(job, "No.")
+    early = page.build(entries(running, line("almost")))
+    assert [m.kind for m in early] == ["log"]
+    late = page.build(entries(line("No."), failed, first=3))
+    assert [m.kind for m in late] == ["log", "ended"]
+
+
+def test_a_change_of_mind_at_the_end_leaves_the_end_to_the_worker(user, published, job):
+    # The owner presses Cancel while the worker writes that it failed.
+    Job.objects.filter(pk=job.pk).update(status="failed")
+    jobs.announce(job)
+    assert published.kinds(job).count("status") == 1  # that it started
+    assert len(published.hints(user.pk)) == 2
 
 
 def test_a_given_up_attempt_only_keeps_its_log(page, job):
@@ -185,6 +203,42 @@ def test_a_poll_answers_as_a_socket_would(job, redis_server):
     said = [extra for frame in later["messages"] for extra in frame["data"]["events"]]
     assert [extra.get("message") for extra in said] == [None, "b"]
     assert later["frames"] == []
+
+
+def put(redis_server, job, *said):
+    with redis_server.client() as client:
+        for event in said:
+            client.xadd(streams.of_job(job.pk), events.to_fields(event, attempt=1))
+
+
+def said_in(answer):
+    extras = [extra for frame in answer["messages"] for extra in frame["data"]["events"]]
+    return [extra.get("message", extra.get("status")) for extra in extras]
+
+
+def test_a_poll_tells_the_end_after_the_last_line(job, redis_server):
+    put(redis_server, job, StatusChanged(status="running"), line("almost"))
+    jobs.fail(job, "No.")
+    job.refresh_from_db()
+    early = poll(job, "0")
+    assert said_in(early) == ["almost"]
+    put(redis_server, job, line("No."), StatusChanged(status="failed"))
+    assert said_in(poll(job, early["last"])) == ["No.", "failed"]
+    assert said_in(poll(job, "0")) == ["almost", "No.", "failed"]
+
+
+def test_a_poll_does_not_wait_for_last_words_that_were_lost(job, redis_server):
+    put(redis_server, job, line("almost"))
+    jobs.stop(job)
+    job.refresh_from_db()
+    job.finished_at -= messages.LAST_WORDS
+    assert said_in(poll(job, "0")) == ["almost", "cancelled"]
+
+
+def test_a_poll_without_news_keeps_its_place(job, redis_server):
+    jobs.stop(job)
+    job.refresh_from_db()
+    assert poll(job, "9-1") == {"messages": [], "frames": [], "last": "9-1"}
 
 
 def test_a_poll_without_redis_shows_the_row(job, settings):
