@@ -28,7 +28,14 @@ from folding.inputs import (
 )
 from folding.templates.mapping import make_template
 from folding.templates.structure_file import read_structure
-from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
+from webapp.form_fields import (
+    RawText,
+    SeveralFiles,
+    complain,
+    complaints,
+    take_upload,
+    whole_numbers,
+)
 
 MAX_ROWS = 100
 KINDS = (
@@ -121,8 +128,8 @@ class EntityForm(forms.Form):
         required=False, label="Folds without templates: none are looked for"
     )
     templates = RawText(rows=5, label="Structures", max_echo=MAX_A3M_CHARACTERS)
-    templates_file = forms.FileField(
-        required=False, label="Structure file (mmCIF)", allow_empty_file=True
+    templates_file = SeveralFiles(
+        required=False, label="Structure files (mmCIF)", allow_empty_file=True
     )
     template_chain = RawText(
         label="Chain of the structure", help_text="Such as A. Empty: the only protein chain."
@@ -140,11 +147,23 @@ class EntityForm(forms.Form):
         take_upload(self, file="msa_file", text="msa")
         take_upload(self, file="paired_msa_file", text="paired_msa")
         take_upload(self, file="templates_file", text="templates")
+        self._name_what_is_no_structure()
         take_upload(self, file="molecule_file", text="molecule")
         self.is_blank = not any(self.text(name).strip() for name in _TYPED)
         if not self.is_blank:
             self.read()
         return self.cleaned_data
+
+    def _name_what_is_no_structure(self) -> None:
+        """Of several files, one that is no mmCIF would vanish in the one before it."""
+        for upload in self.cleaned_data.get("templates_file") or ():
+            upload.seek(0)
+            if not any(line.startswith(b"data_") for line in upload):
+                self.add_error(
+                    "templates",
+                    f"“{upload.name}” must be an mmCIF file: it has no line that begins with "
+                    "“data_”. Save the structure as mmCIF (.cif).",
+                )
 
     def text(self, name: str) -> str:
         return str(self.cleaned_data.get(name) or "")

@@ -60,17 +60,41 @@ def complaints(
         complain(form, error, at=at, shown_at=shown_at)
 
 
+class _SeveralFilesInput(forms.FileInput):
+    allow_multiple_selected = True
+
+
+class SeveralFiles(forms.FileField):
+    """As many files as somebody chooses at once, in their order; none is a file too few."""
+
+    widget = _SeveralFilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        chosen = data if isinstance(data, list) else [data] if data else []
+        return [super(SeveralFiles, self).clean(file, initial) for file in chosen]
+
+
 def take_upload(form: forms.Form, *, file: str, text: str) -> None:
-    """Puts an uploaded file's text where pasted text would be: a page can show text again."""
-    upload: UploadedFile[Any] | None = form.cleaned_data.get(file)
-    if not upload:
+    """Puts an uploaded file's text where pasted text would be: a page can show text again.
+
+    A field that takes `SeveralFiles` adds them to what was pasted, as the page's script does.
+    """
+    chosen = form.cleaned_data.get(file)
+    if not chosen:
         return
-    size = upload.size or 0
+    uploads: list[UploadedFile[Any]] = chosen if isinstance(chosen, list) else [chosen]
+    size = sum(upload.size or 0 for upload in uploads)
     if size > MAX_UPLOAD_BYTES:
-        most = f"{MAX_UPLOAD_BYTES / 1e6:.0f} MB"
-        form.add_error(text, f"A file can have at most {most}, but this has {size / 1e6:.0f} MB.")
+        most, found = f"{MAX_UPLOAD_BYTES / 1e6:.3g} MB", f"{size / 1e6:.3g} MB"
+        what = "A file" if len(uploads) == 1 else "All files together"
+        has = "this has" if len(uploads) == 1 else "these have"
+        form.add_error(text, f"{what} can have at most {most}, but {has} {found}.")
         return
-    form.cleaned_data[text] = upload.read().decode("utf-8", errors="replace")
+    read = [upload.read().decode("utf-8", errors="replace") for upload in uploads]
+    if isinstance(chosen, list):
+        pasted = str(form.cleaned_data.get(text) or "")
+        read = ["\n".join(part.rstrip() for part in (pasted, *read) if part.strip())]
+    form.cleaned_data[text] = read[0]
     shown: Any = form.data.copy()  # type: ignore[attr-defined]
     shown[form.add_prefix(text)] = form.cleaned_data[text]
     form.data = shown

@@ -140,15 +140,17 @@ function later() {
 }
 
 async function readFile(input) {
-  const [file] = input.files;
+  const files = [...input.files];
   const field = document.getElementById(input.dataset.readsInto);
-  if (!file) return;
+  if (!files.length) return;
   touched.add(field.name);
   changed = field.name;
   const before = "appends" in input.dataset && field.value.trim() ? `${field.value.trimEnd()}\n` : "";
-  if (before.length + file.size > most(field)) sayTooLong(field, before.length + file.size);
+  const length = files.reduce((sum, { size }) => sum + size, before.length);
+  if (length > most(field)) sayTooLong(field, length);
   else {
-    field.value = before + (await file.text());
+    const texts = await Promise.all(files.map((file) => file.text()));
+    field.value = before + (texts.length > 1 ? texts.map((text) => text.trimEnd()).join("\n") : texts[0]);
     drawLigands(form);
     later();
   }

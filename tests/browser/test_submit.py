@@ -63,16 +63,16 @@ def test_structures_become_templates_one_after_the_other(site, user):
     chain.fill("B")
     expect(page.locator("#check")).to_contain_text("does not read templates")
     expect(chain).not_to_have_attribute("aria-invalid", "true")
-    page.set_input_files("[name=chains-0-templates_file]", files=[file])
-    expect(area(page, name="templates")).to_have_value(re.compile("data_1ABC.*data_1ABC", re.S))
-    area(page, name="template_mapping").fill("1-5=1-6 | 1-4=1-4")
+    page.set_input_files("[name=chains-0-templates_file]", files=[file, file])
+    expect(area(page, name="templates")).to_have_value(re.compile("(data_1ABC.*){3}", re.S))
+    area(page, name="template_mapping").fill("1-5=1-6 | 1-4=1-4 | 2-5=2-5")
     expect(page.locator("#id_chains-0-template_mapping_error")).to_contain_text("equal length")
-    area(page, name="template_mapping").fill("1-6=1-6 | 1-4=1-4")
+    area(page, name="template_mapping").fill("1-6=1-6 | 1-4=1-4 | 2-5=2-5")
     page.get_by_role("button", name="Fold", exact=True).click()
     page.wait_for_url("**/jobs/*-*/")
     (protein,) = Job.objects.get().fold_input["sequences"]
     places = [template["queryIndices"] for template in protein["protein"]["templates"]]
-    assert places == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3]]
+    assert places == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3], [1, 2, 3, 4]]
 
 
 def test_chains_come_and_go_and_a_fasta_is_split(site, user):

@@ -6,6 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
 from django.template.loader import render_to_string
+from django.utils.datastructures import MultiValueDict
 
 from folding import cost
 from folding.inputs import NO_ALIGNMENT, FoldInput, FoldOptions, ProteinChain, Template
@@ -471,6 +472,45 @@ def test_a_structure_file_is_read_without_javascript():
     form = post({"sequence": SEQUENCE}, files={"chains-0-templates_file": upload})
     assert len(places(form.fold_input)) == 1
     assert form.rows[0]["templates"].value().startswith("data_1ABC")
+
+
+def structures(*texts):
+    """What a browser sends of several files chosen at once."""
+    chosen = [
+        SimpleUploadedFile(f"{number}.cif", text.encode()) for number, text in enumerate(texts)
+    ]
+    return MultiValueDict({"chains-0-templates_file": chosen})
+
+
+def test_several_structure_files_are_read_without_javascript():
+    # The first ends without a line break.
+    files = structures(mmcif({"A": KNOWN}).rstrip(), mmcif({"A": KNOWN[4:]}))
+    form = post({"sequence": SEQUENCE}, files=files)
+    assert [len(query) for query, _ in places(form.fold_input)] == [15, 11]
+    assert form.rows[0]["templates"].value().count("data_1ABC") == 2
+
+
+def test_structure_files_join_those_that_were_pasted():
+    row = {"sequence": SEQUENCE, "templates": mmcif({"A": KNOWN[4:]})}
+    form = post(row, files=structures(mmcif({"A": KNOWN})))
+    assert [len(query) for query, _ in places(form.fold_input)] == [11, 15]
+
+
+def test_a_structure_file_among_others_that_is_none_is_explained():
+    files = structures(mmcif({"A": KNOWN}), "ATOM 1 N")
+    form = post({"sequence": SEQUENCE}, files=files)
+    field, says = only_error(form)
+    assert field == "chains-0-templates"
+    assert says.startswith("“1.cif” must be an mmCIF file")
+    assert form.rows[0]["templates"].value().endswith("ATOM 1 N")
+
+
+def test_structure_files_that_are_too_large_together_are_refused(monkeypatch):
+    monkeypatch.setattr("webapp.form_fields.MAX_UPLOAD_BYTES", 1_000_000)
+    files = structures(*[mmcif({"A": KNOWN}) + "#" * 600_000] * 2)
+    field, says = only_error(post({"sequence": SEQUENCE}, files=files))
+    assert field == "chains-0-templates"
+    assert says == "All files together can have at most 1 MB, but these have 1.2 MB."
 
 
 def test_chain_and_mapping_are_chosen():
