@@ -507,7 +507,7 @@ def test_a_structure_file_among_others_that_is_none_is_explained():
 
 def test_structure_files_that_are_too_large_together_are_refused(monkeypatch):
     monkeypatch.setattr("webapp.form_fields.MAX_UPLOAD_BYTES", 1_000_000)
-    files = structures(*[mmcif({"A": KNOWN}) + "#" * 600_000] * 2)
+    files = structures(*[mmcif({"A": KNOWN}).ljust(600_000, "#")] * 2)
     field, says = only_error(post({"sequence": SEQUENCE}, files=files))
     assert field == "chains-0-templates"
     assert says == "All files together can have at most 1 MB, but these have 1.2 MB."
