@@ -4,10 +4,13 @@ Light enough for the process that answers browsers: a look-up reads one row of a
 (some 50 MB) is loaded when the first SMILES arrives.
 """
 
+import json
 import re
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
+from folding.chemistry.leaving import leaving_flags, leaving_groups
 from folding.chemistry.library import find, look_up
 from folding.errors import InvalidInput
 
@@ -51,6 +54,11 @@ class ComponentSummary:
         """Atoms that are no hydrogen."""
         return len(self.atom_names)
 
+    def leaving_groups(self, atom: str) -> list[frozenset[str]]:
+        """The groups of leaving atoms that hang on an atom, one for each bond it can make."""
+        bonds, leaving = _bonds(self.code)
+        return leaving_groups(atom, bonds=bonds, leaving=leaving)
+
 
 @lru_cache(maxsize=1024)
 def component(code: str) -> ComponentSummary | None:
@@ -60,6 +68,19 @@ def component(code: str) -> ComponentSummary | None:
         return None
     name, kind, atom_names, _ = row
     return ComponentSummary(code, name, kind, tuple(atom_names.split(" ")))
+
+
+@lru_cache(maxsize=256)
+def _bonds(code: str) -> tuple[tuple[tuple[str, str], ...], frozenset[str]]:
+    """The bonds of a component by the names of their atoms, and the atoms that may leave."""
+    row = look_up(code)
+    if row is None:
+        return (), frozenset()
+    chemistry = json.loads(zlib.decompress(row[3]))
+    names = chemistry["names"]
+    flags = leaving_flags(row[1], names, chemistry["leaving"])
+    bonds = tuple((names[first], names[second]) for first, second, *_ in chemistry["bonds"])
+    return bonds, frozenset(name for name, leaves in zip(names, flags, strict=True) if leaves)
 
 
 def search(text: str, *, limit: int) -> tuple[ComponentSummary, ...]:

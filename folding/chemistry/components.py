@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from folding.chemistry.elements import ATOMIC_NUMBERS, HYDROGEN
+from folding.chemistry.leaving import leaving_flags, leaving_groups
 from folding.chemistry.library import look_up
 from folding.chemistry.residues import standard_residues
 from folding.errors import InvalidInput
@@ -86,15 +87,9 @@ class Component:
 
     def leaving_groups(self, atom: int) -> list[frozenset[int]]:
         """The groups of leaving atoms that hang on an atom, one for each bond it can make."""
-        return [self._group(n) for n in self.neighbours(atom) if self.leaving[n]]
-
-    def _group(self, start: int) -> frozenset[int]:
-        found, todo = {start}, [start]
-        while todo:
-            new = {n for n in self.neighbours(todo.pop()) if self.leaving[n]} - found
-            found |= new
-            todo += new
-        return frozenset(found)
+        bonds = [(bond.first, bond.second) for bond in self.bonds]
+        leaving = {index for index, leaves in enumerate(self.leaving) if leaves}
+        return leaving_groups(atom, bonds=bonds, leaving=leaving)
 
 
 @lru_cache(maxsize=512)
@@ -121,7 +116,7 @@ def from_dictionary(code: str) -> Component:
         atom_names=tuple(chemistry["names"]),
         elements=tuple(chemistry["elements"]),
         charges=tuple(chemistry["charges"]),
-        leaving=tuple(chemistry["leaving"]),
+        leaving=leaving_flags(kind, chemistry["names"], chemistry["leaving"]),
         bonds=tuple(ComponentBond(*bond) for bond in chemistry["bonds"]),
         positions=tuple(map(tuple, positions)) if positions else None,
     )
@@ -239,16 +234,18 @@ def _from_block(block: Block) -> Component:
     letter = (block.column("_chem_comp.one_letter_code") or ("",))[0]
     flags = _column(block, "_chem_comp_atom.pdbx_leaving_atom_flag", n=len(names), default="N")
     charges = _column(block, "_chem_comp_atom.charge", n=len(names), default="0")
+    kind = (block.column("_chem_comp.type") or ("NON-POLYMER",))[0].upper()
+    heavy_names = tuple(names[i] for i in heavy)
     return Component(
         code=code,
         name=(block.column("_chem_comp.name") or (code,))[0],
-        type=(block.column("_chem_comp.type") or ("NON-POLYMER",))[0].upper(),
+        type=kind,
         letter=letter if len(letter) == 1 and letter.isalpha() else "",
-        atom_names=tuple(names[i] for i in heavy),
+        atom_names=heavy_names,
         elements=tuple(elements[i] for i in heavy),
         charges=tuple(_whole(charges[i]) for i in heavy),
-        leaving=tuple(flags[i].upper() == "Y" for i in heavy),
-        bonds=_block_bonds(block, [names[i] for i in heavy]),
+        leaving=leaving_flags(kind, heavy_names, [flags[i].upper() == "Y" for i in heavy]),
+        bonds=_block_bonds(block, heavy_names),
         positions=_block_positions(block, heavy),
     )
 

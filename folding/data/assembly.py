@@ -19,7 +19,9 @@ from folding.chemistry.components import (
     from_smiles,
     from_user,
 )
+from folding.chemistry.leaving import dropped
 from folding.chemistry.residues import CLASSES, LETTERS, derived_class
+from folding.errors import InvalidInput
 from folding.inputs import DnaChain, FoldInput, Ligand, ProteinChain, RnaChain
 
 _KINDS = {ProteinChain: "protein", RnaChain: "rna", DnaChain: "dna", Ligand: "ligand"}
@@ -94,7 +96,8 @@ def assemble(
         bare_ends: Standard residues of every kind lose the oxygens that begin or end a chain.
 
     Raises:
-        InvalidInput: A component that is in no dictionary, or cannot be read.
+        InvalidInput: A component that is in no dictionary, or cannot be read, or a bond to an atom
+            that the model is not shown.
     """
     chains = tuple(_copies(fold_input))
     components = _Components(fold_input, terminal_atoms=terminal_atoms)
@@ -104,13 +107,14 @@ def assemble(
         site for index, source in enumerate(sources) for site in _sites(index, parts[id(source)])
     ]
     joints = [*_links(chains, sites), *_given(fold_input, chains, sites)]
-    dropped = _leaving(sites, joints)
+    gone = _leaving(sites, joints)
     if bare_ends:
-        dropped = [d | _ends(site) for d, site in zip(dropped, sites, strict=True)]
+        gone = [g | _ends(site) for g, site in zip(gone, sites, strict=True)]
     kept = [
-        Site(s.chain, s.number, s.component, _remaining(s, dropped[i]), s.restype, s.is_token)
+        Site(s.chain, s.number, s.component, _remaining(s, gone[i]), s.restype, s.is_token)
         for i, s in enumerate(sites)
     ]
+    _check_kept(chains, kept, joints)
     return Assembly(chains, tuple(kept), tuple(joints))
 
 
@@ -223,27 +227,52 @@ def _given(
         ends = [(index[end.chain_id, end.position], end.atom) for end in (bond.first, bond.second)]
         (a, first), (b, second) = ends
         names = (sites[a].component.atom_names, sites[b].component.atom_names)
+        for end, known in zip((bond.first, bond.second), names, strict=True):
+            if end.atom not in known:
+                raise _not_seen(str(bond), str(end))
         yield Joint(a, names[0].index(first), b, names[1].index(second), False)
 
 
-def _leaving(sites: Sequence[Site], joints: Sequence[Joint]) -> list[set[int]]:
-    """Atoms that leave each site: one group for every bond that an atom makes.
+def _not_seen(bond: str, atom: str) -> InvalidInput:
+    return InvalidInput(
+        f"The bond {bond} cannot be made with this model, which does not see the atom {atom}. "
+        "Choose another model, or leave the bond out."
+    )
 
-    Departure from Protenix, which draws the group at random: the first one leaves.
-    """
-    dropped: list[set[int]] = [set() for _ in sites]
+
+def _leaving(sites: Sequence[Site], joints: Sequence[Joint]) -> list[frozenset[int]]:
+    """Atoms that leave each site: one group for every bond that an atom makes."""
+    joined: list[list[int]] = [[] for _ in sites]
     for joint in joints:
-        for site, atom in (joint[:2], joint[2:4]):
-            groups = sites[site].component.leaving_groups(atom)
-            dropped[site] |= next((g for g in groups if not g & dropped[site]), frozenset())
-    return dropped
+        joined[joint.first_site].append(joint.first_atom)
+        joined[joint.second_site].append(joint.second_atom)
+    return [
+        dropped(site.component.leaving_groups(atom) for atom in atoms)
+        for site, atoms in zip(sites, joined, strict=True)
+    ]
 
 
-def _ends(site: Site) -> set[int]:
+def _check_kept(
+    chains: Sequence[ChainCopy], sites: Sequence[Site], joints: Sequence[Joint]
+) -> None:
+    """Refuses bonds to atoms that the model is not shown."""
+    for joint in joints:
+        if not joint.is_link:
+            ends = ((joint.first_site, joint.first_atom), (joint.second_site, joint.second_atom))
+            names = [
+                f"{chains[sites[i].chain].id}/{sites[i].number}/{sites[i].component.atom_names[a]}"
+                for i, a in ends
+            ]
+            for (site, atom), name in zip(ends, names, strict=True):
+                if atom not in sites[site].kept:
+                    raise _not_seen("–".join(names), name)
+
+
+def _ends(site: Site) -> frozenset[int]:
     """The oxygens of a standard residue that begin or end a chain."""
     names = site.component.atom_names if site.is_token else ()
-    return {index for index, name in enumerate(names) if name in ("OXT", "OP3")}
+    return frozenset(index for index, name in enumerate(names) if name in ("OXT", "OP3"))
 
 
-def _remaining(site: Site, dropped: set[int]) -> tuple[int, ...]:
-    return tuple(index for index in site.kept if index not in dropped)
+def _remaining(site: Site, gone: frozenset[int]) -> tuple[int, ...]:
+    return tuple(index for index in site.kept if index not in gone)

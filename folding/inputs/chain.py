@@ -16,6 +16,7 @@ from folding.inputs.ids import (
     check_chain_ids,
     check_description,
 )
+from folding.inputs.joining import Strand
 from folding.inputs.modification import Modification, check_modifications
 from folding.inputs.sequence import (
     AMINO_ACID_RESIDUES,
@@ -29,9 +30,6 @@ from folding.inputs.text import check_size
 
 # A ring of fewer residues than this closes onto itself.
 MIN_CYCLIC = 3
-# Atoms that a component has when it is alone, and loses where the chain goes on.
-_LOST_BEHIND = {"OXT"}
-_LOST_BEFORE = {"OP3"}
 
 
 @dataclass(frozen=True)
@@ -168,9 +166,25 @@ class DnaChain:
 Polymer = ProteinChain | RnaChain | DnaChain
 
 
+def link_atoms(chain: Polymer) -> tuple[str, str]:
+    """The atoms that bond neighbours of a chain: of the one before, of the one behind."""
+    return ("C", "N") if isinstance(chain, ProteinChain) else ("O3'", "P")
+
+
+def strand(chain: Polymer, components: Components) -> Strand:
+    """The residues of one copy of a chain."""
+    return Strand(
+        chain.residue_names,
+        components,
+        modified={modification.position for modification in chain.modifications},
+        ends=link_atoms(chain),
+        cyclic=chain.cyclic,
+    )
+
+
 def head_to_tail(chain: Polymer) -> list[Bond]:
     """The bonds that would close each copy of a chain into a ring."""
-    tail, head = ("C", "N") if isinstance(chain, ProteinChain) else ("O3'", "P")
+    tail, head = link_atoms(chain)
     n_residues = len(chain.sequence)
     if n_residues < MIN_CYCLIC:
         return []
@@ -203,20 +217,30 @@ def _residue_names(chain: Polymer, names: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _count_tokens(chain: Polymer, components: Components, *, strangers: Sequence[str]) -> int:
-    n_tokens = len(chain.sequence) - len(chain.modifications)
+    n_tokens = len(chain.sequence)
+    residues = strand(chain, components)
     for modification in chain.modifications:
         component = components.find(modification.ccd, field="modifications")
         _check_kind(component, strangers)
-        if modification.ccd in READ_AS:
-            n_tokens += 1
-            continue
-        names = set(component.atom_names)
-        if modification.position < len(chain.sequence) or chain.cyclic:
-            names -= _LOST_BEHIND
-        if modification.position > 1 or chain.cyclic:
-            names -= _LOST_BEFORE
-        n_tokens += len(names)
+        found = residues.residue(modification.position)
+        if not found.is_token:
+            n_tokens += len(found.kept(residues.joints(modification.position))) - 1
+    if chain.cyclic and chain.modifications:
+        _check_ring(chain, residues)
     return n_tokens * len(chain.ids)
+
+
+def _check_ring(chain: Polymer, residues: Strand) -> None:
+    """Refuses a ring whose ends cannot be bonded to each other."""
+    tail, head = link_atoms(chain)
+    for position, atom in ((1, head), (len(chain.sequence), tail)):
+        component = residues.residue(position).component
+        if atom not in component.atom_names:
+            raise InvalidInput(
+                f"A cyclic chain is closed by the atom {atom} of residue {position}, which "
+                f"{component.code} does not have. Open the chain, or take off what caps it.",
+                field="cyclic",
+            )
 
 
 def _check_kind(component: Component, strangers: Sequence[str]) -> None:

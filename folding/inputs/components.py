@@ -1,8 +1,9 @@
 """Chemical components that a job may name: the dictionary's, and those that the user defines."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from folding.chemistry.leaving import leaving_flags, leaving_groups
 from folding.errors import InvalidInput
 from folding.inputs.cif import Block, read_cif
 from folding.inputs.modification import clean_code
@@ -28,12 +29,28 @@ class Component(Protocol):
     def atom_names(self) -> tuple[str, ...]:
         """Heavy atoms only."""
 
+    def leaving_groups(self, atom: str) -> Sequence[frozenset[str]]:
+        """The groups of atoms that leave where that atom is joined, one for each bond."""
+
 
 class UserComponent:
     """A component that came with the job."""
 
-    def __init__(self, code: str, kind: str, atom_names: Iterable[str]) -> None:
+    def __init__(
+        self,
+        code: str,
+        kind: str,
+        atom_names: Iterable[str],
+        *,
+        bonds: Iterable[tuple[str, str]] = (),
+        leaving: Iterable[str] = (),
+    ) -> None:
         self.code, self.type, self.atom_names = code, kind, tuple(atom_names)
+        self._bonds, self._leaving = tuple(bonds), frozenset(leaving)
+
+    def leaving_groups(self, atom: str) -> Sequence[frozenset[str]]:
+        """The groups of atoms that leave where that atom is joined, one for each bond."""
+        return leaving_groups(atom, bonds=self._bonds, leaving=self._leaving)
 
 
 class Components:
@@ -130,7 +147,16 @@ def _read_component(block: Block, *, field: str) -> UserComponent:
         raise InvalidInput(f"The component {code} has no atom but hydrogen.", field=field)
     _check_bonds(block, code, known=set(names), field=field)
     kind = (block.column("_chem_comp.type") or ("NON-POLYMER",))[0].upper()
-    return UserComponent(code, kind, heavy)
+    flags = dict(zip(names, block.column("_chem_comp_atom.pdbx_leaving_atom_flag"), strict=False))
+    leaves = leaving_flags(kind, heavy, [flags.get(name, "N").upper() == "Y" for name in heavy])
+    ends = (block.column(f"_chem_comp_bond.atom_id_{end}") for end in (1, 2))
+    return UserComponent(
+        code,
+        kind,
+        heavy,
+        bonds=[pair for pair in zip(*ends, strict=False) if set(pair) <= set(heavy)],
+        leaving=[name for name, leaving in zip(heavy, leaves, strict=True) if leaving],
+    )
 
 
 def _check_bonds(block: Block, code: str, *, known: set[str], field: str) -> None:

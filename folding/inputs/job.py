@@ -9,12 +9,20 @@ from typing import Any
 
 from folding.errors import InvalidInput
 from folding.inputs.bond import MAX_BONDS, AtomRef, Bond
-from folding.inputs.chain import DnaChain, ProteinChain, RnaChain, head_to_tail, parse_sequences
+from folding.inputs.chain import (
+    DnaChain,
+    ProteinChain,
+    RnaChain,
+    head_to_tail,
+    parse_sequences,
+    strand,
+)
 from folding.inputs.components import Components
 from folding.inputs.dialects import alphafold3
 from folding.inputs.dialects.fields import JobFields
 from folding.inputs.fasta import parse_fasta
 from folding.inputs.ids import MAX_CHAINS, check_chain_ids
+from folding.inputs.joining import Residue
 from folding.inputs.ligand import Ligand
 from folding.inputs.molecule import read_molecule
 from folding.inputs.sequence import sequence_notes
@@ -111,7 +119,7 @@ class FoldInput:
                 total += chain.count_tokens(self.components)
             except InvalidInput as error:
                 raise error.inside(f"chains.{index}") from error
-        return total
+        return total - sum(site.n_lost for site in _bonded(self).values())
 
     @property
     def alignments(self) -> tuple[str, ...]:
@@ -198,6 +206,50 @@ def _clean_name(name: str) -> str:
     return name
 
 
+class _Bonded:
+    """A residue or component that bonds reach, and the atoms that they name, in order."""
+
+    def __init__(self, chain: Chain, position: int, components: Components) -> None:
+        self.joints: list[str] = []
+        if isinstance(chain, Ligand):
+            self.residue = Residue(components.find(chain.ccd[position - 1], field="ccd"), False)
+        else:
+            residues = strand(chain, components)
+            self.residue = residues.residue(position)
+            self.joints = residues.joints(position)
+        self.named: list[str] = []
+
+    @property
+    def atoms(self) -> tuple[str, ...]:
+        """The atoms that a bond may name."""
+        return self.residue.kept(self.joints)
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The atoms that are left once all bonds are made."""
+        return self.residue.kept([*self.joints, *self.named])
+
+    @property
+    def n_lost(self) -> int:
+        """Tokens that the bonds cost."""
+        return 0 if self.residue.is_token else len(self.atoms) - len(self.left)
+
+
+def _bonded(job: FoldInput) -> dict[tuple[str, int], _Bonded]:
+    """What bonds reach, by chain and position; ligands from files lose nothing and are not here."""
+    chains = {chain_id: chain for chain in job.chains for chain_id in chain.ids}
+    found: dict[tuple[str, int], _Bonded] = {}
+    for bond in job.bonds:
+        for atom in (bond.first, bond.second):
+            chain, place = chains[atom.chain_id], (atom.chain_id, atom.position)
+            if isinstance(chain, Ligand) and not chain.ccd:
+                continue
+            if place not in found:
+                found[place] = _Bonded(chain, atom.position, job.components)
+            found[place].named.append(atom.atom)
+    return found
+
+
 def _check_bonds(job: FoldInput) -> None:
     if len(job.bonds) > MAX_BONDS:
         raise InvalidInput(
@@ -213,6 +265,22 @@ def _check_bonds(job: FoldInput) -> None:
         seen.add(bond.ends)
         for atom in (bond.first, bond.second):
             _check_atom(atom, chains, job.components, field=field)
+    _check_left(job)
+
+
+def _check_left(job: FoldInput) -> None:
+    """Refuses bonds to atoms that other bonds replace, such as a sugar's O1 once C1 is bonded."""
+    sites = _bonded(job)
+    for index, bond in enumerate(job.bonds):
+        for atom in (bond.first, bond.second):
+            site = sites.get((atom.chain_id, atom.position))
+            if site is not None and atom.atom not in site.left:
+                raise InvalidInput(
+                    f"The bond {bond} needs the atom {atom.atom} of {atom.chain_id}/"
+                    f"{atom.position}, which leaves where another bond is made. Bond the atom "
+                    "that stays, or delete the other bond.",
+                    field=f"bonds.{index}",
+                )
 
 
 def _check_atom(
@@ -251,17 +319,18 @@ def _n_positions(chain: Chain) -> int:
 def _atom_names(
     chain: Chain, position: int, components: Components, *, field: str
 ) -> tuple[str, ...]:
-    if not isinstance(chain, Ligand):
-        return components.find(chain.residue_names[position - 1], field=field).atom_names
-    if chain.file is not None:
+    if isinstance(chain, Ligand) and chain.file is not None:
         return read_molecule(chain.file).heavy_names
-    if chain.smiles is not None:
+    if isinstance(chain, Ligand) and chain.smiles is not None:
         raise InvalidInput(
             "Atoms of a SMILES ligand have no names that a bond could use. Give the ligand by its "
             "code, or as an SDF file, whose atoms are called C1, C2, O1 and so on in their order.",
             field=field,
         )
-    return components.find(chain.ccd[position - 1], field=field).atom_names
+    try:
+        return _Bonded(chain, position, components).atoms
+    except InvalidInput as error:
+        raise InvalidInput(str(error), field=field) from error
 
 
 def _check_chains(chains: tuple[Chain, ...]) -> None:
