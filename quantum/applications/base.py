@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from quantum.backends.names import NAMES, QUANTUM
 from quantum.errors import InvalidValues
 
 Value: TypeAlias = str | int | float | bool
@@ -64,16 +65,14 @@ class Parameter:
 
 _KINDS = {"int": "a whole number", "float": "a number"}
 
-BACKENDS = ("simulator", "mock", "noisy", "ibm", "ionq")
-QUANTUM = "quantum"  # the machine that suits the circuits best, whichever that is
-
 # Every application ends with these. In place of a name, `backend` may be a `Backend`, or a `Route`
 # of quantum.applications.place.
 WHERE = (
     Parameter(
-        "backend", "choice", "simulator", choices=(*BACKENDS, QUANTUM),
+        "backend", "choice", "simulator", choices=(*NAMES, QUANTUM),
         help="Where the final circuits run. Weights are always optimised on the simulator. "
-        "Quantum is IBM or IonQ: the one that answers sooner, then the cheaper one.",
+        "Quantum is IBM or IonQ: the one that answers sooner, then the cheaper one. Where none "
+        "of them can, the simulator does it, and last an exact classical method.",
     ),
     Parameter("shots", "int", 2000, 1, 100_000, help="Measurements per circuit."),
     Parameter("seed", "int", 0, 0, 2**31 - 1, help="Of everything drawn at random."),

@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quantum.applications.base import BACKENDS, QUANTUM, Report
+from quantum.applications.base import Report
 from quantum.backends.base import Backend, Batch, Measured
 from quantum.backends.catalog import open_backend
-from quantum.backends.choose import BackendManager, Offer
+from quantum.backends.choose import BackendManager, Classical, Offer
 from quantum.backends.executions import Execution
+from quantum.backends.names import CLASSICAL, NAMES, QUANTUM
 from quantum.circuit import Circuit
 from quantum.errors import NotConfigured
 from quantum.observable import PauliSum
@@ -23,7 +24,7 @@ class Manager(Protocol):
     """What is needed of a `quantum.backends.choose.BackendManager`."""
 
     def run(
-        self, batch: Batch, *, wanted: str, report: Report
+        self, batch: Batch, *, wanted: str, classical: Classical | None, report: Report
     ) -> tuple[tuple[Measured, ...], Any]: ...
 
 
@@ -58,14 +59,16 @@ class Rehearsal:
     asked: list[Asked] = field(default_factory=list)
 
     def run(
-        self, batch: Batch, *, wanted: str, report: Report
+        self, batch: Batch, *, wanted: str, classical: Classical | None, report: Report
     ) -> tuple[tuple[Measured, ...], Execution]:
         tried = self.manager.dry_run(batch, wanted=wanted)
         known = {offer.backend for offer in tried}
-        rest = tuple(name for name in BACKENDS if name not in known)
+        rest = tuple(name for name in NAMES if name not in known)
         others = replace(self.manager, chains={"rest": rest}).dry_run(batch, wanted="rest")
         self.asked.append(Asked(batch, tried, others))
-        return _straight_to("simulator").manager.run(batch, wanted="simulator", report=report)
+        return _straight_to("simulator").manager.run(
+            batch, wanted="simulator", classical=classical, report=report
+        )
 
 
 Where: TypeAlias = str | Backend | Route
@@ -74,9 +77,12 @@ Where: TypeAlias = str | Backend | Route
 class Place:
     """Somewhere to run circuits, with the number of shots; every batch is reported as an execution.
 
+    Where no backend may or can run a batch, the classical method that comes with it answers, and
+    `by_classical` says so.
+
     Args:
-        where: a route; a backend, or the name of one that needs no credentials, without fallbacks
-            and without a budget: it must be free.
+        where: a route; a backend, or the name of one that needs no credentials, without another
+            backend behind it and without a budget: it must be free.
 
     Raises:
         NotConfigured: for a name whose credentials are not here.
@@ -87,6 +93,17 @@ class Place:
         self.name = self._route.wanted
         self.shots, self.seed, self._report = shots, seed, report
         self.executions: list[dict[str, Any]] = []
+        self._reasons = ""
+
+    @property
+    def by_classical(self) -> bool:
+        """Whether no circuit ran for the last batch."""
+        return self.name == CLASSICAL
+
+    @property
+    def apology(self) -> str:
+        """A sentence that says who ran no circuit of the last batch, and why."""
+        return f"No quantum backend ran the circuits ({self._reasons})."
 
     @property
     def is_exact(self) -> bool:
@@ -98,26 +115,37 @@ class Place:
         circuit: Circuit,
         values: Float[Tensor, "row parameter"],
         observables: Sequence[PauliSum],
-    ) -> tuple[Float[Tensor, "row observable"], Float[Tensor, "row observable"]]:
-        """Means and standard errors; on the simulator exact ones, without shots."""
+        *,
+        classical: Classical,
+    ) -> tuple[Float[Tensor, "row mean"], Float[Tensor, "row mean"]]:
+        """Means of the observables and standard errors; on the simulator exact ones, without shots.
+
+        Args:
+            classical: solves the same problem without circuits; it may mean something else by its
+                means than the observables do.
+        """
         shots = None if self.is_exact else self.shots
-        found = self._run(circuit, values, shots=shots, observables=tuple(observables))
+        options = {"shots": shots, "observables": tuple(observables)}
+        found = self._run(circuit, values, classical, options)
         means, errors = ([getattr(m, name) for m in found] for name in ("means", "errors"))
         return torch.tensor(means, dtype=torch.float64), torch.tensor(errors, dtype=torch.float64)
 
-    def counts(
-        self, circuit: Circuit, values: Float[Tensor, "row parameter"]
-    ) -> list[dict[str, int]]:
-        """How often each bit string was read, for every row."""
-        return [measured.counts for measured in self._run(circuit, values, shots=self.shots)]
+    def read(
+        self, circuit: Circuit, values: Float[Tensor, "row parameter"], *, classical: Classical
+    ) -> tuple[Measured, ...]:
+        """How often each bit string was read, for every row; what `classical` gives where no
+        circuit ran."""
+        return self._run(circuit, values, classical, {"shots": self.shots})
 
-    def _run(self, circuit: Circuit, values: Tensor, **options: Any) -> tuple[Measured, ...]:
+    def _run(
+        self, circuit: Circuit, values: Tensor, classical: Classical, options: dict[str, Any]
+    ) -> tuple[Measured, ...]:
         batch = Batch((circuit,), (values.detach().double(),), seed=self.seed, **options)
         measured, execution = self._route.manager.run(
-            batch, wanted=self._route.wanted, report=self._report
+            batch, wanted=self._route.wanted, classical=classical, report=self._report
         )
         self.executions.append(execution.to_json())
-        self.name = execution.backend
+        self.name, self._reasons = execution.backend, execution.reasons
         return measured
 
 

@@ -20,6 +20,9 @@ from quantum.ansatz import qaoa
 from quantum.applications.base import ApplicationResult, Report
 from quantum.applications.comparison import share_interval
 from quantum.applications.place import Place
+from quantum.backends.base import Batch, Measured
+from quantum.backends.choose import Classical
+from quantum.backends.names import CLASSICAL
 from quantum.circuit import Circuit
 from quantum.errors import InvalidValues
 from quantum.observable import PauliSum, Z, identity
@@ -124,6 +127,12 @@ class _Outcome:
     p_optimum: float
     invalid_share: float  # of shots that broke the number of picks: noise alone does that
     history: list[float]
+    backend: str
+
+    @property
+    def by_classical(self) -> bool:
+        """Whether no circuit ran: then `qaoa` is the proven optimum, and not QAOA's."""
+        return self.backend == CLASSICAL
 
 
 def select_portfolios(chosen: dict[str, Any], report: Report) -> ApplicationResult:
@@ -139,10 +148,10 @@ def select_portfolios(chosen: dict[str, Any], report: Report) -> ApplicationResu
         outcomes.append(_solve(chosen, chosen["seed"] + number, place, report))
         report({"kind": "progress", "done": number + 1, "total": chosen["markets"]})
     numbers = _numbers(chosen, outcomes, time.perf_counter() - begin)
-    found_all = numbers["qaoa_found_optimum"] == numbers["markets"]
+    found_all = numbers["qaoa_found_optimum"] == numbers["markets"]  # not where it did not run
     series: dict[str, list[Any]] = {
         "market": list(range(len(outcomes))),
-        "qaoa": [o.qaoa for o in outcomes],
+        "qaoa": [None if o.by_classical else o.qaoa for o in outcomes],
         "greedy": [o.greedy for o in outcomes],
         "chance": [o.chance for o in outcomes],
         "p_optimum": [o.p_optimum for o in outcomes],
@@ -153,6 +162,17 @@ def select_portfolios(chosen: dict[str, Any], report: Report) -> ApplicationResu
         _words(numbers, place), "tie" if found_all else "classical", numbers, series,
         place.executions,
     )  # fmt: skip
+
+
+def _proven_best(market: Market, shots: int) -> Classical:
+    """Enumeration in place of shots: all of them are the optimum."""
+
+    def solve(batch: Batch) -> tuple[Measured, ...]:
+        everything = market.portfolios()
+        best = everything[market.costs(everything).argmin()]
+        return (Measured({"".join(map(str, best)): shots}),)
+
+    return solve
 
 
 def _solve(chosen: dict[str, Any], seed: int, place: Place, report: Report) -> _Outcome:
@@ -171,7 +191,8 @@ def _solve(chosen: dict[str, Any], seed: int, place: Place, report: Report) -> _
     weights, history = optimise(
         circuit, (1 / scale) * cost, steps=chosen["steps"], seed=seed, report=report
     )
-    (counts,) = place.counts(circuit, weights[None])
+    solve = _proven_best(market, chosen["shots"])
+    counts = place.read(circuit, weights[None], classical=solve)[0].counts
     rows = np.array([list(map(int, bits)) for bits in counts])
     shots = np.array(list(counts.values()))
     valid = rows.sum(1) == market.picks
@@ -193,19 +214,22 @@ def _solve(chosen: dict[str, Any], seed: int, place: Place, report: Report) -> _
         p_optimum=float(state[0, index]),
         invalid_share=float(shots[~valid].sum() / shots.sum()),
         history=[value - float(costs.min()) / scale for value in history],
+        backend=place.name,
     )
 
 
 def _numbers(chosen: dict[str, Any], outcomes: list[_Outcome], seconds: float) -> dict[str, Any]:
-    count = len(outcomes)
+    ran = [o for o in outcomes if not o.by_classical]
     hits = {
-        name: sum(getattr(o, name) < 1e-9 for o in outcomes)
-        for name in ("qaoa", "greedy", "chance")
+        name: sum(getattr(o, name) < 1e-9 for o in among)
+        for name, among in (("qaoa", ran), ("greedy", outcomes), ("chance", outcomes))
     }
-    low, high = share_interval(hits["qaoa"], count)
+    low, high = share_interval(hits["qaoa"], len(ran)) if ran else (None, None)
     size = comb(chosen["assets"], chosen["picks"])
     return {
-        "markets": count,
+        "markets": len(outcomes),
+        "markets_by_qaoa": len(ran),
+        "answered_by": ", ".join(dict.fromkeys(o.backend for o in outcomes)),
         "portfolios": size,
         "qaoa_found_optimum": hits["qaoa"],
         "greedy_found_optimum": hits["greedy"],
@@ -214,18 +238,29 @@ def _numbers(chosen: dict[str, Any], outcomes: list[_Outcome], seconds: float) -
         "found_high": high,
         "p_optimum_qaoa": float(np.mean([o.p_optimum for o in outcomes])),
         "p_optimum_chance": 1 / size,
-        "mean_cost_qaoa": float(np.mean([o.qaoa_mean for o in outcomes])),
-        "invalid_share": float(np.mean([o.invalid_share for o in outcomes])),
+        "mean_cost_qaoa": float(np.mean([o.qaoa_mean for o in ran])) if ran else None,
+        "invalid_share": float(np.mean([o.invalid_share for o in ran])) if ran else None,
         "shots": chosen["shots"],
         "seconds": seconds,
     }
 
 
 def _words(n: dict[str, Any], place: Place) -> str:
+    ran, markets = n["markets_by_qaoa"], n["markets"]
+    instead = "" if ran == markets else (
+        f"{place.apology} The best of {n['portfolios']} portfolios was found by enumeration in "
+        f"{markets - ran} of {markets} markets, and proven: the classical method wins. "
+    )  # fmt: skip
+    if not ran:
+        return (
+            f"{instead}Greedy choice found it in {n['greedy_found_optimum']}, {n['shots']} random "
+            f"draws in {n['chance_found_optimum']}."
+        )
     gain = n["p_optimum_qaoa"] / n["p_optimum_chance"]
+    backends = ", ".join(name for name in n["answered_by"].split(", ") if name != CLASSICAL)
     return (
-        f"QAOA on {place.name} found the best of {n['portfolios']} portfolios in "
-        f"{n['qaoa_found_optimum']} of {n['markets']} markets (95 % interval of the share "
+        f"{instead}QAOA on {backends} found the best of {n['portfolios']} portfolios in "
+        f"{n['qaoa_found_optimum']} of {ran} markets (95 % interval of the share "
         f"{n['found_low']:.0%} to {n['found_high']:.0%}), greedy choice in "
         f"{n['greedy_found_optimum']}, {n['shots']} random draws in {n['chance_found_optimum']}. "
         f"A shot is the optimum with {n['p_optimum_qaoa']:.1%}, {gain:.1f} times chance. "

@@ -264,6 +264,20 @@ class Priced(Protocol):
         """What it cost, in the currency of its estimate; None where the provider does not say."""
 
 
+@runtime_checkable
+class Local(Protocol):
+    """A backend that computes in this process when it is asked for results: it has no queue, and
+    needs nobody else."""
+
+    @property
+    def is_local(self) -> bool: ...
+
+
+def is_local(backend: Backend) -> bool:
+    """Whether the backend needs nobody but this process."""
+    return isinstance(backend, Local) and backend.is_local
+
+
 def seed_of(*parts: Any) -> int:
     """A seed that depends on all parts and on nothing else."""
     text = json.dumps(parts, sort_keys=True, default=str)

@@ -17,12 +17,10 @@ from quantum.backends.credentials import (
 from quantum.backends.ibm import IBMBackend, IBMOptions
 from quantum.backends.ionq import IonQBackend, IonQOptions
 from quantum.backends.line import Breaker, Line
+from quantum.backends.names import NAMES
 from quantum.backends.noisy import NoisyBackend, load_calibration
 from quantum.backends.simulated import SimulatorBackend, mock
 from quantum.errors import InvalidValues, NotConfigured
-
-NAMES = ("simulator", "mock", "noisy", "ibm", "ionq")
-
 
 # One per provider and process: what one caller learnt about a dead provider, all know.
 _BREAKERS: dict[str, Breaker] = {}

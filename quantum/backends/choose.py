@@ -12,10 +12,20 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, TypeAlias
 
-from quantum.backends.base import Backend, Batch, Estimate, Handle, Measured, Priced, Status
+from quantum.backends.base import (
+    Backend,
+    Batch,
+    Estimate,
+    Handle,
+    Measured,
+    Priced,
+    Status,
+    is_local,
+)
 from quantum.backends.executions import Execution, ExecutionLog, Hop
 from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
+from quantum.backends.names import CLASSICAL, DEVICES, QUANTUM
 from quantum.backends.result_cache import ResultCache, fingerprint
 from quantum.backends.routing import route
 from quantum.backends.run import Patience, hand_over, wait
@@ -37,8 +47,6 @@ Report: TypeAlias = Callable[[dict[str, Any]], None]
 Open: TypeAlias = Callable[[str], Backend]
 Classical: TypeAlias = Callable[[Batch], tuple[Measured, ...]]
 
-DEVICES = ("ibm", "ionq")
-QUANTUM = "quantum"  # the device that suits the batch best, whichever that is
 CHAINS: dict[str, tuple[str, ...]] = {
     "ibm": ("ibm", "ionq", "simulator"),
     "ionq": ("ionq", "ibm", "simulator"),
@@ -72,6 +80,20 @@ class Offer:
 
 
 @dataclass(frozen=True)
+class _Watch:
+    """Who listens to a run, when it began, and when it has to be over."""
+
+    report: Report
+    start: float
+    end: float
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; none of them is negative."""
+        return max(0.0, self.end - time.monotonic())
+
+
+@dataclass(frozen=True)
 class BackendManager:
     """Chooses, waits, falls back, keeps to the budget, and writes down what happened.
 
@@ -79,8 +101,10 @@ class BackendManager:
         open: gives a backend by name; raises `NotConfigured`.
         store: of handles, so that a restart picks jobs up.
         ledger: of money; without one, only what is free runs.
-        patience: with each backend in turn: a chain takes as often as long as it has backends.
-        longest_queue_seconds: a backend that says its queue is longer is passed over.
+        patience: with all backends together: each gets the time that those before it left. What
+            needs no provider may begin when the time is over, as the last resort.
+        longest_queue_seconds: a backend that says its queue is longer is passed over; a job that
+            has not begun after so long is given up, whatever was said.
         log: of executions.
         results: answers given before, for whoever accepts the same shots twice.
     """
@@ -99,7 +123,7 @@ class BackendManager:
     def dry_run(self, batch: Batch, *, wanted: str) -> tuple[Offer, ...]:
         """What each backend of the chain would take, in the order in which they would be asked.
 
-        Nothing is sent but questions.
+        Nothing is sent but questions. Each is weighed as if it had all the time.
         """
         return tuple(self._weigh(name, batch) for name in self._chain(wanted, batch))
 
@@ -137,7 +161,8 @@ class BackendManager:
             Cancelled: somebody stopped it; the job is cancelled where it runs.
             BackendError: nobody could do it; the message holds each reason.
         """
-        start = time.monotonic()
+        begin = time.monotonic()
+        watch = _Watch(report, begin, begin + self.patience.deadline_seconds)
         record = Execution(
             tag=batch.tag,
             wanted=wanted,
@@ -154,22 +179,23 @@ class BackendManager:
             begun = time.monotonic()
             record = replace(record, backend=name, handle_id="", cost=0.0, status="queued")
             try:
-                measured, record = self._try(name, batch, record, report, start)
-                return measured, record
+                return self._try(name, batch, record, watch)
             except Cancelled:
-                self._tell(replace(record, status="cancelled"), report, start, quiet=True)
+                self._tell(replace(record, status="cancelled"), watch, quiet=True)
                 raise
             except (QuantumError, ImportError) as error:
-                reason = str(error)
-                hop = Hop(name, reason, round(time.monotonic() - begun, 3))
-                record = replace(record, hops=(*record.hops, hop), fallback_reason=reason)
+                record = _hopped(record, name, error, since=begun)
         if classical is not None:
-            measured = classical(batch)
-            record = replace(record, backend="classical", handle_id="", status="succeeded")
-            return measured, self._tell(record, report, start)
-        self._tell(replace(record, status="failed"), report, start)
-        reasons = "; ".join(f"{hop.backend}: {hop.reason}" for hop in record.hops)
-        raise BackendError(f"no backend could run the batch. {reasons}")
+            begun = time.monotonic()
+            record = replace(record, backend=CLASSICAL, handle_id="", cost=0.0, status="running")
+            record = self._tell(record, watch)
+            try:
+                measured = classical(batch)
+                return measured, self._tell(replace(record, status="succeeded"), watch)
+            except QuantumError as error:
+                record = _hopped(record, CLASSICAL, error, since=begun)
+        self._tell(replace(record, status="failed"), watch)
+        raise BackendError(f"no backend could run the batch. {record.reasons}")
 
     def _chain(self, wanted: str, batch: Batch) -> tuple[str, ...]:
         if wanted != QUANTUM:
@@ -189,25 +215,26 @@ class BackendManager:
         return found
 
     def _try(
-        self, name: str, batch: Batch, record: Execution, report: Report, start: float
+        self, name: str, batch: Batch, record: Execution, watch: _Watch
     ) -> tuple[tuple[Measured, ...], Execution]:
         """The batch on one backend: estimate, set money aside, submit, wait, settle."""
-        end = time.monotonic() + self.patience.deadline_seconds
         if (kept := self._kept(name, batch)) is not None:
             record = replace(record, handle_id="kept from before", status="succeeded")
-            return kept, self._tell(record, report, start)
+            return kept, self._tell(record, watch)
         tagged = replace(batch, tag=self._tag(name, batch))
         held = 0.0 if self.ledger is None else self.ledger.cost(tagged.tag)
         handle = self._known(name, batch)
-        backend, cost, record = self._prepare(name, batch, record)
+        backend, cost, record = self._prepare(name, batch, record, watch)
+        patience = replace(self.patience, queue_seconds=self.longest_queue_seconds)
         sending = False
         try:
-            record = self._tell(record, report, start)
+            record = self._tell(record, watch)
             sending = True
             handle = hand_over(
-                backend, tagged, store=self.store, end=end, patience=self.patience, sleep=self.sleep
-            )
-            record = self._tell(replace(record, handle_id=handle.job_id), report, start)
+                backend, tagged, store=self.store, end=watch.end, patience=patience,
+                sleep=self.sleep,
+            )  # fmt: skip
+            record = self._tell(replace(record, handle_id=handle.job_id), watch)
         except Exception as error:
             if handle is not None and isinstance(error, Cancelled):
                 self._call_off(backend, handle, cost)
@@ -218,16 +245,16 @@ class BackendManager:
         def hear(handle: Handle, status: Status) -> None:
             nonlocal record
             if status.value != record.status and not status.is_final:
-                record = self._tell(replace(record, status=status.value), report, start)
+                record = self._tell(replace(record, status=status.value), watch)
             else:
-                report({"kind": "waiting", "backend": name, "status": status.value})
+                watch.report({"kind": "waiting", "backend": name, "status": status.value})
 
         try:
             measured = wait(
-                backend, handle, end=end, patience=self.patience, report=hear, sleep=self.sleep
+                backend, handle, end=watch.end, patience=patience, report=hear, sleep=self.sleep
             )
         except DeadlinePassed:
-            self._give_up(backend, handle)
+            self._give_up(backend, handle, cost)
             raise
         except JobFailed:
             self._settle_failed(backend, handle, cost)
@@ -241,16 +268,23 @@ class BackendManager:
         if self.results is not None:
             self.results.store(fingerprint(backend), batch, measured)
         record = replace(record, cost=cost, status="succeeded")
-        return measured, self._tell(record, report, start)
+        return measured, self._tell(record, watch)
 
     def _prepare(
-        self, name: str, batch: Batch, record: Execution
+        self, name: str, batch: Batch, record: Execution, watch: _Watch
     ) -> tuple[Backend, float, Execution]:
         """The backend, and the money set aside. A job that it has already is weighed no more."""
         if self._known(name, batch) is not None:
             cost = 0.0 if self.ledger is None else self.ledger.cost(self._tag(name, batch))
             return self._open(name), cost, replace(record, cost=cost)
-        offer, backend = self._offer(name, batch)
+        if not watch.left:
+            over = f"the {self.patience.deadline_seconds:g} s for this batch were over"
+            if not is_local(self._open(name)):
+                raise DeadlinePassed(f"{over} before {name} was asked")
+            reason = f"{record.fallback_reason}; {over}, but {name} needs nobody and answers late"
+            record = replace(record, fallback_reason=reason)
+        self._make_way(name, batch)
+        offer, backend = self._offer(name, batch, seconds=watch.left)
         if offer.estimate is None or backend is None:
             raise DoesNotFit(offer.reason)
         cost = self._set_aside(name, batch, offer.estimate)
@@ -301,28 +335,38 @@ class BackendManager:
             self._opened[name] = self.open(name)
         return self._opened[name]
 
-    def _give_up(self, backend: Backend, handle: Handle) -> None:
+    def _give_up(self, backend: Backend, handle: Handle, cost: float) -> None:
         """Cancels a job that took too long, so that it does not cost money beside its successor.
 
-        Its money stays set aside: the provider may have run it all the same. Its handle stays in
-        the store, marked, so that the result can be fetched by whoever asks this backend again.
+        Its money stays set aside unless the provider says that it is over: it may run all the same.
+        Its handle stays in the store, marked, so that the result can be fetched by whoever asks
+        this backend again.
         """
         if self.store is not None:
             self.store.save(replace(handle, extra={**handle.extra, "given_up": True}))
-        with suppress(BackendError):
-            backend.cancel(handle)
+        self._call_off(backend, handle, cost)
 
-    def _offer(self, name: str, batch: Batch) -> tuple[Offer, Backend | None]:
+    def _make_way(self, name: str, batch: Batch) -> None:
+        """Forgets a job of the batch that was given up and came to nothing: the next is new. What
+        it cost stands under its own name from now on."""
+        found = None if self.store is None else self.store.find(self._tag(name, batch))
+        if found is None or not found.job_id or self.store is None:
+            return
+        if self._open(name).status(found) in (Status.CANCELLED, Status.FAILED):
+            if self.ledger is not None and (cost := self.ledger.cost(found.tag)):
+                self.ledger.settle(f"{found.tag} {found.job_id}", cost)
+                self.ledger.release(found.tag)
+            self.store.remove(found.tag)
+
+    def _offer(
+        self, name: str, batch: Batch, *, seconds: float | None = None
+    ) -> tuple[Offer, Backend | None]:
         try:
             backend = self._open(name)
             estimate = backend.estimate(batch)  # first: it finds a machine that is large enough
             check_size(batch, backend.capabilities(), name)
-            queue = estimate.queue_seconds
-            if queue is not None and queue > self.longest_queue_seconds:
-                raise DoesNotFit(
-                    f"{name}'s queue of {queue:.0f} s is longer than "
-                    f"{self.longest_queue_seconds:.0f} s"
-                )
+            estimate = self._check_queue(name, estimate)
+            self._check_time(backend, name, estimate, seconds)
             self._check_budget(name, estimate, self._tag(name, batch))
         except (QuantumError, ImportError) as error:
             return Offer(name, None, str(error)), None
@@ -346,6 +390,30 @@ class BackendManager:
         queue = offer.estimate.queue_seconds
         waits = float(self.longest_queue_seconds) if queue is None else queue
         return waits + offer.estimate.run_seconds, offer.estimate.cost or 0.0, offer.two_qubit_gates
+
+    def _check_queue(self, name: str, estimate: Estimate) -> Estimate:
+        """The estimate, which says what happens where the queue is not known."""
+        queue, longest = estimate.queue_seconds, self.longest_queue_seconds
+        if queue is None:
+            note = f"{estimate.note}; given up if it has not begun after {longest:.0f} s"
+            return replace(estimate, note=note.removeprefix("; "))
+        if queue > longest:
+            raise DoesNotFit(f"{name}'s queue of {queue:.0f} s is longer than {longest:.0f} s")
+        return estimate
+
+    def _check_time(
+        self, backend: Backend, name: str, estimate: Estimate, seconds: float | None
+    ) -> None:
+        """Raises where it would surely not be done in time. What needs nobody may begin late."""
+        whole = float(self.patience.deadline_seconds)
+        left = whole if seconds is None or is_local(backend) else seconds
+        needed = (estimate.queue_seconds or 0.0) + estimate.run_seconds
+        if needed > left:
+            rest = "" if left == whole else f"; {left:.0f} s are left of {whole:.0f} s"
+            raise DeadlinePassed(
+                f"{name} would take about {needed:.0f} s, longer than may be waited for "
+                f"({whole:.0f} s{rest})"
+            )
 
     def _check_budget(self, name: str, estimate: Estimate, tag: str) -> None:
         most = estimate.at_most
@@ -372,15 +440,19 @@ class BackendManager:
     def _tag(self, name: str, batch: Batch) -> str:
         return f"{batch.tag}-{name}"
 
-    def _tell(
-        self, record: Execution, report: Report, start: float, *, quiet: bool = False
-    ) -> Execution:
-        record = replace(record, seconds=round(time.monotonic() - start, 3))
+    def _tell(self, record: Execution, watch: _Watch, *, quiet: bool = False) -> Execution:
+        record = replace(record, seconds=round(time.monotonic() - watch.start, 3))
         if self.log is not None:
             self.log.append(record)
         if not quiet:
-            report({"kind": "execution", **record.to_json()})
+            watch.report({"kind": "execution", **record.to_json()})
         return record
+
+
+def _hopped(record: Execution, name: str, error: Exception, *, since: float) -> Execution:
+    """The record on its way to the next backend, with the reason."""
+    hop = Hop(name, str(error), round(time.monotonic() - since, 3))
+    return replace(record, hops=(*record.hops, hop), fallback_reason=hop.reason)
 
 
 def _was_refused(error: Exception) -> bool:

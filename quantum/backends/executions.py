@@ -51,6 +51,11 @@ class Execution:
     hops: tuple[Hop, ...] = ()
     created: str = field(default_factory=now)
 
+    @property
+    def reasons(self) -> str:
+        """Who did not do it, each with its reason."""
+        return "; ".join(f"{hop.backend}: {hop.reason}" for hop in self.hops)
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

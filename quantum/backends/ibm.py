@@ -178,7 +178,7 @@ class IBMBackend:
             None if pending else 0.0,
             seconds,
             seconds * self.options.usd_per_second,
-            note=f"IBM's rule of thumb; {pending} jobs wait before it",
+            note=f"IBM's rule of thumb; {pending} jobs wait before it, nobody says how long",
             ceiling=self._longest_seconds(batch) * self.options.usd_per_second,
         )
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 
 import torch
 from jaxtyping import Float
@@ -26,13 +28,16 @@ class Patience:
     """How long to wait for a submission, and how often to ask.
 
     Args:
-        deadline_seconds: from the call to the result on one backend, whatever happens between.
+        deadline_seconds: from the call to the result, whatever happens between, over all backends
+            that are tried in turn.
+        queue_seconds: a job that has not begun by then is given up; None waits till the deadline.
         first_seconds, longest_seconds: pause between two questions; it doubles from one to the
             other.
         trouble: transient failures in a row that are taken for hiccups.
     """
 
     deadline_seconds: Number = 600.0
+    queue_seconds: Number | None = None
     first_seconds: Number = 0.5
     longest_seconds: Number = 20.0
     trouble: int = 5
@@ -89,7 +94,7 @@ def run(
         DeadlinePassed: the job goes on at the provider; its handle stays in the store.
         BackendError: the provider's refusal or failure, by class.
     """
-    end = time.monotonic() + patience.deadline_seconds
+    end = monotonic() + patience.deadline_seconds
     handle = hand_over(backend, batch, store=store, end=end, patience=patience, sleep=sleep)
     try:
         measured = wait(backend, handle, end=end, patience=patience, report=report, sleep=sleep)
@@ -136,12 +141,14 @@ def _submit(
     sleep: Callable[[float], None],
 ) -> Handle:
     pause = patience.first_seconds
+    if end is not None and patience.queue_seconds is not None:
+        end = min(end, monotonic() + patience.queue_seconds)  # to be put off is to queue
     for left in reversed(range(patience.trouble)):
         try:
             return backend.submit(batch)
         except BackendError as error:
             wanted = max(pause, error.retry_after_seconds or 0.0)
-            too_late = end is None or time.monotonic() + wanted >= end
+            too_late = end is None or monotonic() + wanted >= end
             if not error.was_refused or not left or too_late:
                 raise
         sleep(wanted)
@@ -165,6 +172,8 @@ def wait(
     """
     pause = patience.first_seconds
     trouble = 0
+    queue_end = inf if patience.queue_seconds is None else monotonic() + patience.queue_seconds
+    status = None
     while True:
         try:
             status = backend.status(handle)
@@ -181,11 +190,14 @@ def wait(
             trouble += 1
             if not error.transient or trouble > patience.trouble:
                 raise
-        left = end - time.monotonic()
+        waits = status is Status.QUEUED
+        left = (min(end, queue_end) if waits else end) - monotonic()
         if left <= 0:
+            told = "begin" if waits and queue_end < end else "finish"
+            seconds = patience.queue_seconds if told == "begin" else patience.deadline_seconds
             raise DeadlinePassed(
-                f"{handle.backend} did not finish {handle.job_id} within "
-                f"{patience.deadline_seconds:g} s; the job is kept under the tag {handle.tag}"
+                f"{handle.backend} did not {told} {handle.job_id} within {seconds:g} s; "
+                f"the job is kept under the tag {handle.tag}"
             )
         sleep(min(pause, left))
         pause = min(2 * pause, patience.longest_seconds)

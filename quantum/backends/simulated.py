@@ -4,7 +4,8 @@
 for a device: it computes, it never invents.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +48,10 @@ class SimulatorBackend:
     seed: int = 0
     max_qubits: int = 26
 
+    @property
+    def is_local(self) -> bool:
+        return True
+
     def capabilities(self) -> Capabilities:
         return Capabilities(self.max_qubits, exact=True)
 
@@ -66,9 +71,10 @@ class SimulatorBackend:
 
     def result(self, handle: Handle) -> tuple[Measured, ...]:
         batch = handle.batch
-        if batch.observables and batch.shots is None:
-            return _exact(batch)
-        return measure(batch, _draw, default_seed=self.seed)
+        with in_memory(self.name, batch):
+            if batch.observables and batch.shots is None:
+                return _exact(batch)
+            return measure(batch, _draw, default_seed=self.seed)
 
     def cancel(self, handle: Handle) -> None:
         """Nothing runs before the result is asked for."""
@@ -77,6 +83,19 @@ class SimulatorBackend:
 def mock(*, name: str = "mock", seed: int = 0) -> Backend:
     """The simulator under another name, with a seed of its own."""
     return SimulatorBackend(name=name, seed=seed)
+
+
+@contextmanager
+def in_memory(name: str, batch: Batch) -> Iterator[None]:
+    """Raises `DoesNotFit` where the work needs more memory than there is."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):
+            raise
+        raise DoesNotFit(
+            f"{name} has too little memory for circuits of {batch.n_qubits} qubits here"
+        ) from None
 
 
 def check_size(batch: Batch, limits: Capabilities, name: str) -> None:

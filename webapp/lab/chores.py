@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from quantum.applications.base import BACKENDS
+from quantum.backends.names import NAMES
 from webapp import queue
 from webapp.live import publisher
 from webapp.models import BackendReading
@@ -38,14 +38,14 @@ def readings() -> list[BackendReading]:
         asked = reading.tested_at if reading.test_status == "asked" else None
         if asked is not None and asked < now() - PATIENCE:
             reading.test_status, reading.test_message = "failed", _NO_ANSWER
-    return [known.get(name) or BackendReading(name=name) for name in BACKENDS]
+    return [known.get(name) or BackendReading(name=name) for name in NAMES]
 
 
 def refresh_if_old() -> bool:
     """Has the backends read again if that was long ago; whether it was."""
     oldest = BackendReading.objects.order_by("read_at").first()
     n_fresh = BackendReading.objects.filter(read_at__gt=timezone.now() - FRESH).count()
-    if oldest is not None and n_fresh >= len(BACKENDS):
+    if oldest is not None and n_fresh >= len(NAMES):
         return False
     queue.send_lab_chore("read")
     return True

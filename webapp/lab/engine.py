@@ -22,12 +22,13 @@ from quantum.applications import find_application
 from quantum.applications.place import Route
 from quantum.backends.base import Backend, Batch, Capabilities, Measured, batch_of
 from quantum.backends.cache import FileCache
-from quantum.backends.catalog import NAMES, open_backend
-from quantum.backends.choose import BackendManager
+from quantum.backends.catalog import open_backend
+from quantum.backends.choose import BackendManager, Classical
 from quantum.backends.clock import now
 from quantum.backends.executions import Execution, ExecutionLog
 from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
+from quantum.backends.names import DEVICES, NAMES
 from quantum.backends.result_cache import ResultCache
 from quantum.backends.run import Patience, run
 from quantum.circuit import Circuit
@@ -37,7 +38,6 @@ from webapp.lab.folder import LabFolder
 
 logger = logging.getLogger(__name__)
 Report: TypeAlias = Callable[[dict[str, Any]], None]
-REMOTE = ("ibm", "ionq")
 TEST_SHOTS = 200
 _SURPRISE = "It answered in a way that is not understood here; the worker's log says more."
 
@@ -49,7 +49,7 @@ class Site:
     Args:
         environment: variables that hold credentials.
         cap: of all money together.
-        wait_seconds: for one device, before the next backend takes over.
+        wait_seconds: for a batch on all devices together; half of it may pass in one queue.
         targets: the machine of `ibm` and of `ionq`; empty for the default.
     """
 
@@ -74,7 +74,7 @@ class Site:
             store=HandleStore(self.folder.handles),
             ledger=self.ledger,
             patience=Patience(deadline_seconds=self.wait_seconds),
-            longest_queue_seconds=self.wait_seconds,
+            longest_queue_seconds=self.wait_seconds / 2,
             log=ExecutionLog(self.folder.executions),
         )
 
@@ -98,11 +98,11 @@ class OnceManager:
         self._seen: Counter[str] = Counter()
 
     def run(
-        self, batch: Batch, *, wanted: str, report: Report
+        self, batch: Batch, *, wanted: str, report: Report, classical: Classical | None = None
     ) -> tuple[tuple[Measured, ...], Execution]:
-        tag = self._tag(batch)
+        tagged = replace(batch, tag=(tag := self._tag(batch)))
         try:
-            return self._manager.run(replace(batch, tag=tag), wanted=wanted, report=report)
+            return self._manager.run(tagged, wanted=wanted, classical=classical, report=report)
         except Cancelled:
             self._stop(tag)
             raise
@@ -193,7 +193,7 @@ def _read(site: Site, name: str) -> dict[str, Any]:
 
 
 def _cost_note(name: str, limits: Capabilities, site: Site) -> str:
-    if name not in REMOTE:
+    if name not in DEVICES:
         return "Free: runs on this machine."
     if not limits.pays:
         return "Free: the provider's simulator." if name == "ionq" else "Free on this plan."
@@ -211,7 +211,7 @@ def test_backend(site: Site, name: str) -> tuple[bool, str]:
     try:
         backend = site.open(name)
         limits = backend.capabilities()
-        if name in REMOTE:
+        if name in DEVICES:
             seconds = time.monotonic() - begin
             queue = "" if limits.queue_jobs is None else f", {limits.queue_jobs} jobs wait"
             return True, f"Answers in {seconds:.1f} s: {limits.n_qubits} qubits{queue}."

@@ -67,6 +67,7 @@ NUMBER_WORDS = {
     "greedy_found_optimum": "Optimum found by greedy choice",
     "chance_found_optimum": "Optimum found at random",
     "vqe_seconds": "VQE (s)",
+    "markets_by_qaoa": "Markets where QAOA ran",
 }
 PERCENT = frozenset(
     {"chance", "measured_agreement", "invalid_share", "found_low", "found_high", "p_optimum_qaoa",

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Exists, F, QuerySet
 from django.utils import timezone
 
-from quantum.applications.base import QUANTUM
+from quantum.backends.names import DEVICES, QUANTUM
 from webapp import downloads, queue
 from webapp.env import environment
 from webapp.lab.folder import LabFolder
@@ -32,7 +32,7 @@ GAVE_UP = (
     "The worker stopped {n} times while it had this run, so it was given up. The usual reason is "
     "too little memory: try fewer qubits or samples."
 )
-PAID = frozenset({"ibm", "ionq", QUANTUM})
+PAID = frozenset({*DEVICES, QUANTUM})
 UNFINISHED = (Status.QUEUED, Status.RUNNING)
 Change = str  # "status", "curves" or "execution": what a page has to look at again
 

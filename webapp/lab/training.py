@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from quantum.applications.base import QUANTUM, Parameter
+from quantum.applications.base import Parameter
+from quantum.backends.names import QUANTUM
 from quantum.errors import InvalidValues
 
 EXAMPLES = Path(__file__).parent / "examples"

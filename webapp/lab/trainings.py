@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from quantum import ansatz, encoding
-from quantum.applications.base import QUANTUM
 from quantum.applications.classification import N_CLASSES, draw
+from quantum.backends.names import DEVICES, QUANTUM
 from quantum.encoding import DataEncoder
 from quantum.errors import InvalidValues
 from quantum.gradients import Evaluate
@@ -23,7 +23,7 @@ from quantum.store.registry import ModelRegistry, ModelVersion
 from quantum.training.layer import QuantumLayer
 from quantum.training.managed import through
 from quantum.training.trainer import QuantumTrainer, TrainingOptions, TrainingResult, accuracy
-from webapp.lab.engine import REMOTE, OnceManager, Report, Site, plain, write_mirror
+from webapp.lab.engine import OnceManager, Report, Site, plain, write_mirror
 
 if TYPE_CHECKING:
     from quantum.backends.choose import BackendManager
@@ -106,7 +106,7 @@ def _encoder(name: str, n_qubits: int) -> DataEncoder:
 
 def _options(config: Mapping[str, Any]) -> TrainingOptions:
     names = ("epochs", "batch_size", "optimizer", "learning_rate", "seed")
-    every = 1 if config["backend"] in (*REMOTE, QUANTUM) else CHECKPOINT_STEPS
+    every = 1 if config["backend"] in (*DEVICES, QUANTUM) else CHECKPOINT_STEPS
     chosen = {name: config[name] for name in names}
     return TrainingOptions(**chosen, patience=config["patience"] or None, checkpoint_every=every)
 

@@ -15,7 +15,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from quantum.applications import applications, find_application
-from quantum.applications.base import BACKENDS, Application
+from quantum.applications.base import Application
+from quantum.backends.names import NAMES
 from quantum.errors import NotFound
 from webapp.lab import chores, pages, runs, training
 from webapp.lab.forms import ApplicationForm, TrainingForm, again
@@ -254,7 +255,7 @@ def backends(request: HttpRequest) -> HttpResponse:
 def backend_test(request: HttpRequest, name: str) -> HttpResponse:
     """Has a connection tested; back to the backends."""
     _allow(request)
-    if name not in BACKENDS:
+    if name not in NAMES:
         raise Http404
     chores.ask_test(name)
     return redirect("lab_backends")

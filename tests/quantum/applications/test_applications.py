@@ -14,14 +14,20 @@ from quantum.applications.base import Parameter
 from quantum.applications.classification import RATES, control, draw, hybrid
 from quantum.applications.comparison import compare_pairs, share_interval
 from quantum.applications.electrons import bond_lengths
-from quantum.applications.embeddings import Recommender, all_zero, overlap_circuit, ratings
+from quantum.applications.embeddings import (
+    Recommender,
+    all_zero,
+    embed,
+    overlap_circuit,
+    ratings,
+)
 from quantum.applications.place import Route
 from quantum.applications.selection import cost_observable, greedy, random_market
 from quantum.backends.base import Estimate, Status
 from quantum.backends.choose import BackendManager
 from quantum.backends.executions import ExecutionLog
 from quantum.backends.simulated import SimulatorBackend
-from quantum.errors import BackendError, Cancelled, InvalidValues, NotConfigured, NotFound
+from quantum.errors import Cancelled, InvalidValues, NotConfigured, NotFound
 from quantum.simulator import run
 
 SMALL = {
@@ -104,25 +110,100 @@ class Broken(SimulatorBackend):
         return Estimate(None, 1.0, self.cost)
 
 
-def test_a_backend_that_fails_is_reported_as_failed():
+class Dear(Broken):
+    cost = 2.5
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    ("backend", "reason"), [(Broken, "no token"), (Dear, "would cost 2.50 USD; 0.00 may")]
+)
+def test_where_no_backend_can_or_may_a_classical_method_answers_and_says_so(name, backend, reason):
     events: list[dict] = []
-    chosen = {**SMALL["portfolio"], "backend": Broken(name="broken", seed=0)}
-    with pytest.raises(BackendError, match="broken: no token"):
-        find_application("portfolio").run(chosen, events.append)
-    last = [e for e in events if e["kind"] == "execution"][-1]
-    assert (last["status"], last["backend"], last["fallback_reason"]) == (
-        "failed", "broken", "no token",
-    )  # fmt: skip
+    chosen = {**SMALL[name], "backend": backend(name="closed", seed=0)}
+    result = find_application(name).run(chosen, events.append)
+    assert {e["backend"] for e in result.executions} == {"classical"}
+    for execution in result.executions:
+        (hop,) = execution["hops"]
+        assert hop["backend"] == "closed" and reason in hop["reason"]
+        assert execution["status"] == "succeeded" and execution["cost"] == 0
+    assert f"No quantum backend ran the circuits (closed: {hop['reason']})." in result.summary
+    assert result.numbers["answered_by"] == "classical"
+    told = [e["backend"] for e in events if e["kind"] == "execution" and e["status"] == "succeeded"]
+    assert set(told) == {"classical"}
+    json.dumps([result.numbers, result.series])
 
 
-def test_without_a_budget_nothing_is_bought():
-    class Dear(Broken):
-        cost = 2.5
+def closed(name, **values):
+    """The application's result where no quantum backend is open."""
+    chosen = {**SMALL[name], **values, "backend": Broken(name="closed", seed=0)}
+    return find_application(name).run(chosen, lambda event: None)
 
-    with pytest.raises(BackendError, match=r"would cost 2\.50 USD; 0\.00 may"):
-        find_application("portfolio").run(
-            {**SMALL["portfolio"], "backend": Dear(name="dear", seed=0)}, lambda event: None
-        )
+
+def test_the_energy_without_a_circuit_is_that_of_diagonalisation():
+    result = closed("molecules")
+    assert result.winner == "classical" and result.numbers["gap_hartree"] == 0
+    assert result.numbers["energy_hartree"] == pytest.approx(-1.1373, abs=5e-5)
+    assert result.numbers["optimised_energy_hartree"] > result.numbers["exact_hartree"]
+    assert "not measured" in result.summary
+
+
+def test_qaoa_gets_no_credit_for_what_enumeration_found():
+    result = closed("portfolio")
+    numbers = result.numbers
+    assert result.winner == "classical" and numbers["markets_by_qaoa"] == 0
+    assert numbers["qaoa_found_optimum"] == 0 and numbers["found_low"] is None
+    assert result.series["qaoa"] == [None, None] and numbers["invalid_share"] is None
+    assert "by enumeration in 2 of 2 markets" in result.summary
+    assert "QAOA on" not in result.summary
+
+
+def test_markets_after_the_backend_closed_are_counted_apart():
+    class Tired(SimulatorBackend):
+        def submit(self, batch):
+            if seen:
+                raise NotConfigured("worn out")
+            seen.append(batch)
+            return super().submit(batch)
+
+    seen: list = []
+    chosen = {**SMALL["portfolio"], "backend": Tired(name="tired", seed=0)}
+    result = find_application("portfolio").run(chosen, lambda event: None)
+    assert result.numbers["answered_by"] == "tired, classical"
+    assert (result.numbers["markets"], result.numbers["markets_by_qaoa"]) == (2, 1)
+    assert result.winner == "classical" and result.series["qaoa"][1] is None
+    assert "QAOA on tired found" in result.summary and "of 1 markets" in result.summary
+    assert "(tired: worn out)" in result.summary
+
+
+def test_overlaps_by_algebra_are_those_of_the_circuit():
+    model = Recommender(5, 8, kind="quantum", n_qubits=3, seed=4)
+    users, items = model.users.detach()[:1].expand(8, -1), model.items.detach()
+    states = embed(torch.cat([users[:1], items]).double().numpy())
+    overlaps = np.abs(states[1:].conj() @ states[0]) ** 2
+    assert np.linalg.norm(states, axis=1) == pytest.approx(1)
+    assert overlaps == pytest.approx(model.likeness(users, items).detach().numpy(), abs=1e-6)
+
+
+def test_what_is_recommended_does_not_depend_on_who_answers(results):
+    ran, _ = results["recommender"]
+    instead = closed("recommender")
+    assert ran.numbers["largest_overlap_error_measured"] < 0.1
+    assert instead.numbers["largest_overlap_error_measured"] is None
+    many = find_application("recommender").run(
+        {**SMALL["recommender"], "shots": 100_000}, lambda event: None
+    )
+    assert instead.numbers["recommended_item"] == many.numbers["recommended_item"]
+
+
+def test_samples_are_classified_by_the_classical_layer_where_no_circuit_ran():
+    result = closed("classifier", epochs=10, samples=120)
+    assert 0 <= result.numbers["measured_agreement"] <= 1
+    assert result.numbers["measured_agreement"] * 16 % 1 == 0
+    assert "By the classical layer instead," in result.summary
+    assert result.numbers["gain"] == pytest.approx(
+        result.numbers["quantum_accuracy"] - result.numbers["classical_accuracy"]
+    )
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -1,7 +1,8 @@
 import pytest
 
 from quantum.backends.base import Backend
-from quantum.backends.catalog import NAMES, configurations, open_backend
+from quantum.backends.catalog import configurations, open_backend
+from quantum.backends.names import NAMES
 from quantum.backends.credentials import Credentials, need_packages
 from quantum.errors import InvalidValues, NotConfigured, Unavailable
 

@@ -22,6 +22,7 @@ from quantum.errors import (
     BackendError,
     BudgetExceeded,
     Cancelled,
+    DoesNotFit,
     InvalidValues,
     JobFailed,
     NotConfigured,
@@ -32,7 +33,8 @@ from quantum.errors import (
 from quantum.observable import Z
 
 BATCH = batch_of(Circuit(3).x(0).cx(0, 2), shots=9, tag="batch")
-QUICK = Patience(deadline_seconds=0.3, first_seconds=0.01, longest_seconds=0.02)
+PATIENT = Patience(deadline_seconds=7200.0, first_seconds=0.01, longest_seconds=0.02)
+QUICK = replace(PATIENT, deadline_seconds=0.3)
 
 
 class Provider:
@@ -48,7 +50,7 @@ class Provider:
         return self.limits
 
     def estimate(self, batch):
-        return Estimate(self.queue, 1.0, self.cost)
+        return Estimate(self.queue, 0.01, self.cost)
 
     def submit(self, batch):
         if self.submit_error:
@@ -73,7 +75,7 @@ class Provider:
         self.cancelled.append(handle.job_id)
 
 
-def manage(*providers, **options):
+def manage(*providers, patience=PATIENT, **options):
     known = {p.name: p for p in providers} | {"simulator": SimulatorBackend()}
 
     def open_backend(name):
@@ -81,7 +83,7 @@ def manage(*providers, **options):
             raise NotConfigured(f"{name} is not configured")
         return known[name]
 
-    return BackendManager(open_backend, patience=QUICK, **options)
+    return BackendManager(open_backend, patience=patience, **options)
 
 
 def test_what_is_wanted_runs_where_it_can():
@@ -112,7 +114,7 @@ def test_without_credentials_the_simulator_does_it_and_says_why(wanted):
         ({"submit_error": Unavailable("IBM is out of order")}, "out of order"),
         ({"result_error": JobFailed("the fridge is warm")}, "fridge is warm"),
         ({"script": [Status.FAILED]}, "failed"),
-        ({"script": ["for ever"]}, "did not finish"),
+        ({"script": ["for ever"]}, "did not begin ibm-1 within 0.1 s"),
         ({"limits": Capabilities(2)}, "2 qubits"),
         ({"queue": 9999.0}, "queue of 9999 s"),
     ],
@@ -121,7 +123,9 @@ def test_every_kind_of_failure_hops_to_the_next_with_its_reason(mood, reason):
     ibm, ionq = Provider("ibm"), Provider("ionq")
     for name, value in mood.items():
         setattr(ibm, name, value)
-    measured, record = manage(ibm, ionq).run(BATCH, wanted="ibm")
+    longest = 0.1 if "script" in mood else 3600.0
+    manager = manage(ibm, ionq, longest_queue_seconds=longest)
+    measured, record = manager.run(BATCH, wanted="ibm")
     assert record.backend == "ionq" and measured[0].counts == {"101": 9}
     (hop,) = record.hops
     assert hop.backend == "ibm" and reason in hop.reason == record.fallback_reason
@@ -129,7 +133,7 @@ def test_every_kind_of_failure_hops_to_the_next_with_its_reason(mood, reason):
 
 def test_a_job_that_took_too_long_is_cancelled_and_kept_by_its_tag(tmp_path):
     ibm, store = Provider("ibm", script=["for ever"]), HandleStore(tmp_path)
-    _, record = manage(ibm, store=store).run(BATCH, wanted="ibm")
+    _, record = manage(ibm, store=store, patience=QUICK).run(BATCH, wanted="ibm")
     assert record.backend == "simulator" and ibm.cancelled == ["ibm-1"]
     assert [handle.tag for handle in store] == ["batch-ibm"]
 
@@ -196,7 +200,7 @@ def test_a_price_that_is_no_price_is_too_high(tmp_path, cost, cap):
 
 def test_what_it_may_cost_at_most_is_set_aside_and_the_rest_comes_back(tmp_path):
     ibm, seen = Provider("ibm"), []
-    ibm.estimate = lambda batch: Estimate(0.0, 1.0, 3.0, ceiling=4.5)
+    ibm.estimate = lambda batch: Estimate(0.0, 0.01, 3.0, ceiling=4.5)
     ibm.price = lambda handle: seen.append(ledger.spent()) or 1.25
     ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
     manage(ibm, ledger=ledger).run(BATCH, wanted="ibm")
@@ -315,6 +319,109 @@ def test_a_queue_of_unknown_length_is_not_short():
     assert manage(silent, known).pick(BATCH).backend == "ibm"
 
 
+def test_a_queue_that_nobody_knows_is_waited_in_no_longer_than_is_wanted(tmp_path):
+    silent = Provider("ibm", cost=3.0, script=["for ever"])
+    silent.queue = None
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    silent.price = lambda handle: 0.0
+    cancel = silent.cancel
+
+    def cancel_there(handle):
+        cancel(handle)
+        silent.script = [Status.CANCELLED] * 2
+
+    silent.cancel = cancel_there
+    manager = manage(silent, ledger=ledger, longest_queue_seconds=0.05)
+    (offer, *_) = manager.dry_run(BATCH, wanted="ibm")
+    assert offer.can_run and "given up if it has not begun after 0 s" in offer.estimate.note
+    _, record = manager.run(BATCH, wanted="ibm")
+    assert record.backend == "simulator" and silent.cancelled == ["ibm-1"]
+    assert "did not begin ibm-1 within 0.05 s" in record.hops[0].reason
+    assert ledger.spent() == 0.0  # it is over and cost nothing: the provider says so
+
+
+def test_a_job_that_has_begun_is_not_given_up_for_its_queue():
+    ibm = Provider("ibm", script=[Status.QUEUED, *[Status.RUNNING] * 12])
+    _, record = manage(ibm, longest_queue_seconds=0.05).run(BATCH, wanted="ibm")
+    assert record.backend == "ibm" and record.seconds > 0.1
+
+
+def test_a_job_given_up_and_cancelled_makes_way_for_a_new_one_and_what_it_cost_stays(tmp_path):
+    ibm, store = Provider("ibm", cost=3.0, script=["for ever"]), HandleStore(tmp_path / "h")
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    ibm.price = lambda handle: 1.0
+    ibm.cancel = lambda handle: setattr(ibm, "script", [Status.CANCELLED] * 2)
+    manager = manage(ibm, store=store, ledger=ledger, longest_queue_seconds=0.05)
+    _, record = manager.run(BATCH, wanted="ibm")
+    assert record.backend == "simulator" and ledger.spent() == 1.0
+    ibm.jobs.clear()
+    _, record = manager.run(BATCH, wanted="ibm")
+    assert (record.backend, record.hops) == ("ibm", ()) and ibm.jobs == ["batch-ibm"]
+    assert ledger.spent() == 2.0 and list(store) == []
+
+
+def test_a_job_given_up_that_finished_all_the_same_is_fetched(tmp_path):
+    ibm, store = Provider("ibm", script=["for ever"]), HandleStore(tmp_path)
+    manager = manage(ibm, store=store, longest_queue_seconds=0.05)
+    assert manager.run(BATCH, wanted="ibm")[1].backend == "simulator"
+    ibm.script.clear()
+    ibm.submit_error = AssertionError("sent twice")
+    assert manager.run(BATCH, wanted="ibm")[1].backend == "ibm"
+
+
+# Time
+
+
+def test_the_deadline_is_of_all_hops_together_and_the_simulator_answers_late():
+    ibm, ionq = Provider("ibm", script=[Status.RUNNING] * 999), Provider("ionq")
+    _, record = manage(ibm, ionq, patience=QUICK).run(BATCH, wanted="ibm")
+    assert [hop.backend for hop in record.hops] == ["ibm", "ionq"]
+    assert "did not finish ibm-1 within 0.3 s" in record.hops[0].reason
+    assert record.hops[1].reason == "the 0.3 s for this batch were over before ionq was asked"
+    assert ionq.jobs == [] and record.backend == "simulator" and record.seconds < 1
+    assert record.fallback_reason.endswith("were over, but simulator needs nobody and answers late")
+
+
+def test_the_next_one_gets_the_time_that_is_left():
+    ibm = Provider("ibm", script=["for ever"])
+    slow = Provider("ionq", script=[Status.RUNNING] * 999)
+    manager = manage(ibm, slow, patience=QUICK, longest_queue_seconds=0.1)
+    _, record = manager.run(BATCH, wanted="ibm")
+    first, second = record.hops
+    assert first.seconds == pytest.approx(0.1, abs=0.08)
+    assert first.seconds + second.seconds == pytest.approx(0.3, abs=0.08)
+    assert slow.cancelled == ["ionq-1"] and record.backend == "simulator"
+
+
+def test_who_would_not_be_done_in_time_is_passed_over():
+    ibm, ionq = Provider("ibm", queue=200.0), Provider("ionq", queue=2.0)
+    patience = replace(PATIENT, deadline_seconds=100.0)
+    _, record = manage(ibm, ionq, patience=patience).run(BATCH, wanted="ibm")
+    assert record.backend == "ionq" and "would take about 200 s" in record.hops[0].reason
+    offers = manage(ibm, ionq, patience=patience).dry_run(BATCH, wanted="ibm")
+    assert [offer.can_run for offer in offers] == [False, True, True]
+
+
+def test_a_simulation_that_would_take_too_long_is_left_to_the_classical_method():
+    wide = batch_of(Circuit(22).h(0).h(1), shots=3)
+    exact, patience = (Measured({"0": 3}),), replace(PATIENT, deadline_seconds=0.01)
+    measured, record = manage(patience=patience).run(wide, classical=lambda batch: exact)
+    assert measured == exact and (record.backend, record.status) == ("classical", "succeeded")
+    assert "simulator would take about" in record.fallback_reason
+
+
+def test_a_classical_method_that_fails_is_the_last_reason():
+    def solve(batch):
+        raise DoesNotFit("too many assets to enumerate")
+
+    events = []
+    with pytest.raises(BackendError, match="needs 40; classical: too many assets"):
+        huge = batch_of(Circuit(40).h(0))
+        manage().run(huge, classical=solve, report=events.append)
+    assert [e["status"] for e in events] == ["running", "failed"]
+    assert [hop["backend"] for hop in events[-1]["hops"]] == ["simulator", "classical"]
+
+
 def test_a_refusal_for_now_is_asked_again_and_a_lost_answer_is_not():
     for refused, tries in ((True, 3), (False, 1)):
         ibm, asked = Provider("ibm"), []
@@ -337,9 +444,10 @@ def test_no_pause_between_submissions_outlasts_the_deadline():
     ibm, pauses = Provider("ibm"), []
     ibm.submit_error = RateLimited("IBM asks for fewer requests")
     ibm.submit_error.was_refused = True
-    ibm.submit_error.retry_after_seconds = 3600.0
-    _, record = manage(ibm, sleep=pauses.append).run(BATCH, wanted="ibm")
-    assert record.backend == "simulator" and pauses == []
+    ibm.submit_error.retry_after_seconds = 1800.0
+    for limit in ({"patience": QUICK}, {"longest_queue_seconds": 900.0}):
+        _, record = manage(ibm, sleep=pauses.append, **limit).run(BATCH, wanted="ibm")
+        assert record.backend == "simulator" and pauses == []
 
 
 def test_after_a_restart_it_goes_on_where_it_had_moved_to(tmp_path):
@@ -363,7 +471,8 @@ def test_after_a_restart_it_goes_on_where_it_had_moved_to(tmp_path):
 def test_what_was_given_up_is_not_where_it_goes_on(tmp_path):
     ibm, store = Provider("ibm", script=["for ever"]), HandleStore(tmp_path)
     ionq = Provider("ionq")
-    _, record = manage(ibm, ionq, store=store).run(BATCH, wanted="ibm")
+    manager = manage(ibm, ionq, store=store, longest_queue_seconds=0.1)
+    _, record = manager.run(BATCH, wanted="ibm")
     assert record.backend == "ionq"
     _, record = manage(ibm, ionq, store=store).run(BATCH, wanted="ionq")
     assert record.backend == "ionq" and record.fallback_reason == ""

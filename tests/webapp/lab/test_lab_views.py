@@ -321,8 +321,8 @@ def test_a_machine_that_was_chosen_is_no_stand_in(guest, make_run):
 def test_the_backends_are_asked_when_what_is_known_is_old(guest, sent):
     page = text(guest.get("/lab/backends/"))
     assert sent == [("read",)]
-    assert page.count("Being asked") == len(chores.BACKENDS)
-    for name in chores.BACKENDS:
+    assert page.count("Being asked") == len(chores.NAMES)
+    for name in chores.NAMES:
         BackendReading.objects.create(
             name=name, configured=name != "ibm", reason="set QISKIT" if name == "ibm" else "",
             online=name != "ibm", n_qubits=16, errors={"two_qubit": 0.0106}, read_at=chores.now(),

@@ -223,7 +223,7 @@ def test_the_backends_are_read_into_rows(lab_folder):
 def test_old_readings_are_asked_for_again_and_fresh_ones_not(sent):
     assert chores.refresh_if_old()
     assert sent == [("read",)]
-    chores.note_readings([{"name": n, "online": True} for n in chores.BACKENDS])
+    chores.note_readings([{"name": n, "online": True} for n in chores.NAMES])
     assert not chores.refresh_if_old()
     BackendReading.objects.filter(name="ibm").update(read_at=chores.now() - 2 * chores.FRESH)
     assert chores.refresh_if_old()
