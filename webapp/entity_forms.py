@@ -26,6 +26,7 @@ from folding.inputs import (
     parse_sequences,
     read_alignment,
 )
+from folding.inputs.components import Components
 from folding.templates.mapping import make_template
 from folding.templates.structure_file import read_structure
 from webapp.form_fields import (
@@ -56,6 +57,14 @@ _SHOWN_AT = {
     **{"ccd": "ligand", "smiles": "ligand", "file": "molecule"},
     **{"cif": "templates", "template": "templates", "mapping": "template_mapping"},
 }
+
+
+def own_codes(user_ccd: str) -> tuple[str, ...]:
+    """Codes of the components that the text defines; none where it is no dictionary."""
+    try:
+        return Components(user_ccd.strip() or None).own
+    except InvalidInput:
+        return ()
 
 
 def read_modifications(text: str) -> tuple[Modification, ...]:
@@ -140,6 +149,8 @@ class EntityForm(forms.Form):
     )
 
     entities: tuple[Chain, ...] = ()
+    own_codes: tuple[str, ...] = ()
+    """Codes of the components that the user defines in the same form."""
     copy_count = 1
     is_blank = True
 
@@ -230,7 +241,7 @@ class EntityForm(forms.Form):
             raise InvalidInput("Write what the ligand is, such as ATP.", field="ligand")
         if given == "smiles":
             return Ligand(("A",), smiles=typed)
-        return Ligand(("A",), ccd=codes_of(typed))
+        return Ligand(("A",), ccd=codes_of(typed, own=self.own_codes))
 
     def _check_single(self) -> None:
         nouns = {

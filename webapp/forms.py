@@ -32,7 +32,7 @@ from folding.inputs import (
     read_inputs,
 )
 from webapp import downloads, model_forms, shelf
-from webapp.entity_forms import EntityForm, EntityFormSet, initial_of
+from webapp.entity_forms import EntityForm, EntityFormSet, initial_of, own_codes
 from webapp.examples import Example
 from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
 from webapp.machine import machine
@@ -232,6 +232,9 @@ class SubmitForm:
     def is_valid(self) -> bool:
         """True if there is a job to create."""
         self.job.is_valid()
+        own = own_codes(self.job.text("user_ccd"))
+        for row in self.rows:
+            row.own_codes = own
         self.rows.is_valid()
         self.search.is_valid()
         self.options = self.job.options()

@@ -7,6 +7,7 @@ Light enough for the process that answers browsers: a look-up reads one row of a
 import json
 import re
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -93,14 +94,18 @@ def search(text: str, *, limit: int) -> tuple[ComponentSummary, ...]:
     return tuple(summary for summary in found if summary)[:limit]
 
 
-def codes_of(text: str) -> tuple[str, ...]:
+def codes_of(text: str, *, own: Collection[str] = ()) -> tuple[str, ...]:
     """The codes that somebody means who types `NAG NAG BMA`, or `caffeine`.
 
     Text that is not made of the dictionary's codes is taken for a name, in so far as one component
     alone is called that or people mostly mean one; else its words are codes that others may know.
+
+    Args:
+        own: Codes of components of the user's own, which come before every name.
     """
     codes = tuple(re.split(r"[\s,;+]+", text.strip()))
-    if len(text) > _MAX_NAME_CHARACTERS or all(component(code.upper()) for code in codes):
+    known = (code.upper() in own or component(code.upper()) for code in codes)
+    if len(text) > _MAX_NAME_CHARACTERS or all(known):
         return codes
     wanted = " ".join(text.lower().split())
     common = [code for code, names in COMMON_NAMES.items() if wanted in _names(names)]

@@ -10,7 +10,13 @@ from rdkit import Chem
 from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from folding.chemistry.components import Component, from_dictionary, from_file, from_smiles
+from folding.chemistry.components import (
+    Component,
+    from_dictionary,
+    from_file,
+    from_smiles,
+    from_user,
+)
 from folding.chemistry.molecules import mol_of
 from folding.errors import InvalidInput
 from folding.inputs import Ligand
@@ -18,14 +24,17 @@ from folding.inputs import Ligand
 WIDTH, HEIGHT = 320, 200
 
 
-def draw(ligand: Ligand) -> str:
+def draw(ligand: Ligand, *, user_ccd: str | None = None) -> str:
     """The ligand as SVG of 320 × 200 pixels on no background, its components side by side.
+
+    Args:
+        user_ccd: Components of the user's own, which come before the dictionary's.
 
     Raises:
         InvalidInput: A component that is in no dictionary, or that cannot be drawn.
     """
     mol = Chem.Mol()
-    for component in _components(ligand):
+    for component in _components(ligand, user_ccd):
         part = mol_of(component)
         if part is None:
             raise InvalidInput(f"{component.code} cannot be drawn.")
@@ -41,12 +50,13 @@ def draw(ligand: Ligand) -> str:
     return str(canvas.GetDrawingText())
 
 
-def _components(ligand: Ligand) -> list[Component]:
+def _components(ligand: Ligand, user_ccd: str | None) -> list[Component]:
     if ligand.file is not None:
         return [from_file(ligand.file, code="LIG")]
     if ligand.smiles is not None:
         return [from_smiles(ligand.smiles, code="LIG")]
-    return [from_dictionary(code) for code in ligand.ccd]
+    own = from_user(user_ccd) if user_ccd else {}
+    return [own.get(code) or from_dictionary(code) for code in ligand.ccd]
 
 
 def main() -> int:
@@ -54,7 +64,7 @@ def main() -> int:
     given = json.load(sys.stdin)
     try:
         ligand = Ligand(("A",), ccd=tuple(given["ccd"]), smiles=given["smiles"], file=given["file"])
-        sys.stdout.write(draw(ligand))
+        sys.stdout.write(draw(ligand, user_ccd=given.get("user_ccd")))
     except InvalidInput as error:
         sys.stdout.write(str(error))
         return 1

@@ -34,7 +34,8 @@ function given(row) {
 async function draw(form, row) {
   const { as, ligand } = given(row);
   const figure = row.querySelector("[data-molecule]");
-  const key = `${as}:${ligand}`;
+  const own = as === "ccd" ? form.elements.user_ccd?.value.trim() ?? "" : "";
+  const key = `${as}:${ligand}:${own}`;
   if (drawn.get(row) === key) return;
   drawn.set(row, key);
   if (!ligand) {
@@ -45,6 +46,7 @@ async function draw(form, row) {
   body.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
   body.set("as", as);
   body.set("ligand", ligand);
+  if (own) body.set("user_ccd", own);
   const response = await fetch(form.dataset.drawing, { method: "POST", body, redirect: "manual" });
   if (drawn.get(row) !== key) return;
   figure.hidden = !response.ok;
@@ -65,6 +67,7 @@ export function drawLigands(form) {
 
 export function startLigands(form) {
   form.addEventListener("input", ({ target }) => {
+    if (target === form.elements.user_ccd) soon(form, () => drawLigands(form));
     const row = target.closest("[data-chain]");
     if (!row || !isLigand(row) || target.type === "file") return;
     const named = target === field(row, "ligand") && field(row, "ligand_as").value === "ccd";

@@ -10,6 +10,7 @@ from django.utils.datastructures import MultiValueDict
 
 from folding import cost
 from folding.inputs import NO_ALIGNMENT, FoldInput, FoldOptions, ProteinChain, Template
+from tests.folding.inputs.examples import user_component
 from tests.folding.templates.structures import mmcif
 from webapp.examples import BY_SLUG, EXAMPLES
 from webapp.form_fields import whole_numbers
@@ -642,3 +643,30 @@ def test_the_part_for_experts_is_open_where_it_says_something():
     assert '<details class="more">' in shut and "checked" not in shut
     assert '<details class="more" open>' in open_ and "checked" in open_
     assert 'name="diversity"' in shut and "seeds differ more" in shut
+
+
+@pytest.mark.parametrize("typed", ["GLUCOSE", "glucose", "Glucose ATP"])
+def test_a_component_of_ones_own_comes_before_a_name_of_the_dictionary(typed):
+    own = user_component("GLUCOSE", ["C1", "O1"])
+    rows = ({"sequence": SEQUENCE}, {"kind": "ligand", "ligand": typed})
+    form = post(*rows, user_ccd=own)
+    assert not form.errors
+    assert form.fold_input.chains[1].ccd[0] == "GLUCOSE"
+    assert form.fold_input.n_tokens == len(SEQUENCE) + 2 + 31 * ("ATP" in typed)
+    assert post(rows[0], {"kind": "ligand", "ligand": "glucose"}).fold_input.chains[1].ccd == (
+        "GLC",
+    )
+
+
+def test_a_broken_dictionary_is_said_at_its_field_while_names_keep_their_meaning():
+    rows = ({"sequence": SEQUENCE}, {"kind": "ligand", "ligand": "glucose"})
+    field, sentence = only_error(post(*rows, user_ccd="data_GLUCOSE"))
+    assert field == "user_ccd"
+    assert "_chem_comp_atom" in sentence
+
+
+def test_components_of_ones_own_may_come_as_a_file():
+    own = SimpleUploadedFile("own.cif", user_component("HEME", ["C1", "O1"]).encode())
+    rows = ({"sequence": SEQUENCE}, {"kind": "ligand", "ligand": "heme"})
+    form = post(*rows, files={"user_ccd_file": own})
+    assert form.fold_input.chains[1].ccd == ("HEME",)

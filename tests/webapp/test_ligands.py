@@ -5,6 +5,7 @@ import json
 import pytest
 from django.urls import reverse
 
+from tests.folding.inputs.examples import user_component
 from webapp.views import ligands
 
 pytestmark = pytest.mark.django_db
@@ -77,3 +78,36 @@ def test_a_molecule_that_takes_too_long_is_given_up(ada, monkeypatch):
 def test_strangers_are_sent_to_sign_in(client):
     assert client.get(reverse("ligand_suggest")).status_code == 302
     assert draw(client, "ATP").status_code == 302
+
+
+def own_component(code: str) -> str:
+    """Three atoms in a row, under any code."""
+    return user_component(code, ["I1", "B1", "F1"])
+
+
+def test_a_component_of_ones_own_is_drawn_under_a_name_that_the_dictionary_knows(ada):
+    own = user_component("GLUCOSE", ["N1", "B1", "F1"])
+    sent = {"as": "ccd", "ligand": "glucose", "user_ccd": own}
+    drawn = ada.post(reverse("ligand_drawing"), sent).content.decode()
+    assert "atom-2" in drawn
+    assert "atom-3" not in drawn, "glucose itself has twelve atoms"
+    assert "atom-3" in draw(ada, "glucose").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("user_ccd", "codes"),
+    [
+        ("", ["GLC"]),
+        (own_component("GLUCOSE"), ["glucose"]),
+        (own_component("OTHER"), ["GLC"]),
+        ("no dictionary", ["GLC"]),
+        ("data_GLUCOSE", ["GLC"]),
+    ],
+    ids=["none", "own", "other", "broken", "empty"],
+)
+def test_a_name_means_what_the_user_defines_under_it(ada, monkeypatch, user_ccd, codes):
+    monkeypatch.setattr(ligands, "_draw", lambda message: (True, message))
+    sent = {"as": "ccd", "ligand": "glucose", "user_ccd": user_ccd}
+    asked = json.loads(ada.post(reverse("ligand_drawing"), sent).content)
+    assert asked["ccd"] == codes
+    assert asked["user_ccd"] == (user_ccd if codes == ["glucose"] else None)

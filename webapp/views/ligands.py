@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from folding.chemistry.catalog import COMMON_NAMES, codes_of, search
 from folding.inputs import MAX_SEQUENCE_CHARACTERS
+from webapp.entity_forms import own_codes
 
 N_SUGGESTIONS = 12
 DRAWING_SECONDS = 10
@@ -34,12 +35,20 @@ def suggest(request: HttpRequest) -> JsonResponse:
 @require_POST
 @login_required
 def drawing(request: HttpRequest) -> HttpResponse:
-    """The ligand of `as` (code, SMILES or file) and `ligand` as SVG; 422 and a sentence if none."""
+    """The ligand of `as` (code, SMILES or file) and `ligand` as SVG; 422 and a sentence if none.
+
+    `user_ccd` may hold components of the user's own.
+    """
     text, given = request.POST.get("ligand", "").strip(), request.POST.get("as", "ccd")
     if not text or len(text) > MAX_SEQUENCE_CHARACTERS:
         return HttpResponse("There is nothing to draw.", status=422, content_type="text/plain")
+    own, user_ccd = own_codes(request.POST.get("user_ccd", "")), None
+    codes = codes_of(text, own=own) if given == "ccd" else ()
+    if any(code.upper() in own for code in codes):
+        user_ccd = request.POST["user_ccd"]
     ligand = {
-        "ccd": codes_of(text) if given == "ccd" else [],
+        "ccd": codes,
+        "user_ccd": user_ccd,
         "smiles": text if given == "smiles" else None,
         "file": text if given == "file" else None,
     }
