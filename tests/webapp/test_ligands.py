@@ -97,17 +97,17 @@ def test_a_component_of_ones_own_is_drawn_under_a_name_that_the_dictionary_knows
 @pytest.mark.parametrize(
     ("user_ccd", "codes"),
     [
-        ("", ["GLC"]),
-        (own_component("GLUCOSE"), ["glucose"]),
-        (own_component("OTHER"), ["GLC"]),
-        ("no dictionary", ["GLC"]),
-        ("data_GLUCOSE", ["GLC"]),
+        ("", ["MAN"]),
+        (own_component("MANNOSE"), ["mannose"]),
+        (own_component("OTHER"), ["MAN"]),
+        ("no dictionary", ["MAN"]),
+        ("data_MANNOSE", ["MAN"]),
     ],
     ids=["none", "own", "other", "broken", "empty"],
 )
 def test_a_name_means_what_the_user_defines_under_it(ada, monkeypatch, user_ccd, codes):
     monkeypatch.setattr(ligands, "_draw", lambda message: (True, message))
-    sent = {"as": "ccd", "ligand": "glucose", "user_ccd": user_ccd}
+    sent = {"as": "ccd", "ligand": "mannose", "user_ccd": user_ccd}
     asked = json.loads(ada.post(reverse("ligand_drawing"), sent).content)
     assert asked["ccd"] == codes
-    assert asked["user_ccd"] == (user_ccd if codes == ["glucose"] else None)
+    assert asked["user_ccd"] == (user_ccd if codes == ["mannose"] else None)
