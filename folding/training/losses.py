@@ -178,13 +178,17 @@ def smooth_lddt_loss(
     observed: Bool[Tensor, "batch atom"],
 ) -> Float[Tensor, ""]:
     """One minus the smooth lDDT of a random subset of the atoms (AF3 SI algorithm 27)."""
-    order = torch.rand(observed.shape).masked_fill(~observed, 2.0).argsort(-1)
+    order = (
+        torch.rand(observed.shape, device=observed.device).masked_fill(~observed, 2.0).argsort(-1)
+    )
     chosen = order[:, :N_LDDT_ATOMS]
     seen = observed.gather(1, chosen)
     rows = chosen[:, None, :, None].expand(-1, x.shape[1], -1, 3)
-    predicted, actual = (_pairwise(y.gather(2, rows)) for y in (x, truth))
+    # What is not seen must not be far away: it would cost the distances of the others their digits.
+    known = seen[:, None, :, None]
+    predicted, actual = (_pairwise(y.gather(2, rows) * known) for y in (x, truth))
     near = (actual < LDDT_RADIUS) & (seen[:, None, :, None] & seen[:, None, None, :])
-    near = near & ~torch.eye(near.shape[-1], dtype=torch.bool)
+    near = near & ~torch.eye(near.shape[-1], dtype=torch.bool, device=near.device)
     error = (predicted - actual).abs()
     score = sum(torch.sigmoid(threshold - error) for threshold in LDDT_THRESHOLDS) / 4
     count = near.sum((-1, -2)).clamp(min=1)
@@ -208,7 +212,7 @@ def distogram_loss(
 ) -> Float[Tensor, ""]:
     """Cross-entropy of the distances of representative atoms, 64 bins from 2 to 22 Å (4.4)."""
     x, seen = _representatives(truth, observed, features)
-    edges = torch.linspace(2.0, 22.0, logits.shape[-1] + 1)[1:-1]
+    edges = torch.linspace(2.0, 22.0, logits.shape[-1] + 1, device=x.device)[1:-1]
     bins = torch.bucketize(_pairwise(x), edges)
     return _masked_cross_entropy(logits, bins, seen[:, :, None] & seen[:, None, :])
 
@@ -253,7 +257,8 @@ def atom_lddt(
     rep_truth, _ = _representatives(truth, observed, features)
     actual = torch.linalg.vector_norm(truth.unsqueeze(2) - rep_truth.unsqueeze(1), dim=-1)
     predicted = torch.linalg.vector_norm(x.unsqueeze(2) - rep_x.unsqueeze(1), dim=-1)
-    other = features.atom_to_token.unsqueeze(2) != torch.arange(rep_x.shape[1])
+    tokens = torch.arange(rep_x.shape[1], device=x.device)
+    other = features.atom_to_token.unsqueeze(2) != tokens
     near = (actual < LDDT_RADIUS) & other & rep_seen.unsqueeze(1) & observed.unsqueeze(2)
     error = (predicted - actual).abs()
     score = sum((error < threshold).float() for threshold in LDDT_THRESHOLDS) / 4
