@@ -86,7 +86,7 @@ def input_sha256(fold_input: FoldInput) -> str:
 
     The job's name and remarks change no coordinates, but they are part of it.
     """
-    text = json.dumps(fold_input.to_json(), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(fold_input.to_json(strict=True), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

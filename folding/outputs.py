@@ -71,7 +71,8 @@ def write_outputs(
             directory, name=name, prediction=prediction, made_by=made_by
         )
     ]
-    names.append(_save(directory / f"{name}_data.json", _json(fold_input.to_json(), indent=2)))
+    document = fold_input.to_json(strict=True)
+    names.append(_save(directory / f"{name}_data.json", _json(document, indent=2)))
     names.append(_save(directory / "ranking_scores.csv", ranking_csv(predictions)))
     names.append(write_hdf5(directory, name=name, predictions=predictions))
     contents = {

@@ -109,7 +109,7 @@ def _area(
 def words(chain: dict[str, Any]) -> str:
     """The numbers of one chain in a sentence."""
     if chain["n_rows"] <= 1:
-        return "no alignment"
+        return "no alignment, as this chain asks" if chain.get("declines") else "no alignment"
     text = f"{chain['n_rows']:,} sequences, {chain['n_effective']:,.0f} effective"
     return text + (f", {chain['n_paired']:,} that can pair" if chain["n_paired"] else "")
 

@@ -411,10 +411,12 @@ def alignment_summary(fold_input: FoldInput) -> dict[str, Any]:
     """
     from folding.data.depth import alignment_depth
 
+    declining = {c.ids for c in fold_input.chains if getattr(c, "msa", None) == ""}
     return {
         "chains": [
             {
                 "ids": list(chain.ids),
+                "declines": chain.ids in declining,
                 "n_residues": chain.n_residues,
                 "n_rows": chain.n_rows,
                 "n_paired": chain.n_paired,

@@ -161,9 +161,15 @@ class FoldInput:
             notes.append(NO_ALIGNMENT)
         return tuple(notes)
 
-    def to_json(self) -> dict[str, Any]:
-        """The job as AlphaFold 3 JSON; `from_json` returns an equal job."""
-        parts = JobFields(self.name, self.seeds, self.chains, self.bonds, self.user_ccd)
+    def to_json(self, *, strict: bool = False) -> dict[str, Any]:
+        """The job as AlphaFold 3 JSON; `from_json` returns an equal job.
+
+        Args:
+            strict: For AlphaFold 3 itself, which wants both alignments of a protein or neither:
+                one that brings paired rows alone declines others.
+        """
+        chains = tuple(map(_declining, self.chains)) if strict else self.chains
+        parts = JobFields(self.name, self.seeds, chains, self.bonds, self.user_ccd)
         return alphafold3.write(parts)
 
     @classmethod
@@ -184,6 +190,11 @@ class FoldInput:
         """
         chains = parse_sequences(text)
         return cls(name=name.strip() or _name_from(text), chains=chains, seeds=seeds)
+
+
+def _declining(chain: Chain) -> Chain:
+    is_half = isinstance(chain, ProteinChain) and chain.msa is None and bool(chain.paired_msa)
+    return replace(chain, msa="") if is_half else chain
 
 
 def _name_from(text: str) -> str:

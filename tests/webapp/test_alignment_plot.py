@@ -59,6 +59,26 @@ def test_one_chain_without_an_alignment_beside_one_with():
     assert "<svg" in shown
 
 
+def test_a_chain_that_declines_an_alignment_is_told_from_one_that_has_none():
+    others = (
+        ProteinChain(("B",), QUERY, msa=f">q\n{QUERY}\n>a\n{'V' * 10}\n"),
+        ProteinChain(("C", "D"), QUERY, msa=""),
+        ProteinChain(("E",), QUERY, msa="", paired_msa=f">q\n{QUERY}\n>a key=1\n{'V' * 10}\n"),
+    )
+    found = summary(others=others)
+    assert [chain["declines"] for chain in found["chains"]] == [False, False, True, True]
+    shown = html(found)
+    assert "Chain A</strong> no alignment</li>" in shown
+    assert "Chain C, D</strong> no alignment, as this chain asks</li>" in shown
+    assert "Chain E</strong> 2 sequences, 2 effective, 1 that can pair" in shown
+
+
+def test_what_was_kept_before_chains_could_decline_is_still_shown():
+    found = summary()
+    del found["chains"][0]["declines"]
+    assert "Chain A</strong> no alignment</li>" in html(found)
+
+
 def test_templates_and_the_source_are_named():
     used = {"name": "1ABC_B", "chain": "A", "n_residues": 30, "identity": 62}
     shown = html(summary("ACDEFGHIKV", templates=[used], source="msa.example.org"))

@@ -183,7 +183,7 @@ def export(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 def _as_json(fold_inputs: Sequence[FoldInput]) -> HttpResponse:
     """A job, or a list of several, as a file of AlphaFold 3 JSON."""
-    documents = [fold_input.to_json() for fold_input in fold_inputs]
+    documents = [fold_input.to_json(strict=True) for fold_input in fold_inputs]
     document = documents[0] if len(documents) == 1 else documents
     text = json.dumps(document, indent=2, ensure_ascii=False)
     response = HttpResponse(text, content_type="application/json")

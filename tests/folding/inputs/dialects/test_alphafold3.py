@@ -404,3 +404,32 @@ def test_what_is_written_of_a_complex_is_read(protein, nucleic, ligands):
     bonds = (Bond(AtomRef("A", 1, "CA"), AtomRef("Z", 4, "CA")),)
     job = FoldInput("complex", tuple(chains), bonds=bonds)
     assert FoldInput.from_json(json.loads(json.dumps(job.to_json()))) == job
+
+
+PAIRED = f">query\n{TRP_CAGE}\n>row key=9606\n{TRP_CAGE[:-1]}A\n"
+
+
+def test_paired_rows_alone_are_written_as_alphafold3_takes_them():
+    chain = ProteinChain(("A",), TRP_CAGE, paired_msa=PAIRED)
+    job = FoldInput("job", (chain,))
+    written = job.to_json(strict=True)["sequences"][0]["protein"]
+    assert (written["unpairedMsa"], written["pairedMsa"]) == ("", PAIRED)
+    read = FoldInput.from_json(job.to_json(strict=True))
+    assert read.chains[0].msa == ""
+    assert read.to_json(strict=True) == job.to_json(strict=True)
+
+
+def test_a_job_keeps_that_nothing_is_said_about_other_rows():
+    job = FoldInput("job", (ProteinChain(("A",), TRP_CAGE, paired_msa=PAIRED),))
+    assert FoldInput.from_json(json.loads(json.dumps(job.to_json()))) == job
+
+
+def test_what_is_whole_is_written_the_same_either_way():
+    chains = (
+        ProteinChain(("A",), TRP_CAGE),
+        ProteinChain(("B",), TRP_CAGE, msa=""),
+        ProteinChain(("C",), TRP_CAGE, msa=PAIRED, paired_msa=PAIRED),
+        RnaChain(("D",), "ACGU"),
+    )
+    job = FoldInput("job", chains)
+    assert job.to_json() == job.to_json(strict=True)
