@@ -193,8 +193,9 @@ class FoldInput:
 
 
 def _declining(chain: Chain) -> Chain:
-    is_half = isinstance(chain, ProteinChain) and chain.msa is None and bool(chain.paired_msa)
-    return replace(chain, msa="") if is_half else chain
+    if isinstance(chain, ProteinChain) and chain.msa is None and chain.paired_msa:
+        return replace(chain, msa="")
+    return chain
 
 
 def _name_from(text: str) -> str:
