@@ -35,6 +35,9 @@ SHORT_SHARE = 0.2
 MIN_CROP = 16
 """Residues in the shortest of them."""
 
+LEAST_SEEN = 16
+"""Cα atoms that a chain must show to be drawn."""
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -175,18 +178,24 @@ class CropSampler:
             if (kept := [index for index in group if chains.table["state"][index] != "modified"])
         ]
         lengths = chains.lengths
+        if not any(max(lengths[group]) >= LEAST_SEEN for group in self.groups):
+            raise ValueError(
+                f"The file of chains has no chain of {LEAST_SEEN} residues or more to draw from in "
+                f"its split “{split}”. Its splits are: "
+                f"{', '.join(sorted(set(chains.table['split'].tolist()))) or 'none'}."
+            )
         self.peptides = [group for group in self.groups if max(lengths[group]) <= PEPTIDE_LENGTH]
         self.generator = generator
 
     def chain(self) -> Chain:
-        """A chain at random with at least 16 residues whose backbone is seen."""
+        """A chain at random with at least 16 residues whose Cα is seen."""
         while True:
             among = self.groups
             if self.peptides and self.generator.random() < PEPTIDE_SHARE:
                 among = self.peptides
             group = among[self.generator.integers(len(among))]
             chain = self.chains[int(self.generator.choice(group))]
-            if chain.observed[:, 1].sum() >= 16:
+            if chain.observed[:, 1].sum() >= LEAST_SEEN:
                 return chain
 
     def crop(self, size: CropSize) -> Chain:

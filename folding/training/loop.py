@@ -220,6 +220,19 @@ class LossLog:
         self.path, self.every, self.columns = path, every, columns
         self.rows: list[dict[str, float | int]] = []
 
+    def forget_after(self, step: int) -> None:
+        """Takes out the lines of steps that a lost process made after its last checkpoint."""
+        if not self.path.exists():
+            return
+        with self.path.open(newline="") as file:
+            kept = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        temporary = self.path.with_suffix(".part")
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            writer.writerows(kept)
+        temporary.replace(self.path)
+
     def add(self, row: dict[str, float | int]) -> None:
         """Takes one step; writes a line once ``every`` steps are together."""
         self.rows.append(row)

@@ -41,6 +41,8 @@ def train(worker: int, options: TrainingOptions, arguments: dict) -> None:
     sampler.generator = seed_worker(options.seed, worker, trainer.step)
     stop = Stop(arguments["steps"], arguments["minutes"])
     log, saved = LossLog(out / "loss.csv"), time.monotonic()
+    if worker == 0:
+        log.forget_after(trainer.step)
     bar = tqdm(
         total=arguments["steps"], initial=trainer.step, unit="step", mininterval=5, disable=worker
     )
