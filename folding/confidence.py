@@ -188,9 +188,9 @@ def _chain_tokens(token_chain_id: np.ndarray) -> list[np.ndarray]:
 def predicted_tm(tm: Float32[np.ndarray, "token token"], frames: np.ndarray) -> float:
     """pTM: the mean over all tokens as seen from the best frame (AF3 SI eq. 17).
 
-    NaN where no token has a frame.
+    0 where no token has a frame, as in a job of ions alone: nothing vouches for such a structure.
     """
-    return float(tm[frames].mean(axis=-1).max()) if frames.any() else float("nan")
+    return float(tm[frames].mean(axis=-1).max()) if frames.any() else 0.0
 
 
 def interface_tm(

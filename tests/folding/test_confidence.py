@@ -90,7 +90,7 @@ def test_ptm_is_the_view_from_the_best_frame():
     assert predicted_tm(tm, np.array([True, True, True])) == pytest.approx(0.9)
     assert predicted_tm(tm, np.array([True, True, False])) == pytest.approx(0.8)
     assert predicted_tm(tm, np.array([True, False, False])) == pytest.approx(0.5)
-    assert np.isnan(predicted_tm(tm, np.zeros(3, dtype=bool)))
+    assert predicted_tm(tm, np.zeros(3, dtype=bool)) == 0.0
 
 
 def test_iptm_counts_other_chains_only():
