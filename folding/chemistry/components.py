@@ -183,6 +183,8 @@ def from_smiles(smiles: str, *, code: str) -> Component:
 def from_file(text: str, *, code: str) -> Component:
     """The molecule of an SDF or MOL2 file; its coordinates count as ideal where they are in 3D.
 
+    Of a drawing in a plane (SDF) the wedges and double bonds say how the molecule is in space.
+
     Raises:
         InvalidInput: As `folding.inputs.molecule.read_molecule`.
     """
@@ -192,6 +194,7 @@ def from_file(text: str, *, code: str) -> Component:
     positions = tuple(molecule.atoms[i].position for i in heavy)
     flat = len(positions) > 3 and len({z for _, _, z in positions}) == 1
     usable = not flat and len(set(positions)) == len(positions)
+    drawn = _from_drawing(text, heavy) if flat else None
     return Component(
         code=code,
         name="Ligand from a file",
@@ -206,9 +209,16 @@ def from_file(text: str, *, code: str) -> Component:
             for b in molecule.bonds
             if b.first in index and b.second in index
         ),
-        positions=positions if usable else None,
+        positions=positions if usable else drawn,
         is_placed=usable,
     )
+
+
+def _from_drawing(text: str, heavy: Sequence[int]) -> tuple[Position, ...] | None:
+    from folding.chemistry.molecules import raised
+
+    positions = raised(text)
+    return None if positions is None else tuple(tuple(positions[i]) for i in heavy)
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,7 @@ from rdkit.Chem import rdDistGeom
 from rdkit.Geometry import Point3D
 
 from folding.chemistry.catalog import smiles_atoms
-from folding.chemistry.components import Component
+from folding.chemistry.components import Component, Position
 from folding.errors import InvalidInput
 
 SEED = 20_210_930
@@ -83,6 +83,27 @@ def mol_of(component: Component) -> Chem.Mol | None:
         set_positions(mol, np.array(component.positions))
         Chem.AssignStereochemistryFrom3D(mol)
     return mol.GetMol()
+
+
+def raised(drawing: str) -> list[Position] | None:
+    """Coordinates in space of every atom of an SDF file that is drawn in a plane.
+
+    Chirality is that of its wedges, double bonds are as they are drawn. None where the drawing
+    says neither, or makes no sense.
+    """
+    block = drawing.replace("\r\n", "\n")
+    try:
+        with rdBase.BlockLogs():
+            mol = Chem.MolFromMolBlock(block, removeHs=False, strictParsing=False)
+    except RuntimeError:
+        return None
+    positions = None if mol is None or not _says_stereo(mol) else _embed(mol)
+    return None if positions is None else [(x, y, z) for x, y, z in positions.round(4).tolist()]
+
+
+def _says_stereo(mol: Chem.Mol) -> bool:
+    found = Chem.FindPotentialStereo(mol)
+    return any(element.specified == Chem.StereoSpecified.Specified for element in found)
 
 
 def set_positions(mol: Chem.Mol, positions: np.ndarray) -> None:

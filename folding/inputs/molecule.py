@@ -154,10 +154,7 @@ def _read_v2000(lines: Sequence[str]) -> Molecule:
     n_atoms = _whole(lines[3][:3], "a number of atoms")
     n_bonds = _whole(lines[3][3:6], "a number of bonds")
     atom_lines, bond_lines = lines[4 : 4 + n_atoms], lines[4 + n_atoms : 4 + n_atoms + n_bonds]
-    if n_atoms < 0 or n_bonds < 0 or len(atom_lines) + len(bond_lines) != n_atoms + n_bonds:
-        raise InvalidInput(
-            f"The ligand file announces {n_atoms} atoms and {n_bonds} bonds, but it ends before."
-        )
+    _check_counts((n_atoms, n_bonds), (len(atom_lines), len(bond_lines)))
     charges = _charge_lines(lines[4 + n_atoms + n_bonds :])
     atoms = []
     for number, line in enumerate(atom_lines, start=1):
@@ -170,6 +167,15 @@ def _read_v2000(lines: Sequence[str]) -> Molecule:
         _bond(line[:3], line[3:6], line[6:9].strip(), "order of a bond") for line in bond_lines
     ]
     return Molecule(tuple(atoms), tuple(bonds))
+
+
+def _check_counts(announced: tuple[int, int], found: tuple[int, int]) -> None:
+    """Refuses files that were cut short: fewer atoms or bonds than their head says."""
+    if min(announced) < 0 or any(n < said for n, said in zip(found, announced, strict=True)):
+        raise InvalidInput(
+            f"The ligand file announces {announced[0]} atoms and {announced[1]} bonds, but it ends "
+            "before."
+        )
 
 
 def _charge_lines(lines: Sequence[str]) -> dict[int, int]:
@@ -196,9 +202,13 @@ def _read_v3000(lines: Sequence[str]) -> Molecule:
     atoms: list[Atom] = []
     numbers: dict[str, int] = {}
     bonds = []
+    announced = (0, 0)
     table = ""
     for row in rows:
         words = row.split()
+        if words[:1] == ["COUNTS"] and len(words) >= 3:
+            n_atoms, n_bonds = (_whole(word, "a number of atoms or bonds") for word in words[1:3])
+            announced = (n_atoms, n_bonds)
         if words[:1] in (["BEGIN"], ["END"]):
             table = words[1] if words[0] == "BEGIN" and len(words) > 1 else ""
         elif table == "ATOM" and len(words) >= 6:
@@ -210,6 +220,7 @@ def _read_v3000(lines: Sequence[str]) -> Molecule:
         elif table == "BOND" and len(words) >= 4:
             first, second = (str(numbers.get(word, -1) + 1) for word in words[2:4])
             bonds.append(_bond(first, second, words[1], "order of a bond"))
+    _check_counts(announced, (len(atoms), len(bonds)))
     return Molecule(tuple(atoms), tuple(bonds))
 
 
@@ -258,7 +269,16 @@ def _read_mol2(text: str) -> Molecule:
             raise InvalidInput(f"{quoted(' '.join(words))} in the ligand file is not a bond.")
         first, second = (str(numbers.get(word, -1) + 1) for word in words[1:3])
         bonds.append(_bond(first, second, words[3], "type of a bond"))
+    _check_counts(_announced(text), (len(atoms), len(bonds)))
     return Molecule(_charged(atoms, kinds, bonds), tuple(bonds))
+
+
+def _announced(text: str) -> tuple[int, int]:
+    """Atoms and bonds that the head of MOL2 text announces; none where it does not say."""
+    lines = text[text.index("@<TRIPOS>MOLECULE") :].splitlines()
+    words = lines[2].split() if len(lines) > 2 else []
+    numbers = [int(word) for word in words[:2] if word.isdecimal() and len(word) < 6]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else (0, 0)
 
 
 def _charged(
