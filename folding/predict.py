@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 from jaxtyping import Float32
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from folding.checkpoint import (
@@ -33,6 +33,7 @@ from folding.errors import Paused
 from folding.inputs import FoldInput, FoldOptions
 from folding.model.alphafold3 import AlphaFold3
 from folding.model.diffusion import DiffusionContext, Trunk
+from folding.model.pairformer import OnBlock
 from folding.prediction import Prediction
 from folding.progress import (
     BlockDone,
@@ -48,6 +49,7 @@ from folding.progress import (
 from folding.sampler import Step, sample
 from folding.structure.geometry import superposition
 from folding.structure.structure import Structure
+from folding.weights.mapped import Mapped
 
 NOTHING = NoCheckpoint()
 
@@ -153,22 +155,26 @@ class Fold:
         self.composition = build_composition(tokens)
         self.checkpoint: Checkpoint = NOTHING
         self.place = place_of(model)
+        self.mapped = Mapped(model)
 
     def run(self, report: Report) -> Iterator[Prediction]:
         """The samples of this seed, each reported as soon as its confidence is known."""
         report(StageStarted("trunk"))
         trunk = self.trunk(report)
-        context = self.model.diffusion.context(self.features, trunk)
+        self.mapped.let_go(self.model)
+        context = self.model.diffusion.context(self.features, trunk, self.mapped.let_go)
         distogram = self.model.distogram(trunk.z).softmax(-1).half().cpu().numpy()
         for indices in self.batches():
             report(StageStarted("diffusion"))
             drawn = self.draw(indices, context, report)
+            self.mapped.let_go(self.model.diffusion)
             report(StageStarted("confidence"))
             for index, (coordinates, trajectory) in zip(indices, drawn, strict=True):
                 structure, confidence = self.judge(coordinates, trunk)
                 prediction = Prediction(
                     self.seed, index, structure, confidence, trajectory, distogram, self.composition
                 )
+                self.mapped.let_go(self.model.confidence)
                 report(SampleDone(prediction))
                 yield prediction
 
@@ -209,7 +215,7 @@ class Fold:
         trunk: Trunk,
         cycle: int,
         diversity: Diversity | None,
-        on_block: Callable[[], None],
+        on_block: OnBlock,
     ) -> Trunk:
         """The trunk after one more pass, changed at random where diversity is asked for."""
         if diversity is None:
@@ -217,11 +223,16 @@ class Fold:
         rows, recycled = diversity.rows(self.features, cycle), diversity.recycled
         return self.model.cycle(rows, initial, trunk, on_block, partial(recycled, cycle=cycle))
 
-    def blocks(self, cycle: int, report: Report) -> Callable[[], None]:
+    def blocks(self, cycle: int, report: Report) -> OnBlock:
         """What the model calls after each block of a cycle."""
         numbers = itertools.count(1)
         n_cycles, n_blocks = self.options.n_recycles + 1, self.model.n_trunk_blocks
-        return lambda: report(BlockDone(self.seed, cycle, n_cycles, next(numbers), n_blocks))
+
+        def done(block: nn.Module) -> None:
+            self.mapped.let_go(block)
+            report(BlockDone(self.seed, cycle, n_cycles, next(numbers), n_blocks))
+
+        return done
 
     def reported(self, event: Event, report: Report, keep: Callable[[], None]) -> None:
         """Reports, and keeps what is done if that pauses the fold."""

@@ -191,8 +191,11 @@ class ConditionedTransformer(nn.Module):
     def pair_biases(
         self, z: Float[Tensor, "*batch query key c_z"], mask: Tensor | float
     ) -> list[Float[Tensor, "*batch heads query key"]]:
-        """The pair bias of every block, with what masks keys already added."""
-        return [block.attention.pair_bias(z) + mask for block in self.blocks]
+        """The pair bias of every block, with what masks keys already added.
+
+        Laid out as attention reads it, which would copy it at every step otherwise.
+        """
+        return [(block.attention.pair_bias(z) + mask).contiguous() for block in self.blocks]
 
     def condition(
         self, s: Float[Tensor, "*batch n c_s"], places: KeyPlaces | None = None
@@ -239,13 +242,16 @@ def key_windows(
 ) -> Float[Tensor, "*batch windows n_keys c"]:
     """For each window of queries its keys, zeros where there is none.
 
-    Without ``places`` they are centred on the queries. Windows overlap, so the axis is cut into
-    half-margins whose rows are picked in one go.
+    Without ``places`` they are centred on the queries. Windows overlap: without gradients they are
+    views, otherwise the axis is cut into half-margins whose rows are picked in one go.
     """
     if places is not None:
         return picked_keys(x, places)
     n_queries, n_keys = window
     margin = (n_keys - n_queries) // 2
+    if not torch.is_grad_enabled():
+        padded = functional.pad(x, (0, 0, margin, margin))
+        return padded.unfold(-2, n_keys, n_queries).transpose(-1, -2)
     piece = math.gcd(margin, n_queries)
     n_windows = x.shape[-2] // n_queries
     pieces = functional.pad(x, (0, 0, margin, margin)).unflatten(-2, (-1, piece))

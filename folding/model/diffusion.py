@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from folding.data.features import Features
+from folding.model import denoising
 from folding.model.atoms import AtomContext, AtomDecoder, AtomEncoder, key_places
 from folding.model.attention import (
     ConditionedAttention,
@@ -21,6 +22,7 @@ from folding.model.embedding import (
     RelativePositionEncoding,
     relative_position_features,
 )
+from folding.model.pairformer import OnBlock, quietly
 from folding.model.primitives import Linear, PreciseLinear, Transition, mask_bias
 
 
@@ -43,6 +45,8 @@ class DiffusionContext(NamedTuple):
     """Single conditioning before the noise level is added, [*batch, 1, token, c_s]."""
     atoms: AtomContext
     token_biases: list[Tensor]
+    token_blocks: list[denoising.TokenBlock] | None = None
+    """The token transformer laid out for steps; None where its own maps serve."""
 
 
 class FourierEmbedding(nn.Module):
@@ -50,8 +54,11 @@ class FourierEmbedding(nn.Module):
 
     def __init__(self, c: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(c), requires_grad=False)
-        self.bias = nn.Parameter(torch.randn(c), requires_grad=False)
+        self.weight = nn.Parameter(torch.empty(c), requires_grad=False)
+        self.bias = nn.Parameter(torch.empty(c), requires_grad=False)
+        if not self.weight.is_meta:
+            nn.init.normal_(self.weight)
+            nn.init.normal_(self.bias)
 
     def forward(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch c"]:
         return torch.cos(2 * math.pi * (t.unsqueeze(-1) * self.weight + self.bias))
@@ -119,8 +126,14 @@ class DiffusionModule(nn.Module):
         self.layer_norm_a = nn.LayerNorm(config.c_token, bias=False)
         self.atom_decoder = AtomDecoder(config)
 
-    def context(self, features: Features, trunk: Trunk) -> DiffusionContext:
-        """Everything that does not depend on coordinates or noise level, computed once per job."""
+    def context(
+        self, features: Features, trunk: Trunk, on_block: OnBlock = quietly
+    ) -> DiffusionContext:
+        """Everything that does not depend on coordinates or noise level, computed once per job.
+
+        Args:
+            on_block: called with each token block whose weights steps will not read again.
+        """
         z = self.conditioning.pairs(features, trunk.z)
         places = key_places(features.atom_mask, self.config)
         c, p = self.atom_encoder.context(features, trunk.s, z, places)
@@ -137,7 +150,8 @@ class DiffusionModule(nn.Module):
         token_mask = mask_bias(features.token_mask)
         biases = [x.unsqueeze(-4) for x in self.transformer.pair_biases(z, token_mask)]
         s = self.conditioning.singles(trunk).unsqueeze(-3)
-        return DiffusionContext(features, s, atoms, biases)
+        blocks = denoising.laid_out(self.transformer, on_block)
+        return DiffusionContext(features, s, atoms, biases, blocks)
 
     def forward(
         self,
@@ -162,7 +176,10 @@ class DiffusionModule(nn.Module):
         s = self.conditioning.with_noise(context.s, t_hat)
         a, q_skip = self.atom_encoder(r, context.features, context.atoms)
         a = a + self.linear_s(self.layer_norm_s(s))
-        a = self.transformer(a, self.transformer.condition(s), context.token_biases)
+        if context.token_blocks is None or torch.is_grad_enabled():
+            a = self.transformer(a, self.transformer.condition(s), context.token_biases)
+        else:
+            a = denoising.advance(a, s, context.token_blocks, context.token_biases)
         return self.atom_decoder(self.layer_norm_a(a), q_skip, context.features, context.atoms)
 
 

@@ -150,7 +150,7 @@ class MsaModule(nn.Module):
         m = self.embed(features, s_inputs)
         for block in self.blocks:
             block.advance(m, z, (features.msa_mask, features.token_mask))
-            on_block()
+            on_block(block)
         return z
 
     def embed(

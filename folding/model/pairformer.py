@@ -17,11 +17,11 @@ from folding.model.primitives import (
 )
 from folding.model.triangle import PairStack
 
-OnBlock = Callable[[], None]
-"""Called after each block of the trunk; what it raises ends the cycle there."""
+OnBlock = Callable[[nn.Module], None]
+"""Called with each block when it is done; what it raises ends the work there."""
 
 
-def quietly() -> None:
+def quietly(block: nn.Module) -> None:
     """An ``OnBlock`` that does nothing."""
 
 
@@ -121,5 +121,5 @@ class Pairformer(nn.Module):
         """The same without gradients: ``z`` is worked on in place, ``on_block`` hears of each."""
         for block in self.blocks:
             s, z = block.advance(s, z, mask)
-            on_block()
+            on_block(block)
         return s, z

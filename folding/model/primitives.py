@@ -32,6 +32,8 @@ class Linear(nn.Linear):
         super().__init__(c_in, c_out, bias=bias)
 
     def reset_parameters(self) -> None:
+        if self.weight.is_meta:
+            return  # Nothing to fill; PyTorch would import its compiler for it, 70 MB.
         variance = {"default": 1.0, "relu": 2.0, "zeros": 0.0}[self.init]
         if variance:
             std = (variance / self.in_features) ** 0.5

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from folding.errors import WeightsError
 from folding.model.alphafold3 import AlphaFold3
 from folding.model.config import SMALL, ModelConfig
+from folding.weights.mapped import Mapped
 
 FOLDER = Path(__file__).parent / "data"
 CONFIGS: dict[str, ModelConfig] = {"small": SMALL}
@@ -70,6 +71,8 @@ def load_file(path: Path, config: ModelConfig) -> AlphaFold3:
     tensors = read_tensors(path)
     check(model, tensors, source=path.name)
     model.load_state_dict(tensors, strict=True, assign=True)
+    # Opening each tensor has read some pages around it, a tenth of a large file in all.
+    Mapped(model).let_go(model)
     return model.eval().requires_grad_(False)
 
 
