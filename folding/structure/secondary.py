@@ -1,7 +1,7 @@
 """Secondary structure from backbone hydrogen bonds."""
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Integer
 
 from folding.structure.geometry import distances, residue_atom
 from folding.structure.structure import Structure
@@ -24,9 +24,9 @@ def secondary_structure(structure: Structure) -> str:
     3-10 and π helices, single bridges and bends count as coil.
     """
     bonds = hydrogen_bonds(structure)
-    chain = structure.chain_id[structure.residue_starts]
-    helix = _helix(bonds, chain=chain)
-    strand = _strand(bonds, chain=chain) & ~helix
+    stretch = _stretches(structure)
+    helix = _helix(bonds, stretch=stretch)
+    strand = _strand(bonds, stretch=stretch) & ~helix
     return "".join(np.where(helix, HELIX, np.where(strand, STRAND, COIL)).tolist())
 
 
@@ -36,8 +36,17 @@ def hydrogen_bonds(structure: Structure) -> Bool[np.ndarray, "acceptor donor"]:
     with np.errstate(invalid="ignore"):
         bonded = energy < _BOND_BELOW
     # Neighbours in the chain cannot bond, whatever the formula gives for them.
-    offsets = np.subtract.outer(np.arange(len(energy)), np.arange(len(energy)))
-    return bonded & (np.abs(offsets) > 1)
+    stretch, position = _stretches(structure), np.arange(len(energy))
+    near = np.abs(position[:, None] - position) <= 1
+    return bonded & ~(near & (stretch[:, None] == stretch))
+
+
+def _stretches(structure: Structure) -> Integer[np.ndarray, " residue"]:
+    """The number of the unbroken stretch that each residue is in: chains end, or have gaps."""
+    starts = structure.residue_starts
+    chain, number = structure.chain_id[starts], structure.residue_number[starts]
+    follows = (chain[1:] == chain[:-1]) & (np.diff(number) == 1)
+    return np.concatenate([[0], np.cumsum(~follows)])
 
 
 def hydrogen_bond_energy(structure: Structure) -> Float[np.ndarray, "acceptor donor"]:
@@ -70,34 +79,36 @@ def _amide_hydrogen(
 
 
 def _helix(
-    bonds: Bool[np.ndarray, "residue residue"], *, chain: np.ndarray
+    bonds: Bool[np.ndarray, "residue residue"], *, stretch: np.ndarray
 ) -> Bool[np.ndarray, " residue"]:
-    helix = np.zeros(len(chain), dtype=bool)
-    if len(chain) <= _HELIX_TURN:
+    helix = np.zeros(len(stretch), dtype=bool)
+    if len(stretch) <= _HELIX_TURN:
         return helix
-    turn = np.diagonal(bonds, _HELIX_TURN) & (chain[_HELIX_TURN:] == chain[:-_HELIX_TURN])
-    for start in np.flatnonzero(turn[1:] & turn[:-1]) + 1:
+    turn = np.diagonal(bonds, _HELIX_TURN) & (stretch[_HELIX_TURN:] == stretch[:-_HELIX_TURN])
+    whole = stretch[_HELIX_TURN + 1 :] == stretch[: -_HELIX_TURN - 1]
+    for start in np.flatnonzero(turn[1:] & turn[:-1] & whole) + 1:
         helix[start : start + _HELIX_TURN] = True
     return helix
 
 
 def _strand(
-    bonds: Bool[np.ndarray, "residue residue"], *, chain: np.ndarray
+    bonds: Bool[np.ndarray, "residue residue"], *, stretch: np.ndarray
 ) -> Bool[np.ndarray, " residue"]:
     """Residues of ladders: two bridges or more that follow each other."""
-    parallel, antiparallel = _bridges(bonds, chain=chain)
-    strand = np.zeros(len(chain), dtype=bool)
+    parallel, antiparallel = _bridges(bonds, stretch=stretch)
+    strand = np.zeros(len(stretch), dtype=bool)
     for bridge, step in ((parallel, 1), (antiparallel, -1)):
         i, j = np.nonzero(bridge)
-        inside = (i + 1 < len(chain)) & (j + step >= 0) & (j + step < len(chain))
+        inside = (i + 1 < len(stretch)) & (j + step >= 0) & (j + step < len(stretch))
         i, j = i[inside], j[inside]
         ladder = bridge[i + 1, j + step]
+        ladder &= (stretch[i + 1] == stretch[i]) & (stretch[j + step] == stretch[j])
         strand[np.concatenate([i[ladder], i[ladder] + 1, j[ladder], j[ladder] + step])] = True
     return strand
 
 
 def _bridges(
-    bonds: Bool[np.ndarray, "residue residue"], *, chain: np.ndarray
+    bonds: Bool[np.ndarray, "residue residue"], *, stretch: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Parallel and antiparallel bridges between residues i and j at least three apart."""
     n_residues = len(bonds)
@@ -107,11 +118,13 @@ def _bridges(
         """bonds[i + rows, j + columns], False outside."""
         return padded[1 + rows : 1 + rows + n_residues, 1 + columns : 1 + columns + n_residues]
 
-    one_side = shifted(-1, 0) & shifted(0, 1).T
+    inner = np.zeros(n_residues, dtype=bool)  # with a neighbour on both sides
+    inner[1:-1] = (stretch[2:] == stretch[1:-1]) & (stretch[:-2] == stretch[1:-1])
+    one_side = shifted(-1, 0) & shifted(0, 1).T & inner[:, None]
     parallel = one_side | one_side.T
-    wide = shifted(-1, 1)
+    wide = shifted(-1, 1) & inner[:, None] & inner
     antiparallel = (bonds & bonds.T) | (wide & wide.T)
     position = np.arange(n_residues)
     apart = np.abs(position[:, None] - position) >= _BRIDGE_SEPARATION
-    apart |= chain[:, None] != chain
+    apart |= stretch[:, None] != stretch
     return parallel & apart, antiparallel & apart
