@@ -70,7 +70,9 @@ def open_backend(
             if client in PACKAGES:
                 need_packages(client)
             line = Line("IonQ", breaker=_breaker("ionq", credentials))
-            return IonQBackend(credentials, client, IonQOptions(**options), line)
+            return IonQBackend(
+                credentials, client, IonQOptions(**options), _cache(cache_folder), line
+            )
     except TypeError:
         raise InvalidValues(f"{name} has no such options: {sorted(options)}") from None
     raise InvalidValues(f"the backends are {', '.join(NAMES)}; there is no {name!r}")
@@ -94,9 +96,12 @@ def _open_ibm(
     chosen = IBMOptions(**options)
     credentials = None if chosen.is_local else ibm_credentials(environment)
     need_packages("ibm")
-    cache = None if cache_folder is None else FileCache(cache_folder)
     line = Line("IBM Quantum", limit_seconds=120.0, breaker=_breaker("ibm", credentials))
-    return IBMBackend(credentials, chosen, cache, line)
+    return IBMBackend(credentials, chosen, _cache(cache_folder), line)
+
+
+def _cache(folder: Path | None) -> FileCache | None:
+    return None if folder is None else FileCache(folder)
 
 
 def _breaker(name: str, credentials: Credentials | None) -> Breaker:

@@ -409,10 +409,10 @@ class BackendManager:
         left = whole if seconds is None or is_local(backend) else seconds
         needed = (estimate.queue_seconds or 0.0) + estimate.run_seconds
         if needed > left:
-            rest = "" if left == whole else f"; {left:.0f} s are left of {whole:.0f} s"
+            rest = "" if whole - left < 1 else f", of which {left:.0f} s are left"
             raise DeadlinePassed(
-                f"{name} would take about {needed:.0f} s, longer than may be waited for "
-                f"({whole:.0f} s{rest})"
+                f"{name} would take about {needed:.3g} s, longer than the {whole:g} s for this "
+                f"batch{rest}"
             )
 
     def _check_budget(self, name: str, estimate: Estimate, tag: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from quantum.backends.base import (
     Batch,
@@ -22,12 +22,13 @@ from quantum.backends.base import (
     Status,
     seed_of,
 )
+from quantum.backends.cache import FileCache
 from quantum.backends.credentials import Credentials, need_packages
 from quantum.backends.line import Line, send
 from quantum.backends.readings import combine_results, construct_circuits
 from quantum.backends.simulated import check_size
-from quantum.circuit import Circuit
-from quantum.decomposition import decompose
+from quantum.circuit import Circuit, Instruction
+from quantum.decomposition import decompose, to_cnots
 from quantum.errors import (
     BadAnswer,
     InvalidValues,
@@ -38,6 +39,7 @@ from quantum.errors import (
 )
 
 _T = TypeVar("_T")
+Run: TypeAlias = tuple[Circuit, dict[str, float]]  # a circuit and the values of its parameters
 NOISE_MODELS = ("ideal", "aria-1", "aria-2", "forte-1", "forte-enterprise-1")
 _MOST_CIRCUITS, _MOST_JOBS = 50, 100  # circuits of one job; jobs of one batch
 _PAGE_JOBS, _MOST_PAGES = 200, 5  # how far back a job that may have been sent is looked for
@@ -95,8 +97,8 @@ class IonQOptions:
 class IonQClient(Protocol):
     """One vendor's library; every method makes one round of requests."""
 
-    def create(self, circuits: list[Circuit], *, shots: int, tag: str, seed: int) -> str:
-        """Submits the circuits as one job named `tag`; gives its id."""
+    def create(self, runs: Sequence[Run], *, shots: int, tag: str, seed: int) -> str:
+        """Submits the circuits with their values as one job named `tag`; gives its id."""
 
     def counts(self, job: dict[str, Any], *, n_circuits: int) -> list[dict[str, int]]:
         """Counts of a completed job, circuit by circuit, keyed by bits with qubit 0 first."""
@@ -114,11 +116,13 @@ class IonQBackend:
 
     Args:
         client: `cirq` or `qiskit`.
+        cache: of compiled circuits, which take their values later.
     """
 
     credentials: Credentials
     client: str = "cirq"
     options: IonQOptions = field(default_factory=IonQOptions)
+    cache: FileCache | None = None
     line: Line = field(default_factory=lambda: Line("IonQ"))
     name: str = "ionq"
 
@@ -133,10 +137,11 @@ class IonQBackend:
         if self.client == "cirq":
             from quantum.backends.ionq_cirq import CirqClient
 
-            return CirqClient(self.credentials, self.options)
+            return CirqClient(self.credentials, self.options, self.cache)
         from quantum.backends.ionq_qiskit import QiskitClient
 
-        return QiskitClient(self.credentials, self.options, n_qubits=self.capabilities().n_qubits)
+        n_qubits = self.capabilities().n_qubits
+        return QiskitClient(self.credentials, self.options, self.cache, n_qubits=n_qubits)
 
     @cached_property
     def _target(self) -> dict[str, Any]:
@@ -181,13 +186,13 @@ class IonQBackend:
 
     def submit(self, batch: Batch) -> Handle:
         check_size(batch, self.capabilities(), f"IonQ's {self.options.target}")
-        circuits = construct_circuits(batch).bound()
-        if len(circuits) > _MOST_CIRCUITS * _MOST_JOBS:
+        runs = list(construct_circuits(batch).runs())
+        if len(runs) > _MOST_CIRCUITS * _MOST_JOBS:
             raise InvalidValues(
                 f"one batch for IonQ holds {_MOST_CIRCUITS * _MOST_JOBS} circuits, this one has "
-                f"{len(circuits)}: send fewer rows"
+                f"{len(runs)}: send fewer rows"
             )
-        parts = _parts(circuits)
+        parts = _parts(runs)
         names = [batch.tag] if len(parts) == 1 else [f"{batch.tag}.{n}" for n in range(len(parts))]
         known = self._known_jobs(names)
         ids: list[str] = []
@@ -204,10 +209,10 @@ class IonQBackend:
             ",".join(ids), target=self.options.target
         )
 
-    def _create(self, circuits: list[Circuit], batch: Batch, name: str) -> str:
+    def _create(self, runs: Sequence[Run], batch: Batch, name: str) -> str:
         client = self._client  # imports the vendor's library: no part of the call
         shots, seed = batch.shots or 1000, seed_of(batch.seed) % 2**31
-        return self.line.once(lambda: client.create(circuits, shots=shots, tag=name, seed=seed))
+        return self.line.once(lambda: client.create(runs, shots=shots, tag=name, seed=seed))
 
     def _take_back(self, ids: list[str]) -> None:
         """Cancels jobs that are of no use without the others; some may have cost money already."""
@@ -318,7 +323,7 @@ class IonQBackend:
             raise BadAnswer(f"IonQ gives no status that is known: {job.get('status')}") from None
 
     def _questions(self, circuit: Circuit, batch: Batch) -> dict[str, Any]:
-        gates = decompose(circuit, _TWO_QUBIT_BASIS).instructions
+        gates = simple(circuit).instructions
         pairs = sum(len(gate.qubits) > 1 for gate in gates)
         return {
             "type": "ionq.circuit.v1",
@@ -335,6 +340,16 @@ class IonQBackend:
         if not isinstance(found, dict):
             raise BadAnswer("IonQ sent something that is no answer")
         return found
+
+
+def simple(circuit: Circuit) -> Circuit:
+    """The circuit in gates that IonQ takes as they are: on one qubit, or on two at once."""
+    found: list[Instruction] = []
+    for instruction in decompose(circuit, _TWO_QUBIT_BASIS).instructions:
+        known = instruction.gate in _TWO_QUBIT_BASIS
+        spelled = to_cnots(Circuit(circuit.n_qubits, (instruction,))).instructions
+        found += [instruction] if known else spelled
+    return Circuit(circuit.n_qubits, tuple(found))
 
 
 def _part(answer: Any, name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ One client per call: the client keeps on itself whether its last job was a batch
 is fetched by one that remembers otherwise would be read as the other kind.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlparse
@@ -14,9 +14,11 @@ import cirq_ionq
 from cirq_ionq import ionq_client
 from cirq_ionq.serializer import Serializer
 
+from quantum.backends.cache import FileCache, compiled_key
 from quantum.backends.credentials import Credentials
-from quantum.backends.ionq import IonQOptions
+from quantum.backends.ionq import IonQOptions, Run, simple
 from quantum.backends.ionq_circuits import to_cirq
+from quantum.backends.ionq_native import NativeProgram, Pulse, compile_native
 from quantum.backends.line import TimedRequests
 from quantum.circuit import Circuit
 from quantum.errors import BadAnswer
@@ -42,9 +44,11 @@ class CirqClient:
 
     credentials: Credentials
     options: IonQOptions
+    cache: FileCache | None = None
 
-    def create(self, circuits: list[Circuit], *, shots: int, tag: str, seed: int) -> str:
-        programs = [self._program(circuit) for circuit in circuits]
+    def create(self, runs: Sequence[Run], *, shots: int, tag: str, seed: int) -> str:
+        compiled: dict[str, bytes] = {}
+        programs = [self._program(circuit, values, compiled) for circuit, values in runs]
         settings: dict[str, Any] = {}
         if self.options.debiasing:
             settings["error_mitigation"] = {"debiasing": True}
@@ -77,25 +81,39 @@ class CirqClient:
         url = urlparse(self.credentials.url)
         return _Client(f"{url.scheme}://{url.netloc}", self.credentials.token)
 
-    def _program(self, circuit: Circuit) -> cirq.Circuit:
-        program = to_cirq(circuit, measure_key=None)
+    def _program(
+        self, circuit: Circuit, values: Mapping[str, float], compiled: dict[str, bytes]
+    ) -> cirq.Circuit:
+        """The circuit with its values; `compiled` holds what was compiled for this job."""
+        name = circuit.structure_hash
+        if name not in compiled:
+            compiled[name] = self.compile(circuit)
         if self.options.native:
-            gates = (
-                cirq_ionq.ForteNativeGateset()
-                if self.options.gate_pair == "zz"
-                else cirq_ionq.AriaNativeGateset()
-            )
-            program = cirq.optimize_for_target_gateset(program, gateset=gates)
+            program = _native(NativeProgram.from_bytes(compiled[name]).bind(values))
         else:
-            program = cirq.optimize_for_target_gateset(
-                program, gateset=cirq_ionq.IonQTargetGateset()
-            )
+            program = cirq.read_json(json_text=compiled[name].decode())
+            program = cirq.resolve_parameters(program, dict(values))
         qubits = cirq.LineQubit.range(circuit.n_qubits)
         if not any(program.all_operations()):  # the serialiser takes no batch with an empty one
             turn = cirq_ionq.GPI2Gate
-            nothing = [turn(phase=0.0), turn(phase=0.5)] if self.options.native else [cirq.rz(0.0)]
+            nothing = [turn(phi=0.0), turn(phi=0.5)] if self.options.native else [cirq.rz(0.0)]
             program = cirq.Circuit(gate(qubits[0]) for gate in nothing)
         return program + cirq.Circuit(cirq.measure(*qubits, key=_KEY))
+
+    def compile(self, circuit: Circuit) -> bytes:
+        """The circuit in IonQ's gates, its parameters still free: ours, or Cirq's JSON."""
+        pair = self.options.gate_pair if self.options.native else ""
+
+        def work() -> bytes:
+            if pair:
+                return compile_native(circuit, pair=pair).to_bytes()
+            gates = cirq_ionq.IonQTargetGateset()
+            program = cirq.optimize_for_target_gateset(to_cirq(simple(circuit)), gateset=gates)
+            return cirq.to_json(program).encode()
+
+        if self.cache is None:
+            return work()
+        return self.cache.remember(compiled_key(circuit, "ionq", "cirq", pair), work)
 
     def _one(self, result: Any, job: dict[str, Any]) -> dict[str, int]:
         """Counts of one circuit; the simulator's probabilities are drawn from, with the seed."""
@@ -108,3 +126,18 @@ class CirqClient:
             raise BadAnswer("IonQ sent an empty result")
         width = len(result.measurement_dict()[_KEY])
         return {f"{int(k):0{width}b}": int(v) for k, v in counts.items() if v}
+
+
+def _native(pulses: list[Pulse]) -> cirq.Circuit:
+    """The pulses as Cirq's gates, in their order."""
+    operations = []
+    for gate, qubits, phases, angle in pulses:
+        if gate == "ms":
+            made: Any = cirq_ionq.MSGate(phi0=phases[0], phi1=phases[1], theta=angle)
+        elif gate == "zz":
+            made = cirq_ionq.ZZGate(theta=angle)
+        else:
+            kind = cirq_ionq.GPIGate if gate == "gpi" else cirq_ionq.GPI2Gate
+            made = kind(phi=phases[0])
+        operations.append(made(*map(cirq.LineQubit, qubits)))
+    return cirq.Circuit(operations)

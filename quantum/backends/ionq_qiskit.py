@@ -1,18 +1,22 @@
 """IonQ through qiskit-ionq, without its traps: retries without end, four qubits where the API did
 not answer in time, a token read from a `.env` file that happens to lie about."""
 
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from qiskit import transpile
-from qiskit_ionq import ionq_backend, ionq_client
+from qiskit import QuantumCircuit, qpy, transpile
+from qiskit_ionq import GPI2Gate, GPIGate, MSGate, ZZGate, ionq_backend, ionq_client
 from qiskit_ionq.ionq_client import IonQClient as VendorClient
 from qiskit_ionq.ionq_job import IonQJob
 
+from quantum.backends.cache import FileCache, compiled_key
 from quantum.backends.credentials import Credentials
 from quantum.backends.ibm_circuits import counts_from_qiskit, to_qiskit
-from quantum.backends.ionq import IonQOptions
+from quantum.backends.ionq import IonQOptions, Run, simple
+from quantum.backends.ionq_native import NativeProgram, Pulse, compile_native
 from quantum.backends.line import TimedRequests
 from quantum.circuit import Circuit
 from quantum.errors import BadAnswer
@@ -49,7 +53,8 @@ class QiskitClient:
 
     credentials: Credentials
     options: IonQOptions
-    n_qubits: int
+    cache: FileCache | None = None
+    n_qubits: int = 1
 
     @cached_property
     def _backend(self) -> _Target:
@@ -65,14 +70,10 @@ class QiskitClient:
             backend.set_options(noise_model=options.noise_model)
         return backend
 
-    def create(self, circuits: list[Circuit], *, shots: int, tag: str, seed: int) -> str:
+    def create(self, runs: Sequence[Run], *, shots: int, tag: str, seed: int) -> str:
         backend = self._backend
-        programs = transpile(
-            [to_qiskit(circuit, measure=True) for circuit in circuits],
-            backend,
-            optimization_level=1,  # higher levels rewrite into gates that IonQ must undo
-            seed_transpiler=0,
-        )
+        compiled: dict[str, bytes] = {}
+        programs = [self._program(circuit, values, compiled) for circuit, values in runs]
         settings: dict[str, Any] = {"shots": shots, "name": tag, "sampler_seed": seed}
         if self.options.debiasing:
             # As a job setting: the argument of this name takes no dict, and drops one silently.
@@ -81,6 +82,41 @@ class QiskitClient:
             backend.set_options(sampler_seed=seed)
         run_input = programs if len(programs) > 1 else programs[0]
         return str(backend.run(run_input, **settings).job_id())
+
+    def _program(
+        self, circuit: Circuit, values: Mapping[str, float], compiled: dict[str, bytes]
+    ) -> QuantumCircuit:
+        """The circuit with its values; `compiled` holds what was compiled for this job."""
+        name = circuit.structure_hash
+        if name not in compiled:
+            compiled[name] = self.compile(circuit)
+        if self.options.native:
+            program = NativeProgram.from_bytes(compiled[name])
+            return _native(program.n_qubits, program.bind(values))
+        (loaded,) = qpy.load(io.BytesIO(compiled[name]))
+        used = {parameter.name for parameter in loaded.parameters}
+        return loaded.assign_parameters({name: values[name] for name in used})
+
+    def compile(self, circuit: Circuit) -> bytes:
+        """The circuit in IonQ's gates, its parameters still free: ours, or Qiskit's QPY."""
+        pair = self.options.gate_pair if self.options.native else ""
+
+        def work() -> bytes:
+            if pair:
+                return compile_native(circuit, pair=pair).to_bytes()
+            program = transpile(
+                to_qiskit(simple(circuit), measure=True),
+                self._backend,
+                optimization_level=1,  # higher levels rewrite into gates that IonQ must undo
+                seed_transpiler=0,
+            )
+            stream = io.BytesIO()
+            qpy.dump(program, stream)
+            return stream.getvalue()
+
+        if self.cache is None:
+            return work()
+        return self.cache.remember(compiled_key(circuit, "ionq", "qiskit", pair), work)
 
     def counts(self, job: dict[str, Any], *, n_circuits: int) -> list[dict[str, int]]:
         found = IonQJob(self._backend, job["id"], self._backend.client).result(
@@ -92,3 +128,18 @@ class QiskitClient:
 
     def cancel(self, job_id: str) -> None:
         self._backend.client.cancel_job(job_id)
+
+
+def _native(n_qubits: int, pulses: list[Pulse]) -> QuantumCircuit:
+    """The pulses as Qiskit's gates, and a measurement of every qubit."""
+    program = QuantumCircuit(n_qubits)
+    for gate, qubits, phases, angle in pulses:
+        if gate == "ms":
+            made: Any = MSGate(phases[0], phases[1], angle)
+        elif gate == "zz":
+            made = ZZGate(angle)
+        else:
+            made = (GPIGate if gate == "gpi" else GPI2Gate)(phases[0])
+        program.append(made, qubits)
+    program.measure_all()
+    return program

@@ -2,8 +2,8 @@ import pytest
 
 from quantum.backends.base import Backend
 from quantum.backends.catalog import configurations, open_backend
-from quantum.backends.names import NAMES
 from quantum.backends.credentials import Credentials, need_packages
+from quantum.backends.names import NAMES
 from quantum.errors import InvalidValues, NotConfigured, Unavailable
 
 FULL = {"QISKIT_IBM_TOKEN": "ibm-secret", "IONQ_API_KEY": "ionq-secret"}

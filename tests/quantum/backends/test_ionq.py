@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from quantum.backends.base import Handle, Status, batch_of
+from quantum.backends.cache import FileCache
 from quantum.backends.choose import BackendManager
 from quantum.backends.credentials import Credentials
 from quantum.backends.handles import HandleStore
@@ -59,10 +60,10 @@ def server(_server):
 
 @pytest.fixture
 def connect(server):
-    def open_backend(client="cirq", *, key=KEY, limit_seconds=15.0, url="", **options):
+    def open_backend(client="cirq", *, key=KEY, limit_seconds=15.0, url="", cache=None, **options):
         line = Line("IonQ", limit_seconds=limit_seconds, sleep=lambda s: time.sleep(min(s, 0.01)))
         credentials = Credentials(key, url or f"{server.url}/v0.4")
-        return IonQBackend(credentials, client, IonQOptions(**options), line)
+        return IonQBackend(credentials, client, IonQOptions(**options), cache, line)
 
     return open_backend
 
@@ -388,7 +389,10 @@ def test_where_a_later_job_is_refused_the_first_is_cancelled_and_its_money_kept(
     object.__setattr__(backend, "_create", second_is_refused)
     backends = {"ionq": backend, "simulator": mock(name="simulator")}
     manager = BackendManager(
-        backends.__getitem__, ledger=ledger, chains={"ionq": ("ionq", "simulator")}, patience=QUICK
+        backends.__getitem__,
+        ledger=ledger,
+        chains={"ionq": ("ionq", "simulator")},
+        patience=replace(QUICK, deadline_seconds=7200),
     )
     batch = batch_of([Circuit(2).cx(0, 1)] * 3, shots=100, tag="large")
     cost = backend.estimate(batch).cost
@@ -439,3 +443,73 @@ def test_a_stranger_s_probabilities_are_counted_as_they_come(connect):
     (found,) = run(machine, batch_of(Circuit(2).h(0), shots=10), patience=QUICK)
     assert found.counts == {"00": 5, "10": 5}
     assert np.isclose(sum(found.counts.values()), 10)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often anything was compiled, by the name of the function."""
+    from quantum.backends import ionq_cirq, ionq_qiskit
+
+    calls = []
+
+    def watch(module, name):
+        compiler = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, **o: calls.append(name) or compiler(*a, **o))
+
+    watch(ionq_cirq, "to_cirq")
+    watch(ionq_cirq, "compile_native")
+    watch(ionq_qiskit, "transpile")
+    watch(ionq_qiskit, "compile_native")
+    return calls
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("options", MACHINES)
+def test_a_structure_is_compiled_once_for_all_values_jobs_and_processes(
+    connect, tmp_path, counted, client, options
+):
+    cache, other = FileCache(tmp_path), VALUES + 1.7
+    first = connect(client, cache=cache, **options)
+    expectations(first, CIRCUIT, VALUES, OBSERVABLES[:1], shots=100)
+    assert len(counted) == 1 and len(cache) == 1
+    found = expectations(first, CIRCUIT, other, OBSERVABLES[:1], shots=10_000, seed=1)
+    again = connect(client, cache=FileCache(tmp_path), **options)  # as after a restart
+    assert torch.equal(
+        found, expectations(again, CIRCUIT, other, OBSERVABLES[:1], shots=10_000, seed=1)
+    )
+    assert len(counted) == 1
+    exact = expectations(mock(), CIRCUIT, other, OBSERVABLES[:1])
+    assert torch.allclose(found, exact, atol=0.05)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_without_a_folder_a_job_compiles_a_structure_once(connect, counted, client):
+    expectations(connect(client), CIRCUIT, VALUES.repeat(3, 1), (Z(0),), shots=10)
+    assert len(counted) == 1
+
+
+def test_clients_gate_sets_and_machines_share_no_compiled_circuit(connect, tmp_path):
+    cache = FileCache(tmp_path)
+    for client in CLIENTS:
+        for options in ({}, {"native": True}, {"native": True, "target": "qpu.forte-1"}):
+            expectations(connect(client, cache=cache, **options), CIRCUIT, VALUES, (Z(0),), shots=9)
+    assert len(cache) == 6  # MS, ZZ and the common gates, for each client
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_damaged_entry_is_compiled_anew(connect, tmp_path, counted, client):
+    cache = FileCache(tmp_path)
+    backend = connect(client, cache=cache)
+    expectations(backend, CIRCUIT, VALUES, (Z(0),), shots=10)
+    (entry,) = tmp_path.glob("*.entry")
+    entry.write_bytes(entry.read_bytes()[:-3] + b"xyz")
+    expectations(backend, CIRCUIT, VALUES, (Z(0),), shots=10)
+    assert len(counted) == 2
+
+
+def test_price_is_asked_for_the_gates_that_are_sent(connect, server):
+    """A Toffoli is six CNOTs, and no single gate on two qubits."""
+    backend = connect(target="qpu.forte-1")
+    backend.estimate(batch_of(Circuit(3).ccx(0, 1, 2), shots=10))
+    (asked,) = server.requests("GET", ".*/jobs/estimate")
+    assert asked.query["2q_gates"] == "6"
