@@ -51,7 +51,7 @@ class LinearMap:
             for name, _, scale in line.parts
             if name in column
         ]
-        self._constant = like.new_tensor([row.constant for row in rows])
+        self._constant = like.new_tensor([[row.constant] for row in rows])
         self._rows, self._columns = (
             torch.tensor([f[i] for f in found], dtype=torch.int64, device=like.device)
             for i in (0, 1)
@@ -62,10 +62,10 @@ class LinearMap:
 
     def __call__(self, values: Float[Tensor, "batch value"]) -> Float[Tensor, "angle batch"]:
         """The angles in radians."""
-        angles = self._constant[:, None].repeat(1, values.shape[0])
-        if self.n_parts:
-            angles.index_add_(0, self._rows, values.T[self._columns] * self._scales)
-        return angles
+        angles = self._constant.expand(-1, values.shape[0])
+        if not self.n_parts:
+            return angles
+        return angles.index_add(0, self._rows, values.T[self._columns] * self._scales)
 
     def gradient(self, upstream: Float[Tensor, "angle batch"]) -> Float[Tensor, "batch value"]:
         """The gradient of the values from that of the angles."""

@@ -39,23 +39,22 @@ class CostTables:
     def map_tables(self, function: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
         return tuple(function(table) for table in self.tables)
 
-    def energies(self, high: int) -> Float[Tensor, "middle low"]:
-        """The operator's values in one block of basis states."""
-        total, *rest = block_of(self.tables, high)
+    def energies(self, axis: int, cut: slice) -> Float[Tensor, "_high _middle _low"]:
+        """The operator's values in a part of the basis states."""
+        total, *rest = part_of(self.tables, axis, cut)
         for part in rest:
             total = total + part
-        return total.expand(*self.shape[1:])
+        return total
 
     def diagonal(self) -> Float[Tensor, " amplitude"]:
         """The operator's values in all basis states."""
-        blocks = [self.energies(high).flatten() for high in range(self.shape[0])]
-        return torch.cat(blocks)
+        return self.energies(0, slice(None)).expand(self.shape).flatten()
 
 
-def block_of(tables: tuple[Tensor, ...], high: int) -> Iterator[Tensor]:
-    """What each table says about one block: [middle or 1, low or 1]."""
+def part_of(tables: tuple[Tensor, ...], axis: int, cut: slice) -> Iterator[Tensor]:
+    """What each table says about the states that a cut along one axis leaves, still broadcast."""
     for table in tables:
-        yield table[high if table.shape[0] > 1 else 0]
+        yield table if table.shape[axis] == 1 else table[(slice(None),) * axis + (cut,)]
 
 
 def compile_cost(

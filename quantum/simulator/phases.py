@@ -134,23 +134,24 @@ class PhaseFactors:
         self._angles = angles
         self._high = _unit(angles[compiled.high_slots] @ compiled.high_patterns)
         self._low = _unit(angles[compiled.low_slots] @ compiled.low_patterns)
-        self._kept: list[tuple[Tensor, Tensor]] = []
+        self._kept: tuple[tuple[Tensor, ...], ...] = ()
         if compiled.are_small:
-            whole = [self._make(layer) for layer in range(len(self._across))]
-            self._kept = [(factors, factors.conj_physical()) for factors in whole]
+            whole = self._make(slice(None))
+            self._kept = whole.unbind(), whole.conj_physical().unbind()
 
     def of_layer(self, layer: int, *, undo: bool = False) -> Complex[Tensor, "amplitude 1"]:
         if self._kept:
-            return self._kept[layer][undo]
-        factors = self._make(layer)
+            return self._kept[undo][layer]
+        factors = self._make(slice(layer, layer + 1))[0]
         return factors.conj_physical_() if undo else factors
 
-    def _make(self, layer: int) -> Complex[Tensor, "amplitude 1"]:
-        factors = (self._high[layer, :, None] * self._low[layer]).view(-1, 1)
-        across = self._across[layer]
-        if across.slots.shape[0]:
-            angles = self._angles[across.slots]
-            factors *= _unit(across.patterns.expand(angles[:, None]))
+    def _make(self, layers: slice) -> Complex[Tensor, "layer amplitude 1"]:
+        square = self._high[layers, :, None] * self._low[layers, None]
+        factors = square.flatten(1)[..., None]
+        for own, across in zip(factors, self._across[layers], strict=True):
+            if across.slots.shape[0]:
+                angles = self._angles[across.slots]
+                own *= _unit(across.patterns.expand(angles[:, None]))
         return factors
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Complex, Float, Int32, Int64
 from torch import Tensor
 
@@ -171,8 +170,8 @@ class Start:
     def state(
         self, values: Values, angles: Float[Tensor, "batched column"]
     ) -> Complex[Tensor, "1 amplitude column"]:
-        real = product_state(self.angles(values, angles)).expand(-1, angles.shape[1])
-        return torch.complex(real, torch.zeros_like(real))[None]
+        state = product_state(self.angles(values, angles))
+        return state.expand(-1, angles.shape[1]).contiguous()[None]
 
     def gradient(
         self,

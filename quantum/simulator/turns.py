@@ -4,9 +4,9 @@ RY is real, so real and imaginary parts are columns of the same product; and a p
 matrices runs at several times the speed of a complex one.
 """
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import torch
@@ -158,7 +158,7 @@ def correlate_spans(register: Register, spans: Sequence[Span], totals: Matrices)
     state, adjoint = register.now.real.view(2, -1).unbind(0)
     for span in spans:
         if span.first < first_inside:
-            _correlate(totals[span.size][span.row], adjoint, state, span.first)
+            correlate_rows(totals[span.size][span.row], adjoint, state, span.first)
     inside = [span for span in spans if span.first >= first_inside]
     if not inside:
         return
@@ -166,10 +166,10 @@ def correlate_spans(register: Register, spans: Sequence[Span], totals: Matrices)
     blocks = (half.view(-1, size).unbind(0) for half in (state, adjoint))
     for right, left in zip(*blocks, strict=True):
         for span in inside:
-            _correlate(totals[span.size][span.row], left, right, span.first - first_inside)
+            correlate_rows(totals[span.size][span.row], left, right, span.first - first_inside)
 
 
-def _correlate(
+def correlate_rows(
     total: Float[Tensor, "dim dim"],
     adjoint: Float[Tensor, " everything"],
     state: Float[Tensor, " everything"],
@@ -221,26 +221,26 @@ def _halves(data: Complex[Tensor, "copy amplitude column"], qubit: int) -> Tenso
 
 def product_state(
     angles: Float[Tensor, "qubit column"],
-) -> Float[Tensor, "amplitude column"]:
-    """RY(angle) on every qubit of |0…0⟩: real amplitudes."""
-    return deque(_partial_products(*_vectors(angles)), maxlen=1)[0]
+) -> Complex[Tensor, "amplitude column"]:
+    """RY(angle) on every qubit of |0…0⟩."""
+    high, low = _halves_of_product(angles)
+    return (high.to(angles.dtype.to_complex())[:, None] * low).flatten(0, 1)
 
 
-def _vectors(
+def _halves_of_product(
     angles: Float[Tensor, "qubit column"],
-) -> tuple[Float[Tensor, "qubit column"], Float[Tensor, "qubit column"]]:
-    return torch.cos(angles / 2), torch.sin(angles / 2)
-
-
-def _partial_products(
-    cos: Float[Tensor, "qubit column"], sin: Float[Tensor, "qubit column"]
-) -> Iterator[Float[Tensor, "_amplitude column"]]:
-    """The product states of the first 0, 1, 2, … qubits."""
-    state = cos.new_ones(1, cos.shape[1])
-    yield state
-    for vector in torch.stack([cos, sin], 1).unbind(0):
-        state = (state[:, None] * vector).flatten(0, 1)
-        yield state
+) -> tuple[Float[Tensor, "high column"], Float[Tensor, "low column"]]:
+    """The real product states of the first and of the last qubits; one more qubit in front, which
+    stays 0, makes both halves equally long while they are built side by side."""
+    n_qubits = len(angles)
+    n_low = n_qubits - n_qubits // 2
+    padded = angles if n_qubits % 2 == 0 else torch.nn.functional.pad(angles, (0, 0, 1, 0))
+    half = padded / 2
+    vectors = torch.stack([half.cos(), half.sin()], 1).view(2, n_low, 2, -1)
+    state = vectors[:, 0]
+    for q in range(1, n_low):
+        state = (state[:, :, None] * vectors[:, q, None]).flatten(1, 2)
+    return state[0, : 1 << n_qubits // 2], state[1]
 
 
 def gradient_of_product(
@@ -248,18 +248,31 @@ def gradient_of_product(
 ) -> Float[Tensor, "qubit start_column"]:
     """The gradient that the adjoint state gives the angles of `product_state`.
 
-    Qubit by qubit from the last: what is left of the adjoint, contracted with the product of the
-    qubits before, meets the qubit's turned vector; contracted with its own vector, it goes on.
+    Contracted with one half of the product, the adjoint leaves what the other half has to meet.
     """
-    cos, sin = _vectors(angles)
-    before = list(_partial_products(cos[:-1], sin[:-1]))
+    high, low = _halves_of_product(angles)
     left = 2 * adjoint.real
     if angles.shape[1] == 1:
         left = left.sum(1, keepdim=True)
-    found = torch.empty_like(angles)
-    for q in range(len(angles) - 1, -1, -1):
-        zero, one = left.view(-1, 2, left.shape[1]).unbind(1)
-        slope = (one * cos[q]).addcmul_(zero, sin[q], value=-1).mul_(before[q])
-        torch.sum(slope, 0, out=found[q])
-        left = (zero * cos[q]).addcmul_(one, sin[q])
-    return found / 2
+    square = left.view(len(high), len(low), -1)
+    meets_high, meets_low = (square * low).sum(1), (square * high[:, None]).sum(0)
+    return torch.cat([_slopes_of_turns(high, meets_high), _slopes_of_turns(low, meets_low)])
+
+
+def _slopes_of_turns(
+    state: Float[Tensor, "amplitude column"], adjoint: Float[Tensor, "amplitude column"]
+) -> Float[Tensor, "_qubit column"]:
+    """⟨adjoint| derivative of a turn |state⟩ for every qubit: its bit flipped, with a sign."""
+    partner, signs = _flips(len(state).bit_length() - 1, state.dtype, state.device)
+    return (state[partner] * adjoint * signs).sum(1)
+
+
+@lru_cache(maxsize=64)
+def _flips(
+    n_qubits: int, dtype: torch.dtype, device: torch.device
+) -> tuple[Int64[Tensor, "qubit amplitude"], Float[Tensor, "qubit amplitude 1"]]:
+    """For every qubit each basis state with its bit flipped, and -1/2 where it was 0, else 1/2."""
+    bits = 1 << torch.arange(n_qubits - 1, -1, -1, device=device)[:, None]
+    index = torch.arange(2**n_qubits, device=device)
+    signs = ((index & bits) > 0).to(dtype) - 0.5
+    return index ^ bits, signs[:, :, None]
