@@ -39,6 +39,8 @@ _NOT_SUPPORTED_OF_CHAINS = {
     "glycans": "glycans by name (write them as a ligand and its bonds)",
 }
 _NOT_SUPPORTED_OF_ALIGNMENTS = {"pairing_db": "rows to be paired by a database of your choice"}
+# Rows are paired by their species, which headers of this database hold too.
+_PAIRING = (None, "", "uniref100")
 _BOND_KEYS = ("entity", "copy", "position", "atom")
 _MSA_ADVICE = "upload the alignment with the chain"
 
@@ -133,7 +135,8 @@ def _alignments(name: str, fields: Fields, files: Files | None) -> dict[str, Any
         found["paired_msa"] = _file(fields, "pairedMsaPath", files, part="paired_msa")
     if fields.has("msa"):
         folder = fields.within(fields.raw("msa"), part="msa", noun="“msa”")
-        folder.refuse(_NOT_SUPPORTED_OF_ALIGNMENTS)
+        if folder.raw("pairing_db") not in _PAIRING:
+            folder.refuse(_NOT_SUPPORTED_OF_ALIGNMENTS)
         if folder.has("precomputed_msa_dir"):
             where = folder.text("precomputed_msa_dir").rstrip("/")
             paths = {"msa": f"{where}/non_pairing.a3m", "paired_msa": f"{where}/pairing.a3m"}

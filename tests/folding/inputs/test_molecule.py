@@ -56,7 +56,10 @@ def test_rows_of_v3000_go_on_after_a_hyphen():
         (SDF.replace("  2  3  1", "  1  2  1"), "two bonds between atoms 1 and 2"),
         (SDF.replace("  1  2  1", "  1  2  9"), "“9” in the ligand file is not the order"),
         ("\n\n\n  0  0  0  0  0  0  0  0  0  0999 V2000\nM  END\n", "no atom but hydrogen"),
-        (MOL2.replace("@<TRIPOS>ATOM", "@<TRIPOS>ATOMS"), "announces 12 atoms and 11 bonds, but it ends before"),
+        (
+            MOL2.replace("@<TRIPOS>ATOM", "@<TRIPOS>ATOMS"),
+            "announces 12 atoms and 11 bonds, but it ends before",
+        ),
         (MOL2.replace(" C.3 ", " Qq "), "not an element"),
         (MOL2.replace("     1     1     2 1", "     1     1"), "“1 1” .* is not a bond"),
         ("x" * 1_000_001, "at most 1,000,000 characters"),

@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from folding.errors import InvalidInput
-from folding.inputs import AtomRef, Bond, FoldInput, Ligand, ProteinChain, read_input
+from folding.inputs import (
+    AtomRef,
+    Bond,
+    DnaChain,
+    FoldInput,
+    Ligand,
+    Modification,
+    ProteinChain,
+    RnaChain,
+    read_input,
+)
 from folding.inputs.reading import dialect_of
 from tests.folding.inputs.examples import data
 
@@ -63,6 +73,66 @@ FILES = {
     "msas/non_pairing.a3m": f">q\n{SEQUENCE}\n>n\n{SEQUENCE}\n",
     "msas/pairing.a3m": f">q\n{SEQUENCE}\n",
 }
+
+
+@pytest.mark.parametrize("database", ["uniref100", "", None])
+def test_rows_of_the_database_whose_headers_name_species_pair(database):
+    alignment = {"precomputed_msa_dir": "msas", "pairing_db": database}
+    (chain,) = read_input(job(protein(msa=alignment)), files=FILES.__getitem__).chains
+    assert chain.paired_msa == FILES["msas/pairing.a3m"]
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["numbers", "sides"])
+def test_bonds_are_written_by_numbers_or_by_sides(old):
+    keys = ("entity", "copy", "position", "atom")
+    ends = ((1, 2, 2, "SG"), (2, 1, 1, "C1"))
+    names = ("left", "right")
+    said = {
+        (f"{names[n]}_{key}" if old else f"{key}{n + 1}"): value
+        for n, end in enumerate(ends)
+        for key, value in zip(keys, end, strict=True)
+    }
+    found = read_input(job(protein(count=2), ligand("CCD_NAG"), covalent_bonds=[said]))
+    assert found.bonds == (Bond(AtomRef("B", 2, "SG"), AtomRef("C", 1, "C1")),)
+
+
+def test_nucleotides_and_ions_are_read():
+    modified = {"modificationType": "CCD_5CM", "basePosition": 2}
+    found = read_input(
+        job(
+            {"dnaSequence": {"sequence": "ACGT", "count": 2, "modifications": [modified]}},
+            {"rnaSequence": {"sequence": "ACGU", "count": 1, "unpairedMsaPath": "r.a3m"}},
+            {"ion": {"ion": "MG", "count": 2}},
+        ),
+        files={"r.a3m": ">q\nACGU\n>h\nACGG\n"}.__getitem__,
+    )
+    assert found.chains == (
+        DnaChain(("A", "B"), "ACGT", modifications=(Modification("5CM", 2),)),
+        RnaChain(("C",), "ACGU", msa=">q\nACGU\n>h\nACGG\n"),
+        Ligand(("D", "E"), ccd=("MG",)),
+    )
+
+
+@pytest.mark.parametrize("seeds", [[7, 8], ["7", "8"], ["7", 8]])
+def test_seeds_are_numbers_or_text(seeds):
+    assert read_input(job(protein(), modelSeeds=seeds)).seeds == (7, 8)
+
+
+@pytest.mark.parametrize("seeds", [[], None])
+def test_without_seeds_those_of_the_caller_count(seeds):
+    assert read_input(job(protein(), modelSeeds=seeds), seeds=(5,)).seeds == (5,)
+
+
+def test_an_alignment_file_that_is_empty_says_nothing():
+    (chain,) = read_input(job(protein(unpairedMsaPath="e")), files={"e": ""}.__getitem__).chains
+    assert chain.msa is None
+
+
+def test_hydrogens_of_a_file_have_indices_but_cannot_be_bonded():
+    hydrogen = bond((1, 2, "SG"), (2, 1, 6))
+    text = job(protein(), ligand("FILE_x/atp.sdf"), covalent_bonds=[hydrogen])
+    with pytest.raises(InvalidInput, match="“H1” of B/1, which has the atoms C1, C2, N1"):
+        read_input(text, files=FILES.__getitem__)
 
 
 def test_ligands_and_alignments_come_from_files():
@@ -124,7 +194,7 @@ CASES = {
     ),
     "MSA key": (job(protein(msa={"dir": "x"})), "chains.0.msa", "“dir” is not part of"),
     "MSA pairing": (
-        job(protein(msa={"precomputed_msa_dir": "x", "pairing_db": "uniref100"})),
+        job(protein(msa={"precomputed_msa_dir": "x", "pairing_db": "colabfold"})),
         "chains.0.msa",
         "“pairing_db” asks for rows to be paired",
     ),
