@@ -1,6 +1,6 @@
-"""A worker's hold on a job: a thread that keeps the lease, and notices when it has to end.
+"""A worker's hold on what it has in hand: a thread that keeps the lease, and notices the end.
 
-The fold asks `check()` at every step. Losing the database for a moment loses nothing: the thread
+The work asks `check()` at every step. Losing the database for a moment loses nothing: the thread
 tries again until the lease has run out.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from django.db import DatabaseError, connection
 
@@ -25,50 +27,79 @@ TICK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 10.0
 
 
-class Lease:
-    """What the thread knows about the job in hand."""
+class Keeper(ABC):
+    """What the thread knows about the row in hand."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.progress: Progress | None = None
-        self._reason: type[Exception] | None = None
+    def __init__(self) -> None:
+        self.reason: type[Exception] | None = None
         self._done = threading.Event()
-        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+
+    @abstractmethod
+    def look(self) -> type[Exception] | None:
+        """Extends the lease; why the work has to end, if it has to. Raises `NotYours`."""
 
     def check(self) -> None:
-        """Returns while the job is ours and wanted.
+        """Returns while the row is ours and wanted; raises the reason why it is not.
 
         Raises:
             Cancelled: its owner wants it to end.
             Paused: its owner wants it to rest.
             NotYours: it was deleted, or given to another worker.
         """
-        if self._reason is not None:
-            raise self._reason
+        if self.reason is not None:
+            raise self.reason
 
-    def keep(self) -> None:
-        """Runs in the thread until the job is done or lost."""
+    def tick(self) -> None:
+        """Looks once; a row that is lost is not looked at again."""
         try:
-            while not self._done.wait(TICK_SECONDS):
-                self._tick()
+            self.reason = self.look() or self.reason
+        except NotYours:
+            self.reason = NotYours
+            self._done.set()
+        except DatabaseError as error:
+            logger.warning("The database did not take the heartbeat, once more soon: %s", error)
+
+    def keep(self, tick_seconds: float) -> None:
+        """Runs in the thread until the work is done or lost."""
+        try:
+            while not self._done.wait(tick_seconds):
+                self.tick()
         finally:
             connection.close()
 
     def let_go(self) -> None:
         self._done.set()
 
-    def _tick(self) -> None:
-        try:
-            self._record()
-            if self._asks_to_end():
-                self._reason = Cancelled
-            elif jobs.wants_pause(self.job):
-                self._reason = Paused
-        except NotYours:
-            self._reason = NotYours
-            self._done.set()
-        except DatabaseError as error:
-            logger.warning("The database did not take the heartbeat, once more soon: %s", error)
+
+Kept = TypeVar("Kept", bound=Keeper)
+
+
+@contextmanager
+def kept(keeper: Kept, *, tick_seconds: float, name: str) -> Iterator[Kept]:
+    """Keeps the lease for as long as the block runs, in a thread of that name."""
+    thread = threading.Thread(target=keeper.keep, args=(tick_seconds,), name=name, daemon=True)
+    thread.start()
+    try:
+        yield keeper
+    finally:
+        keeper.let_go()
+        thread.join(timeout=2 * tick_seconds)
+
+
+class Lease(Keeper):
+    """A job in hand, and how far it is."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self.job = job
+        self.progress: Progress | None = None
+        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+
+    def look(self) -> type[Exception] | None:
+        self._record()
+        if self._asks_to_end():
+            return Cancelled
+        return Paused if jobs.wants_pause(self.job) else None
 
     def _asks_to_end(self) -> bool:
         if time.monotonic() < self._next_heartbeat:
@@ -90,11 +121,5 @@ class Lease:
 @contextmanager
 def hold(job: Job) -> Iterator[Lease]:
     """Keeps the lease of the job for as long as the block runs."""
-    lease = Lease(job)
-    thread = threading.Thread(target=lease.keep, name="lease", daemon=True)
-    thread.start()
-    try:
+    with kept(Lease(job), tick_seconds=TICK_SECONDS, name="lease") as lease:
         yield lease
-    finally:
-        lease.let_go()
-        thread.join(timeout=2 * TICK_SECONDS)

@@ -237,7 +237,7 @@ def test_what_is_published_is_also_kept_for_the_row(job, published):
     tasks.tell(job, held, Progress(stage="trunk", percent=3.0))
     assert held.progress.percent == 3.0
     assert published.kinds(job)[-1] == "progress"
-    held._reason = NotYours
+    held.reason = NotYours
     with pytest.raises(NotYours):
         tasks.tell(job, held, Progress(stage="trunk", percent=4.0))
     assert published.of(job)[-1].percent == 3.0

@@ -10,18 +10,16 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
-
-from django.db import DatabaseError, connection
 
 from quantum.errors import Cancelled, QuantumError
 from webapp.jobs import NotYours
 from webapp.lab import runs
 from webapp.lab.curves import Curves
+from webapp.lease import Keeper, kept
 from webapp.models import LabRun
 
 logger = logging.getLogger(__name__)
@@ -70,46 +68,26 @@ def _sentence(error: Exception) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
 
 
-class Held:
-    """What the thread knows about the run in hand."""
+class Held(Keeper):
+    """A run in hand; one that does not listen ends with its process."""
 
     def __init__(self, run: LabRun) -> None:
+        super().__init__()
         self.run = run
-        self.reason: type[Exception] | None = None
         is_remote = run.values.get("backend") in runs.PAID
         self.grace_seconds = REMOTE_GRACE_SECONDS if is_remote else GRACE_SECONDS
         self._asked_at: float | None = None
-        self._done = threading.Event()
 
-    def check(self) -> None:
-        """Returns while the run is ours and wanted; raises `Cancelled` or `NotYours`."""
-        if self.reason is not None:
-            raise self.reason
-
-    def keep(self) -> None:
-        """Runs in the thread until the run is done or lost."""
-        try:
-            while not self._done.wait(TICK_SECONDS):
-                self._tick()
-        finally:
-            connection.close()
-
-    def let_go(self) -> None:
-        self._done.set()
-
-    def _tick(self) -> None:
-        try:
-            ours, unwanted = runs.keep(self.run)
-        except DatabaseError as error:
-            logger.warning("The database did not take the heartbeat, once more soon: %s", error)
-            return
+    def look(self) -> type[Exception] | None:
+        ours, unwanted = runs.keep(self.run)
         if not ours:
-            self.reason = NotYours
-        elif unwanted:
-            self.reason = Cancelled
-            self._asked_at = self._asked_at or time.monotonic()
-            if time.monotonic() - self._asked_at >= self.grace_seconds and runs.stop(self.run):
-                end_process()
+            raise NotYours
+        if not unwanted:
+            return None
+        self._asked_at = self._asked_at or time.monotonic()
+        if time.monotonic() - self._asked_at >= self.grace_seconds and runs.stop(self.run):
+            end_process()
+        return Cancelled
 
 
 def end_process() -> None:
@@ -117,17 +95,9 @@ def end_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@contextmanager
-def hold(run: LabRun) -> Iterator[Held]:
+def hold(run: LabRun) -> AbstractContextManager[Held]:
     """Keeps the lease of the run for as long as the block runs."""
-    held = Held(run)
-    thread = threading.Thread(target=held.keep, name="lab-lease", daemon=True)
-    thread.start()
-    try:
-        yield held
-    finally:
-        held.let_go()
-        thread.join(timeout=2 * TICK_SECONDS)
+    return kept(Held(run), tick_seconds=TICK_SECONDS, name="lab-lease")
 
 
 class Reporter:
