@@ -272,6 +272,14 @@ def _table(letters: str, *, first: int, unknown: int) -> Int64[np.ndarray, " byt
     return table
 
 
+def _nucleic_table(letters: str, *, first: int) -> Int64[np.ndarray, " byte"]:
+    """As `_table`; thymine and uracil are the same in rows that databases of the other hold."""
+    table = _table(letters, first=first, unknown=first + len(letters))
+    base = table[ord(letters[-1])]
+    table[ord("T")] = table[ord("U")] = base
+    return table
+
+
 def _protein_table() -> Int64[np.ndarray, " byte"]:
     table = _table(LETTERS, first=0, unknown=UNKNOWN_CLASS)
     for letter, meant in _SYNONYMS.items():
@@ -281,7 +289,7 @@ def _protein_table() -> Int64[np.ndarray, " byte"]:
 
 _TABLES = {
     "ProteinChain": _protein_table(),
-    "RnaChain": _table(_RNA, first=_RNA_CLASS, unknown=_RNA_CLASS + len(_RNA)),
-    "DnaChain": _table(_DNA, first=_DNA_CLASS, unknown=_DNA_CLASS + len(_DNA)),
+    "RnaChain": _nucleic_table(_RNA, first=_RNA_CLASS),
+    "DnaChain": _nucleic_table(_DNA, first=_DNA_CLASS),
     "Ligand": _protein_table(),
 }

@@ -48,7 +48,7 @@ def aligned_columns(row: str) -> str:
 
 def _split(text: str, *, field: str) -> tuple[A3mRow, ...]:
     found: list[tuple[int, list[str]]] = []
-    for number, raw_line in enumerate(text.splitlines(), start=1):
+    for number, raw_line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         line = raw_line.strip()
         if line.startswith(">"):
             found.append((number, [line]))
