@@ -5,7 +5,6 @@ ColabFold's helpers, Boltz and Protenix's converters read and write it. Rows who
 """
 
 import csv
-import io
 
 from folding.errors import InvalidInput
 from folding.inputs.a3m import MAX_A3M_CHARACTERS
@@ -17,7 +16,7 @@ _UNPAIRED = frozenset({"", "-1", "nan"})
 
 def is_keyed_csv(text: str) -> bool:
     """True if the first line names a column `sequence` and is no FASTA header."""
-    first = text.lstrip("\ufeff \t\r\n").split("\n", 1)[0][:200].strip().lower()
+    first = "".join(text.lstrip("\ufeff \t\r\n")[:200].splitlines()[:1]).strip().lower()
     names = [name.strip().strip('"') for name in first.split(",")]
     return not first.startswith(">") and "sequence" in names
 
@@ -51,7 +50,7 @@ def csv_to_a3m(text: str, *, sequence: str, field: str = "msa") -> tuple[str | N
 
 def _rows(text: str, *, field: str) -> list[tuple[str, str]]:
     """Key and sequence of each line after the first."""
-    reader = csv.reader(io.StringIO(text.lstrip("\ufeff \t\r\n")))
+    reader = csv.reader(text.lstrip("\ufeff \t\r\n").splitlines())
     try:
         names = [name.strip().lower() for name in next(reader)]
         lines = [line for line in reader if any(cell.strip() for cell in line)]

@@ -47,7 +47,7 @@ def _read(text: str, *, field: str) -> tuple[dict[str, str], dict[str, str]]:
     """Rows by name, the blocks of each joined, and descriptions by name."""
     parts: dict[str, list[str]] = {}
     described: dict[str, str] = {}
-    for number, raw_line in enumerate(text.splitlines(), start=1):
+    for number, raw_line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         line = raw_line.strip()
         if line == "//":
             break
