@@ -73,7 +73,10 @@ class Item:
         """Where its file came from; None where it ships, or is not here."""
         if self.model.ships or not self.is_here:
             return None
-        return downloads.store().facts(self.model.name)
+        try:
+            return downloads.store().facts(self.model.name)
+        except WeightsError:  # the note is damaged: `manage.py weights verify` says so
+            return None
 
     @property
     def kept_bytes(self) -> int:

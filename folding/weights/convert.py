@@ -72,6 +72,7 @@ def convert(
         WeightsError: the file is no checkpoint, wants to run code, or does not fit.
     """
     state = read_checkpoint(source.path)
+    _check_kinds(state, source.path.name)
     dialect, fits, own = dialects.read(state, config=config)
     del state
     _check(own, dialect.configs[fits])
@@ -83,6 +84,11 @@ def convert(
         # the other's tensors.
         target.with_suffix(".json").unlink(missing_ok=True)
         draft.replace(target)
+    except OSError as error:
+        raise WeightsError(
+            f"The weights cannot be written to {target.parent}: {error.strerror}. Make room there, "
+            "or set FOLDSTREAM_WEIGHTS to another folder."
+        ) from None
     finally:
         draft.unlink(missing_ok=True)
     facts = Facts(
@@ -155,6 +161,23 @@ def _header(tensors: Mapping[str, Tensor], order: list[str]) -> bytes:
 def _put(file: IO[bytes], digest: Any, data: Any) -> None:
     file.write(data)
     digest.update(data)
+
+
+def _check_kinds(state: Mapping[str, Tensor], source: str) -> None:
+    """Passes if the maps among the tensors are dense floating-point numbers.
+
+    Raises:
+        WeightsError: naming one that is not, as in quantised or pruned weights.
+    """
+    for name, tensor in state.items():
+        if tensor.layout != torch.strided or tensor.is_quantized:
+            raise WeightsError(f"{source} holds {name} packed in a way that is not read here.")
+        if tensor.ndim > 1 and not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise WeightsError(
+                f"{source} holds {name} as {kind} numbers. Quantised weights are not read: bring "
+                "those in float32, float16 or bfloat16."
+            )
 
 
 def _check(own: dict[str, Tensor], config: Any) -> None:

@@ -4,6 +4,7 @@ What has come so far lies in `TARGET.part`; `TARGET.part.json` says which versio
 belongs to, so that a file that changed meanwhile is fetched anew instead of being sewn together.
 """
 
+import errno
 import json
 import os
 import random
@@ -25,6 +26,7 @@ from folding.weights.store import Progress, hash_file
 CHUNK = 64 * 1024
 RESERVE_BYTES = 512 * 1024 * 1024
 _TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _REFUSALS = {
     401: "asks for a sign-in, which this download has not",
     403: "refuses to give the file out (403)",
@@ -209,18 +211,38 @@ class Download:
         """Appends the body to the part."""
         total = _total(response)
         self._check_space(total, offset)
-        self.note.write_text(json.dumps(asdict(Origin(url, _validator(response), total))))
+        with self._room():
+            self.note.write_text(json.dumps(asdict(Origin(url, _validator(response), total))))
         done = offset
         self.report(done, total)
-        with self.part.open("ab") as file:
+        with self._room(), self.part.open("ab") as file:
             for piece in response.iter_content(CHUNK):
                 file.write(piece)
                 done += len(piece)
                 self.report(done, total)
+                if 0 < total < done:
+                    break
             file.flush()
             os.fsync(file.fileno())
+        if 0 < total < done:
+            self._forget()
+            raise DownloadError(f"{_host(url)} sent more than the {total:,} bytes that it said.")
         if total and done != total:
             raise DownloadError(f"The connection to {_host(url)} was cut.", transient=True)
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Says in words that the disk takes no more; what came so far is kept."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise DownloadError(
+                f"The disk of {self.part.parent} is full. Make room and start the download again: "
+                "it goes on where it stopped. Or set FOLDSTREAM_WEIGHTS to a folder on another "
+                "disk."
+            ) from None
 
     def _check_space(self, total: int, offset: int) -> None:
         needed = int(total * self.space_factor) - offset + RESERVE_BYTES

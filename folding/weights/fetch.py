@@ -63,11 +63,11 @@ def pull(
             report_check=lambda done, total: report("checking", done, total),
             patience=patience,
         )
-        checksum = (
-            hash_file(checkpoint, report=lambda *n: report("checking", *n))
-            if checkpoint.exists()
-            else whole.run(urls)
-        )
+        checksum = ""
+        if checkpoint.exists():
+            checksum = hash_file(checkpoint, report=lambda *n: report("checking", *n))
+        if not checksum or model.sha256 not in (None, checksum):
+            checksum = whole.run(urls)
         # What a conversion that died left behind came from nobody knows which of them.
         origin = whole.came_from or model.urls[0]
         source = Source(checkpoint, origin, checksum, checked=bool(model.sha256))

@@ -70,6 +70,10 @@ def load_file(path: Path, config: ModelConfig) -> AlphaFold3:
     model = skeleton(config)
     tensors = read_tensors(path)
     check(model, tensors, source=path.name)
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise WeightsError(f"{path.name}: {name} is in {kind}, the network needs float32.")
     model.load_state_dict(tensors, strict=True, assign=True)
     # Opening each tensor has read some pages around it, a tenth of a large file in all.
     Mapped(model).let_go(model)
@@ -105,7 +109,8 @@ def check(model: AlphaFold3, tensors: dict[str, torch.Tensor], *, source: str) -
     """
     expected = model.state_dict()
     if missing := sorted(expected.keys() - tensors.keys()):
-        raise WeightsError(f"{source} lacks {missing[0]} and {len(missing) - 1} more tensors.")
+        more = f" and {len(missing) - 1} more tensors" if len(missing) > 1 else ""
+        raise WeightsError(f"{source} lacks {missing[0]}{more}.")
     if unknown := sorted(tensors.keys() - expected.keys()):
         raise WeightsError(f"{source} holds {unknown[0]}, which the network does not have.")
     for name, value in expected.items():

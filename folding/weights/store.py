@@ -112,7 +112,13 @@ class Store:
         if not self.folder.is_dir():
             return []
         names = {path.stem for path in self.folder.glob("*.safetensors")}
-        return sorted(name for name in names - CATALOG.keys() if self.is_here(name))
+        return sorted(name for name in names - CATALOG.keys() if self._is_known(name))
+
+    def _is_known(self, name: str) -> bool:
+        """Whether an imported model is here, and its note says what it is."""
+        with contextlib.suppress(WeightsError):
+            return self.is_here(name) and bool(self.model(name))
+        return False
 
     def names(self) -> list[str]:
         """The models that can be chosen: those of the catalogue that are here, then imported."""
@@ -219,7 +225,13 @@ def hash_file(path: Path, *, report: Progress = lambda done, total: None) -> str
 def _brought(facts: Facts) -> Model:
     """A model that a user imported, described by the configuration that its tensors fit."""
     like = next((m for m in CATALOG.values() if m.name == facts.config), None)
-    config = {**ALPHAFOLD3, **OPENFOLD3, **PROTENIX, "small": SMALL}[facts.config]
+    published = {**ALPHAFOLD3, **OPENFOLD3, **PROTENIX, "small": SMALL}
+    config = like.config if like else published.get(facts.config)
+    if config is None:
+        raise WeightsError(
+            f"{facts.name} is of a network {facts.config!r} that this version of Foldstream does "
+            "not know. Remove it, or run the version that imported it."
+        )
     about = f"Imported from {Path(facts.source).name}; its tensors fit {facts.config}."
     known = {"msa_depth": like.msa_depth, "knows": like.knows} if like else {}
     brought = Model(
