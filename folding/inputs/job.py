@@ -34,6 +34,8 @@ MAX_SEED = 2**32 - 1
 _NOT_IN_SLUG = re.compile(r"[^A-Za-z0-9._-]+")
 _SLUG_CHARACTERS = 60
 _ALIGNMENTS = ("msa", "paired_msa")
+# What headers of sequence databases begin with; the accession stands behind it.
+_DATABASES = frozenset({"sp", "tr", "gb", "emb", "ref", "pdb"})
 
 
 Chain = ProteinChain | RnaChain | DnaChain | Ligand
@@ -43,6 +45,12 @@ MIN_TOKENS = 4
 NO_ALIGNMENT = (
     "No alignment is given: the structure is predicted from the sequence alone, which is much less "
     "accurate for natural proteins."
+)
+
+
+NOTHING_PAIRS = (
+    "the paired alignment is not used, since rows pair between different proteins only. Give it as "
+    "the alignment of the chain."
 )
 
 
@@ -157,7 +165,10 @@ class FoldInput:
         for chain in proteins:
             label = f"Chain {', '.join(chain.ids)}: "
             notes += [label + note for note in sequence_notes(chain.sequence)]
-        if proteins and not self.alignments:
+        pairs = len({chain.sequence for chain in proteins}) > 1
+        idle = [chain for chain in proteins if chain.paired_msa and not pairs]
+        notes += [f"Chain {', '.join(chain.ids)}: {NOTHING_PAIRS}" for chain in idle]
+        if proteins and len(self.alignments) == len(idle):
             notes.append(NO_ALIGNMENT)
         return tuple(notes)
 
@@ -201,6 +212,8 @@ def _declining(chain: Chain) -> Chain:
 def _name_from(text: str) -> str:
     header = parse_fasta(text)[0].header if ">" in text else ""
     words = header.replace("|", " ").split()
+    if len(words) > 1 and words[0] in _DATABASES:
+        words = words[1:]
     return words[0][:MAX_NAME_CHARACTERS] if words else "Untitled"
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from folding.data.depth import BANDS, alignment_depth, effective_sequences
-from folding.inputs import FoldInput, ProteinChain
+from folding.inputs import DnaChain, FoldInput, Ligand, ProteinChain, RnaChain
 
 QUERY = "ACDEFGHIKL"
 
@@ -64,3 +64,45 @@ def test_a_sample_estimates_what_all_rows_give():
 def test_it_lies_between_one_and_the_number_of_rows(n_rows, seed):
     rows = np.random.default_rng(seed).integers(0, 3, (n_rows, 8)).astype(np.uint8)
     assert 1.0 - 1e-9 <= effective_sequences(rows) <= n_rows + 1e-9
+
+
+def test_identity_counts_the_columns_that_a_row_fills():
+    """Half a row that agrees everywhere is as alike as a whole one."""
+    msa = ">q\nACDEFGHIKL\n>half\nACDEF-----\n>far\nAYYYYYYYYY\n"
+    (depth,) = alignment_depth(FoldInput("job", (ProteinChain(("A",), "ACDEFGHIKL", msa=msa),)))
+    assert depth.n_rows == 3
+    assert depth.coverage[0].tolist() == [2] * 5 + [1] * 5
+    assert depth.coverage[-1].tolist() == [1] * 10
+    assert depth.coverage.sum(axis=0).tolist() == [3] * 5 + [2] * 5
+
+
+def test_every_alignable_chain_is_counted_once_whatever_its_copies():
+    chains = (
+        ProteinChain(("A", "B"), "ACDEF", msa=">q\nACDEF\n>r\nACDEY\n"),
+        RnaChain(("R",), "ACGUA", msa=">q\nACGUA\n>r\nACGUU\n>s\nACG--\n"),
+        DnaChain(("D",), "ACGTA"),
+        Ligand(("L",), ccd=("MG",)),
+    )
+    found = alignment_depth(FoldInput("job", chains))
+    assert [(depth.ids, depth.n_rows, depth.n_residues) for depth in found] == [
+        (("A", "B"), 2, 5),
+        (("R",), 3, 5),
+    ]
+
+
+def test_a_row_of_gaps_alone_divides_by_nothing():
+    msa = ">q\nACDEF\n>gaps\n-----\n"
+    (depth,) = alignment_depth(FoldInput("job", (ProteinChain(("A",), "ACDEF", msa=msa),)))
+    assert depth.coverage.sum() == 5
+    assert 1 <= depth.n_effective <= 2
+
+
+@pytest.mark.parametrize(("most", "n_bins"), [(3, 3), (10, 10), (240, 10)])
+def test_few_columns_are_means_of_their_neighbours(most, n_bins):
+    msa = ">q\nACDEFGHIKL\n>r\nACDEF-----\n"
+    (depth,) = alignment_depth(FoldInput("job", (ProteinChain(("A",), "ACDEFGHIKL", msa=msa),)))
+    binned = depth.binned(most=most)
+    assert {len(band) for band in binned} == {n_bins}
+    parts = np.array_split(depth.coverage.sum(axis=0), n_bins)
+    total = np.sum(binned, axis=0)
+    np.testing.assert_allclose(total, [part.mean() for part in parts], atol=0.11)

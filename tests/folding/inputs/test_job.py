@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -100,8 +101,22 @@ def test_notes_say_what_to_expect():
     )
 
 
+def test_a_paired_alignment_without_a_partner_is_told_to_be_idle():
+    paired = f">q\n{CRAMBIN}\n>r key=1\n{CRAMBIN[:-1]}A\n"
+    alone = job(chains=(ProteinChain(("A", "B"), CRAMBIN, paired_msa=paired),))
+    idle, none = alone.notes
+    assert idle.startswith("Chain A, B: the paired alignment is not used")
+    assert "No alignment is given" in none
+    both = ProteinChain(("A",), CRAMBIN, msa=paired, paired_msa=paired)
+    assert [note.partition(":")[0] for note in job(chains=(both,)).notes] == ["Chain A"]
+    other = ProteinChain(("B",), "ACDEFGHIKL")
+    assert job(chains=(replace(both, msa=None), other)).notes == ()
+
+
 def test_fasta_names_the_job_after_its_first_header():
-    assert FoldInput.from_fasta(f">sp|P01542|CRAM_CRAAB Crambin\n{CRAMBIN}").name == "sp"
+    assert FoldInput.from_fasta(f">sp|P01542|CRAM_CRAAB Crambin\n{CRAMBIN}").name == "P01542"
+    assert FoldInput.from_fasta(f">pdb|1CRN|A\n{CRAMBIN}").name == "1CRN"
+    assert FoldInput.from_fasta(f">tr\n{CRAMBIN}").name == "tr"
     assert FoldInput.from_fasta(f">\n{CRAMBIN}").name == "Untitled"
     assert FoldInput.from_fasta(CRAMBIN).name == "Untitled"
     assert FoldInput.from_fasta(CRAMBIN, name="mine", seeds=(7,)).seeds == (7,)
