@@ -100,7 +100,10 @@ def to_own(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor
         row = rows.get(piece.ours, Row(piece.ours, (), piece.axis))
         rows[piece.ours] = row._replace(theirs=(*row.theirs, piece.theirs))
         parts.setdefault(piece.ours, []).append(_taken(state[piece.theirs], piece, config))
-    own = {name: joined(found, rows[name].axis).contiguous() for name, found in parts.items()}
+    own = {
+        name: joined(rows[name], found, widths=_widths(name, len(found), config)).contiguous()
+        for name, found in parts.items()
+    }
     compare_shapes(own, config, rows.values())
     _compare_depths(state, table)
     return own | fourier
@@ -196,12 +199,18 @@ def _cut(tensor: Tensor, group: list[Piece], config: ModelConfig) -> list[Tensor
     """The parts of one of our tensors."""
     if len(group) == 1:
         return [tensor]
-    if group[0].ours.endswith("reference.linear_features.weight"):
-        return list(tensor.split([1, config.n_elements, 256], dim=1))
-    if group[0].ours == "template_embedder.linear_features.weight":
-        widths = [39, 1, config.n_classes, config.n_classes, 1, 1, 1, 1]
-        return list(tensor.split(widths, dim=1))
-    return list(tensor.chunk(len(group), dim=group[0].axis))
+    axis = group[0].axis
+    widths = _widths(group[0].ours, len(group), config)
+    return list(tensor.split(widths, dim=axis) if widths else tensor.chunk(len(group), dim=axis))
+
+
+def _widths(ours: str, n_parts: int, config: ModelConfig) -> list[int] | None:
+    """How wide each part of one of ours is; None where all are alike."""
+    if n_parts > 1 and ours.endswith("reference.linear_features.weight"):
+        return [1, config.n_elements, 256]
+    if n_parts > 1 and ours == "template_embedder.linear_features.weight":
+        return [39, 1, config.n_classes, config.n_classes, 1, 1, 1, 1]
+    return None
 
 
 def _stacked(name: str, parts: list[tuple[Index, Tensor]]) -> Tensor:

@@ -3,7 +3,7 @@
 Where we fuse projections of the same input into one, theirs follow each other along one axis.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -44,9 +44,29 @@ def under(ours: str, theirs: str, inside: Iterable[Row] | Table) -> Iterator[Row
         )
 
 
-def joined(parts: list[Tensor], axis: int = 0) -> Tensor:
-    """The parts one after the other; a lone one is not copied."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=axis)
+def joined(row: Row, parts: Sequence[Tensor], *, widths: Sequence[int] | None = None) -> Tensor:
+    """One of ours: the parts one after the other; a lone one is not copied.
+
+    Args:
+        widths: Of each part along the row's axis; all alike by default. Two that are wrong may add
+            up to what is right.
+
+    Raises:
+        WeightsError: naming a part that does not go with the others.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    for name, part, width in zip(row.theirs, parts, widths or [0] * len(parts), strict=True):
+        wanted = list(first.shape)
+        if row.axis < len(wanted):
+            wanted[row.axis] = width or wanted[row.axis]
+        if list(part.shape) != wanted or row.axis >= len(wanted):
+            raise WeightsError(
+                f"{name} has shape {list(part.shape)}; as a part of {row.ours}, beside "
+                f"{row.theirs[0]} of shape {list(first.shape)}, it needs {wanted}."
+            )
+    return torch.cat(list(parts), dim=row.axis)
 
 
 def compare_names(state: Mapping[str, object], expected: set[str]) -> None:

@@ -210,7 +210,10 @@ def to_own(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor
     state = _without_duplicates(_without_version(state))
     table = name_table(config)
     compare_names(state, {name for row in table for name in row.theirs})
-    own = {row.ours: joined([state[name] for name in row.theirs], row.axis) for row in table}
+    own = {
+        row.ours: joined(row, [state[name] for name in row.theirs], widths=_widths(row, config))
+        for row in table
+    }
     own |= {name: _slots_first(own[name], config) for name in _PER_SLOT}
     compare_shapes(own, config, table)
     return own | elements_moved(own, config, by=1)

@@ -188,7 +188,7 @@ def to_own(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor
     state = _without_constants(state)
     table = name_table(config)
     compare_names(state, {name for row in table for name in row.theirs})
-    own = {row.ours: joined([state[name] for name in row.theirs]) for row in table}
+    own = {row.ours: joined(row, [state[name] for name in row.theirs]) for row in table}
     compare_shapes(own, config, table)
     return own | elements_moved(own, config, by=1)
 
