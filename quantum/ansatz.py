@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import combinations, pairwise, product
 from math import acos, sqrt
-from typing import Literal
+from typing import Literal, get_args
 
 from quantum.circuit import Circuit, Instruction, Parameter
 from quantum.errors import InvalidCircuit, InvalidObservable
@@ -11,6 +11,7 @@ from quantum.fermions import excitation
 from quantum.observable import PauliSum
 
 Topology = Literal["ring", "line", "full"]
+Mixer = Literal["x", "xy", "grover"]
 
 
 def hardware_efficient(
@@ -36,6 +37,8 @@ def hardware_efficient(
 
 def links(n_qubits: int, topology: Topology) -> list[tuple[int, int]]:
     """The pairs of qubits that a topology joins; a ring of two is one link."""
+    if topology not in get_args(Topology):
+        raise InvalidCircuit(f"qubits are joined as {get_args(Topology)}, not as {topology!r}")
     if topology == "full":
         return list(combinations(range(n_qubits), 2))
     line = [(q, q + 1) for q in range(n_qubits - 1)]
@@ -64,6 +67,8 @@ def unitary_coupled_cluster(n_orbitals: int, n_electrons: int) -> Circuit:
     Spin orbitals alternate up and down; the first `n_electrons` are occupied. One weight per
     excitation, "t_0_2" or "t_0_1_2_3": electrons leave the first half of the numbers for the rest.
     """
+    if not 0 <= n_electrons <= n_orbitals:
+        raise InvalidCircuit(f"{n_electrons} electrons do not fit {n_orbitals} spin orbitals")
     circuit = Circuit(n_orbitals)
     for orbital in range(n_electrons):
         circuit = circuit.x(orbital)
@@ -119,6 +124,8 @@ def uniform_state(n_qubits: int) -> Circuit:
 
 def one_hot_state(n_qubits: int, blocks: Sequence[Sequence[int]]) -> Circuit:
     """In each block of qubits an equal superposition of the states with a single one (W states)."""
+    if not all(blocks):
+        raise InvalidCircuit("a block without qubits has no qubit to be one")
     circuit = Circuit(n_qubits)
     for block in blocks:
         circuit = circuit.x(block[0])
@@ -158,7 +165,7 @@ def qaoa(
     *,
     initial: Circuit,
     depth: int,
-    mixer: Literal["x", "xy", "grover"] = "x",
+    mixer: Mixer = "x",
     blocks: Sequence[Sequence[int]] = (),
 ) -> Circuit:
     """The initial state, then `depth` times e^{-i gamma cost} and a mixer (Farhi et al. 2014).
@@ -169,12 +176,14 @@ def qaoa(
 
     Raises:
         InvalidObservable: where the cost is not diagonal.
-        InvalidCircuit: where the mixer "xy" has no blocks.
+        InvalidCircuit: where there is no such mixer, or "xy" has no blocks.
     """
     if not cost.is_diagonal:
         raise InvalidObservable(f"the cost must be a sum of words of Z: {cost}")
     if mixer == "xy" and not blocks:
         raise InvalidCircuit("the mixer 'xy' needs the blocks of qubits that it mixes")
+    if mixer not in get_args(Mixer):
+        raise InvalidCircuit(f"there are the mixers {get_args(Mixer)}, not {mixer!r}")
     circuit = initial
     for layer in range(depth):
         circuit = circuit.append(*pauli_evolution(cost, f"gamma_{layer}"))

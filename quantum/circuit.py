@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isfinite
 from typing import Any, TypeAlias
 
 from quantum.errors import InvalidCircuit, InvalidValues
@@ -40,6 +41,8 @@ class Parameter:
             raise InvalidCircuit(
                 f"parameter name {self.name!r} must be letters, digits and underscores"
             )
+        if not (isfinite(self.scale) and isfinite(self.offset)):
+            raise InvalidCircuit(f"scale and offset must be finite: {self}")
 
     def __mul__(self, factor: Number) -> "Parameter":
         return replace(self, scale=float(self.scale * factor), offset=float(self.offset * factor))
@@ -59,6 +62,9 @@ class Parameter:
 
     def __sub__(self, shift: Number) -> "Parameter":
         return self + (-shift)
+
+    def __rsub__(self, start: Number) -> "Parameter":
+        return -self + start
 
     def at(self, value: Number) -> float:
         """The angle in radians where the parameter has this value."""
@@ -103,6 +109,8 @@ class Instruction:
             raise InvalidCircuit(f"{self.gate} needs different qubits ≥ 0, not {self.qubits}")
         if len(self.angles) != gate.n_angles:
             raise InvalidCircuit(f"{self.gate} takes {gate.n_angles} angles, not {self.angles}")
+        if not all(isinstance(angle, Parameter) or isfinite(angle) for angle in self.angles):
+            raise InvalidCircuit(f"an angle of {self.gate} is no finite number: {self.angles}")
         if (self.gate == "pauli") != bool(self.word) or set(self.word) - set("XYZ"):
             raise InvalidCircuit(f"only pauli takes a word of X, Y and Z, not {self.word!r}")
         if self.word and len(self.word) != len(self.qubits):
@@ -200,6 +208,8 @@ class Circuit:
 
     def on(self, n_qubits: int, qubits: Sequence[int]) -> "Circuit":
         """The same gates in a register of `n_qubits`, qubit i moved to `qubits[i]`."""
+        if len(qubits) != self.n_qubits:
+            raise InvalidCircuit(f"{self.n_qubits} qubits need as many places, not {qubits}")
         moved = (
             replace(gate, qubits=tuple(qubits[q] for q in gate.qubits))
             for gate in self.instructions

@@ -131,8 +131,10 @@ def _trailing_zeros(number: int, limit: int) -> int:
 
 def _tree_angles(vector: Tensor, n_qubits: int) -> Tensor:
     """The angles of all levels, in the order of the circuit's inputs."""
-    if bool((vector == 0).all(1).any()):
-        raise InvalidValues("amplitude encoding cannot normalise a row of zeros")
+    largest = vector.detach().abs().amax(1, keepdim=True)
+    if not bool(((largest > 0) & largest.isfinite()).all()):
+        raise InvalidValues("amplitude encoding cannot normalise a row of zeros, inf or nan")
+    vector = vector / largest  # or squares of large and small features leave the range of floats
     levels = []
     for level in reversed(range(n_qubits)):
         pairs = vector.unflatten(1, (2**level, 2))

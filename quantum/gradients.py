@@ -8,6 +8,7 @@ derivatives, which are linear in them for every method here.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import TypeAlias
 
 import torch
@@ -106,6 +107,7 @@ def shift_rule(frequencies: Sequence[float]) -> list[tuple[float, float]]:
 
 def finite_difference(circuit: Circuit, *, step: float = 1e-4) -> GradientRecipe:
     """Central differences: for tests, and where shots are cheap and a rule is not known."""
+    _check_step(step)
     spread, slopes, offsets = _spread(circuit)
     moved = torch.cat([slopes.T, -slopes.T]) * step
     one = torch.eye(slopes.shape[1], dtype=torch.float64) / (2 * step)
@@ -115,6 +117,9 @@ def finite_difference(circuit: Circuit, *, step: float = 1e-4) -> GradientRecipe
 def spsa(circuit: Circuit, *, seed: int, step: float = 0.1, repeats: int = 1) -> GradientRecipe:
     """An unbiased guess at all derivatives from two runs per repeat, however many parameters
     (Spall 1992, eq. 2.2): all are moved at once by random signs."""
+    _check_step(step)
+    if repeats < 1:
+        raise InvalidValues(f"a guess takes one repeat or more, not {repeats}")
     spread, slopes, offsets = _spread(circuit)
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randint(0, 2, (repeats, slopes.shape[1]), generator=generator)
@@ -122,6 +127,11 @@ def spsa(circuit: Circuit, *, seed: int, step: float = 0.1, repeats: int = 1) ->
     moved = torch.cat([signs @ slopes.T, -signs @ slopes.T]) * step
     weights = signs.T / (2 * step * repeats)  # 1/sign = sign
     return GradientRecipe(spread, slopes, offsets, moved, torch.cat([weights, -weights], 1))
+
+
+def _check_step(step: float) -> None:
+    if not 0 < step < inf:
+        raise InvalidValues(f"a step is a number above 0, not {step}")
 
 
 def adjoint_jacobian(
@@ -176,6 +186,8 @@ class GradientComputer:
         """Derivatives in weights and inputs (in this order), for each sample of the batch."""
         recipe = self.recipe(circuit)
         parameters = join_parameters(circuit, weights, inputs)
+        if not recipe.n_runs:
+            return parameters.new_zeros(*parameters.shape, len(observables))
         run, angles = recipe.construct_circuits(parameters)
         values = self.evaluate(run, observables, angles)
         if values.shape[0] != angles.shape[0]:

@@ -33,6 +33,8 @@ def fubini_study(
     """
     pair = check_values(circuit, weights.detach(), inputs)
     own, features = pair[0][0], pair[1].detach()
+    if not len(own):
+        return own.new_zeros(0, 0)
 
     def state(values: Tensor) -> Tensor:
         return torch.view_as_real(run(circuit, weights=values, inputs=features))

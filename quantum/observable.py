@@ -7,6 +7,7 @@ observable fits any register that holds them.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -47,11 +48,14 @@ class PauliSum:
 
     @classmethod
     def of(cls, terms: Iterable[tuple[PauliWord, Scalar]]) -> "PauliSum":
-        """The sum of the terms, like words added up and rounding dropped."""
+        """The sum of the terms, like words added up and rounding dropped; raises
+        `InvalidObservable` for a word that is none."""
         total: dict[PauliWord, complex] = {}
         for word, coefficient in terms:
             total[word] = total.get(word, 0.0) + complex(coefficient)
         kept = {word: value for word, value in total.items() if abs(value) > _NEGLIGIBLE}
+        for word in kept:
+            _check_word(word)
         return cls(tuple(sorted(kept.items(), key=lambda term: term[0])))
 
     @classmethod
@@ -195,6 +199,15 @@ def _parse(word: str) -> PauliWord:
     if set(word) - set("IXYZ"):
         raise InvalidObservable(f"a Pauli word is made of I, X, Y and Z, not {word!r}")
     return tuple((q, letter) for q, letter in enumerate(word) if letter != "I")
+
+
+def _check_word(word: PauliWord) -> None:
+    qubits = [q for q, _ in word]
+    ascending = all(a < b for a, b in pairwise([-1, *qubits]))
+    if not ascending or any(letter not in ("X", "Y", "Z") for _, letter in word):
+        raise InvalidObservable(
+            f"a Pauli word is X, Y or Z on qubits from 0 upwards, each once, not {word}"
+        )
 
 
 def _spell(word: PauliWord, n_qubits: int) -> str:

@@ -20,8 +20,16 @@ from quantum.decomposition import COMMON, decompose
 from quantum.errors import ConversionError, InvalidCircuit
 from quantum.gates import GATES
 
-# Words that no input may be called, because gates, the register and constants are.
-_RESERVED = frozenset({*GATES, "q", "U", "CX", "pi", "tau", "euler", "gate", "input", "bit"})
+# Words that no input may be called, because gates, the register, constants and the language are.
+_RESERVED = frozenset({
+    *GATES, "q", "U", "CX", "pi", "tau", "euler",
+    "OPENQASM", "include", "defcalgrammar", "def", "cal", "defcal", "gate", "extern", "box",
+    "let", "break", "continue", "if", "else", "end", "return", "for", "while", "in", "switch",
+    "case", "default", "nop", "pragma", "input", "output", "const", "readonly", "mutable",
+    "qreg", "qubit", "creg", "bool", "bit", "int", "uint", "float", "angle", "complex", "array",
+    "void", "duration", "stretch", "gphase", "inv", "pow", "ctrl", "negctrl", "dim",
+    "durationof", "delay", "reset", "measure", "barrier", "true", "false",
+})  # fmt: skip
 _DEFINED = ("sxdg", "u", "gpi", "gpi2", "iswap", "rxx", "ryy", "rzz", "xy", "ms", "ccz")
 
 
@@ -90,8 +98,11 @@ def from_openqasm(text: str, *, inputs: Collection[str] = ()) -> Circuit:
         ConversionError: names the statement that has no counterpart here.
     """
     reader = _Reader(frozenset(inputs))
-    for statement in _statements(text):
-        reader.read(statement)
+    try:
+        for statement in _statements(text):
+            reader.read(statement)
+    except InvalidCircuit as error:
+        raise ConversionError(str(error)) from None
     if not reader.n_qubits:
         raise ConversionError("the program declares no qubits")
     return Circuit(reader.n_qubits, tuple(reader.instructions))
@@ -151,6 +162,7 @@ class _Reader:
     definitions: dict[str, _Definition] = field(default_factory=dict)
     measured: set[int] = field(default_factory=set)
     n_qubits: int = 0
+    open: list[str] = field(default_factory=list)  # definitions that are being spelled out
 
     def read(self, statement: str) -> None:
         if _IGNORED.match(statement):
@@ -165,6 +177,8 @@ class _Reader:
             self.instructions += self._call(statement, {}, {})
 
     def _declare(self, name: str, size: str | None) -> None:
+        if name in self.registers:
+            raise ConversionError(f"there are two registers {name!r}")
         count = int(size or 1)
         self.registers[name] = tuple(range(self.n_qubits, self.n_qubits + count))
         self.n_qubits += count
@@ -220,24 +234,32 @@ class _Reader:
     ) -> list[Instruction]:
         own = _ALIASES.get(name, name)
         if name in self.definitions:
-            return self._expand(self.definitions[name], angles, qubits)
+            return self._expand(name, angles, qubits)
         word = own.removeprefix("pauli_").upper() if own.startswith("pauli_") else ""
         if own == "u2":
             own, angles = "u", (pi / 2, *angles)
         if own == "xy" and len(angles) == 2 and angles[1] == 0.0:
             angles = angles[:1]
-        try:
-            return [Instruction("pauli" if word else own, qubits, tuple(angles), word)]
-        except InvalidCircuit as error:
-            raise ConversionError(str(error)) from None
+        return [Instruction("pauli" if word else own, qubits, tuple(angles), word)]
 
     def _expand(
-        self, definition: _Definition, angles: Sequence[Angle], qubits: tuple[int, ...]
+        self, name: str, angles: Sequence[Angle], qubits: tuple[int, ...]
     ) -> list[Instruction]:
+        definition = self.definitions[name]
+        if name in self.open:
+            raise ConversionError(f"the gate {name} is defined by itself")
+        if (len(angles), len(qubits)) != (len(definition.angles), len(definition.qubits)):
+            raise ConversionError(
+                f"{name} takes {len(definition.angles)} angles and {len(definition.qubits)} "
+                f"qubits, not {len(angles)} and {len(qubits)}"
+            )
         inside_angles = dict(zip(definition.angles, angles, strict=True))
         inside_qubits = dict(zip(definition.qubits, qubits, strict=True))
         calls = (part for part in definition.body if not _IGNORED.match(part))
-        return [i for call in calls for i in self._call(call, inside_angles, inside_qubits)]
+        self.open.append(name)
+        found = [i for call in calls for i in self._call(call, inside_angles, inside_qubits)]
+        self.open.pop()
+        return found
 
     def _angle(self, text: str, arguments: Mapping[str, Angle]) -> Angle:
         def lookup(name: str) -> Angle:
@@ -246,13 +268,19 @@ class _Reader:
             return _CONSTANTS.get(name) or Parameter(name, is_input=name in self.inputs)
 
         try:
-            tree = ast.parse(text.strip().replace("^", "**"), mode="eval").body
-            value = _evaluate(tree, lookup)
-        except (SyntaxError, TypeError, KeyError, ZeroDivisionError) as error:
+            # Names are marked, for some of them are words of Python.
+            python = _NAME.sub(r"_\g<0>", text.strip().replace("^", "**"))
+            value = _evaluate(ast.parse(python, mode="eval").body, lookup)
+            angle = value if isinstance(value, Parameter) else float(value)
+        except _NO_ANGLE as error:
             raise ConversionError(
-                f"the angle {text.strip()!r} is not linear in one parameter"
+                f"the angle {text.strip()!r} is no number and not linear in one parameter"
             ) from error
-        return value if isinstance(value, Parameter) else float(value)
+        return angle
+
+
+_NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
+_NO_ANGLE = (SyntaxError, TypeError, KeyError, ValueError, ArithmeticError, RecursionError)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -316,7 +344,7 @@ def _evaluate(tree: ast.expr, lookup: Callable[[str], Angle]) -> Angle:
     if isinstance(tree, ast.Constant) and isinstance(tree.value, (int, float)):
         return float(tree.value)
     if isinstance(tree, ast.Name):
-        return lookup(tree.id)
+        return lookup(tree.id[1:])
     if isinstance(tree, ast.UnaryOp):
         return _OPERATORS[type(tree.op)](_evaluate(tree.operand, lookup))
     if isinstance(tree, ast.BinOp):
@@ -328,5 +356,5 @@ def _evaluate(tree: ast.expr, lookup: Callable[[str], Angle]) -> Angle:
         value = _evaluate(tree.args[0], lookup)
         if isinstance(value, Parameter):
             raise TypeError("a function of a parameter is not linear")
-        return _FUNCTIONS[tree.func.id](value)
+        return _FUNCTIONS[tree.func.id[1:]](value)
     raise TypeError(f"not an angle: {ast.dump(tree)}")

@@ -75,6 +75,8 @@ def compile_cost(
         qubits = tuple(q for q, _ in word)
         touched = _table_of({owner[q] for q in qubits})
         words.setdefault(touched, []).append((qubits, coefficient.real))
+    if not words:
+        words[1, 2] = []  # a table of zeros
     like = torch.zeros(0, dtype=torch.float64, device=device)
     tables = (_table(groups, touched, terms, like).to(dtype) for touched, terms in words.items())
     shape = tuple(2 ** len(group) for group in groups)
@@ -108,6 +110,6 @@ def _table(
     place = {q: len(qubits) - 1 - i for i, q in enumerate(qubits)}
     masks = [sum(1 << place[q] for q in word) for word, _ in terms]
     signs = parity_patterns(masks, len(qubits), like=like)
-    values = signs.expand(like.new_tensor([[coefficient] for _, coefficient in terms]))
+    values = signs.expand(like.new_tensor([coefficient for _, coefficient in terms])[:, None])
     shape = [2 ** len(group) if n in touched else 1 for n, group in enumerate(groups)]
     return values.view(shape)

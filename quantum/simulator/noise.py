@@ -29,8 +29,7 @@ class Channel:
 
     Args:
         probabilities: for K = sqrt(p) U with unitary U, how often each comes; then `kraus` holds
-        the
-            U. None where the odds depend on the state.
+            the U. None where the odds depend on the state.
     """
 
     kraus: Complex[Tensor, "operator dim dim"]
@@ -89,7 +88,7 @@ class NoiseModel:
     readout: Float[Tensor, "2 2"] | None = None
 
     def channels(self, gate: str, qubits: tuple[int, ...]) -> list[tuple[Channel, tuple[int, ...]]]:
-        """The channels behind one gate and the qubits of each; none for the gate `id`."""
+        """The channels behind one gate and the qubits of each."""
         channel = self.after.get(gate) or self.default.get(len(qubits))
         if channel is None:
             return []
@@ -121,6 +120,8 @@ def run_trajectories(
     inputs: Float[Tensor, " n_inputs"] | None = None,
 ) -> Complex[Tensor, "trajectory amplitude"]:
     """Final states of independent trajectories: their mean |ψ⟩⟨ψ| tends to the density matrix."""
+    if trajectories < 1:
+        raise InvalidValues(f"noise takes one trajectory or more, not {trajectories}")
     weights, inputs = check_values(circuit, weights, inputs)
     generator = torch.Generator(weights.device).manual_seed(seed)
     state = zero_state(
@@ -148,6 +149,8 @@ def noisy_expectation(
     inputs: Float[Tensor, " n_inputs"] | None = None,
 ) -> tuple[Float[Tensor, " observable"], Float[Tensor, " observable"]]:
     """Expectation values under noise and their standard errors. Readout errors play no part."""
+    if trajectories < 2:
+        raise InvalidValues(f"a standard error takes two trajectories, not {trajectories}")
     states = run_trajectories(
         circuit, noise, trajectories=trajectories, seed=seed, weights=weights, inputs=inputs
     )

@@ -8,7 +8,7 @@ as long as its number of options: 33 qubits in 10 sites make some 2^16 amplitude
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Complex, Float, Int64
@@ -84,6 +84,8 @@ def warm_start(
 ) -> Complex[Tensor, " assignment"]:
     """A product state that measures each site's options with the given probabilities
     (Egger, Mareček and Woerner 2021, section 2, for one-hot sites)."""
+    if any(bool((site < 0).any()) or not bool(site.sum() > 0) for site in marginals):
+        raise InvalidValues("marginals are chances from 0 upwards, not all of a site 0")
     state = cost.energies.new_ones(1, dtype=torch.float64)
     for site in marginals:
         root = (site.double() / site.double().sum()).sqrt()
@@ -110,6 +112,10 @@ def one_hot_qaoa(
             "ring" only neighbours; "grover" is e^{-i beta |start⟩⟨start|} on all sites at once.
         start: uniform where absent.
     """
+    if mixer not in get_args(Mixer):
+        raise InvalidValues(f"there are the mixers {get_args(Mixer)}, not {mixer!r}")
+    if gammas.shape != betas.shape:
+        raise InvalidValues(f"{len(gammas)} gammas need as many betas, not {len(betas)}")
     begin = uniform_start(cost) if start is None else start
     state = begin
     for gamma, beta in zip(gammas, betas, strict=True):

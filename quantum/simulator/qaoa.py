@@ -19,6 +19,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from quantum.errors import InvalidValues
 from quantum.simulator.cost import BLOCK, CostTables, part_of
 from quantum.simulator.turns import (
     SPAN,
@@ -177,6 +178,8 @@ def _evolve(
     Args:
         at_end: is shown each part of it with the energies there, while it is at hand.
     """
+    if len(gammas) != len(betas):
+        raise InvalidValues(f"{len(gammas)} gammas need as many betas, not {len(betas)}")
     high, low = _frame(cost)
     state = low.new_empty(cost.shape)
     part = _Part(state)

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Complex, Float, Int64
 from torch import Tensor
 
+from quantum.errors import InvalidValues
+
 
 def state_probabilities(
     state: Complex[Tensor, "batch amplitude"],
@@ -24,8 +26,15 @@ def sample_probabilities(
 
     Inverse transform on the cumulative sum in float64: the same generator state gives the same
     shots, for any number of amplitudes.
+
+    Raises:
+        InvalidValues: where there are no probabilities, or fewer shots than none.
     """
+    if shots < 0:
+        raise InvalidValues(f"nothing can be measured {shots} times")
     total = probabilities.double().cumsum(1)
+    if not bool((total[:, -1] > 0).all()):
+        raise InvalidValues("the probabilities are no numbers: check the weights and inputs")
     drawn = torch.rand(
         total.shape[0], shots, dtype=torch.float64, device=total.device, generator=generator
     )

@@ -1,6 +1,7 @@
 """The numbers that a circuit is run with: weights, and inputs that differ within a batch."""
 
 from collections.abc import Mapping
+from functools import reduce
 
 import torch
 from jaxtyping import Float
@@ -15,8 +16,12 @@ def check_values(
     weights: Float[Tensor, "*weight_batch n_weights"] | None,
     inputs: Float[Tensor, "*input_batch n_inputs"] | None,
 ) -> tuple[Float[Tensor, "weight_batch n_weights"], Float[Tensor, "input_batch n_inputs"]]:
-    """Both tensors with a batch axis (of length 1 where none was given); one of them may be absent
-    where the circuit has no such parameters. Raises `InvalidValues`."""
+    """Both tensors with a batch axis (of length 1 where none was given), in float64 if one of them
+    is and else in float32; one may be absent where the circuit has no such parameters.
+
+    Raises:
+        InvalidValues: where widths, batches or types do not fit.
+    """
     like = inputs if weights is None else weights
     empty = torch.zeros(0) if like is None else like.new_zeros(0)
     pair = [empty if values is None else values for values in (weights, inputs)]
@@ -33,7 +38,12 @@ def check_values(
     sizes = {values.shape[0] for values in pair} - {1}
     if len(sizes) > 1:
         raise InvalidValues(f"weights and inputs have different batch sizes {sorted(sizes)}")
-    return pair[0], pair[1]
+    if 0 in sizes:
+        raise InvalidValues("a batch needs one row or more")
+    dtype = reduce(torch.promote_types, (values.dtype for values in pair), torch.float32)
+    if dtype.is_complex:
+        raise InvalidValues("weights and inputs are real numbers, not complex ones")
+    return pair[0].to(dtype), pair[1].to(dtype)
 
 
 def weights_from(circuit: Circuit, values: Mapping[str, Number]) -> Float[Tensor, " n_weights"]:

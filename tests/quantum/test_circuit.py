@@ -1,11 +1,22 @@
 import json
+import math
+import os
 import random
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
 
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qiskit import QuantumCircuit
+from qiskit.circuit import Gate
 
 from quantum.circuit import Circuit, Instruction, Parameter, parameter_input
 from quantum.errors import InvalidCircuit, InvalidValues
 from quantum.gates import GATES
+from quantum.simulator import run
 from quantum.simulator.gate_by_gate import unitary
 from tests.quantum.random_circuits import append_random, random_circuit, random_numbers
 
@@ -142,3 +153,153 @@ def test_every_gate_has_a_method_or_goes_by_name():
     )  # fmt: skip
     by_name = {"id", "sxdg", "gpi", "gpi2", "ms"}
     assert set(circuit.count_gates()) == set(GATES) - by_name
+
+
+@given(
+    scale=st.floats(-5, 5), offset=st.floats(-5, 5), value=st.floats(-5, 5), by=st.floats(0.1, 4)
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_a_parameter_calculates_like_the_number_it_stands_for(scale, offset, value, by):
+    angle = Parameter("a", scale, offset)
+    number = angle.at(value)
+    for found, expected in (
+        (angle * by, number * by),
+        (by * angle, by * number),
+        (angle / by, number / by),
+        (angle + by, number + by),
+        (by + angle, by + number),
+        (angle - by, number - by),
+        (by - angle, by - number),
+        (-angle, -number),
+    ):
+        assert found.at(value) == pytest.approx(expected, abs=1e-9)
+        assert found.name == "a"
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_an_angle_is_a_finite_number(wrong):
+    with pytest.raises(InvalidCircuit, match="rx is no finite number"):
+        Circuit(1).rx(wrong, 0)
+    with pytest.raises(InvalidCircuit, match="finite"):
+        Parameter("a") * wrong
+    with pytest.raises(InvalidCircuit, match="finite"):
+        Parameter("a") + wrong
+    with pytest.raises(InvalidCircuit, match="no finite number"):
+        Circuit(1).rx("a", 0).bind({"a": wrong})
+
+
+@given(seed=st.integers(0, 10**6), split=st.integers(0, 20))
+@settings(max_examples=8, deadline=None, derandomize=True)
+def test_joining_circuits_multiplies_their_unitaries(seed, split):
+    whole = random_circuit(seed, n_qubits=3, n_gates=20, free=False)
+    first = Circuit(3, whole.instructions[:split])
+    second = Circuit(3, whole.instructions[split:])
+    assert first + second == whole
+    assert hash(first + second) == hash(whole)
+    assert torch.allclose(unitary(second) @ unitary(first), unitary(whole), atol=1e-12)
+
+
+@given(seed=st.integers(0, 10**6), order=st.permutations(range(5)))
+@settings(max_examples=8, deadline=None, derandomize=True)
+def test_moved_qubits_carry_their_amplitudes_along(seed, order):
+    circuit = random_circuit(seed, n_qubits=5, n_gates=20, free=False)
+    here, there = (
+        run(c, weights=torch.zeros(0, dtype=torch.float64))[0].view([2] * 5)
+        for c in (circuit, circuit.on(5, order))
+    )
+    assert torch.allclose(there.permute(*order), here, atol=1e-12)
+
+
+@pytest.mark.parametrize("places", [(0, 1), (0, 1, 2, 3), ()])
+def test_moving_takes_a_place_for_every_qubit(places):
+    with pytest.raises(InvalidCircuit, match="3 qubits need as many places"):
+        Circuit(3).x(0).on(4, places)
+
+
+def test_two_qubits_cannot_move_to_the_same_place():
+    with pytest.raises(InvalidCircuit, match="different qubits"):
+        Circuit(2).cx(0, 1).on(4, (1, 1))
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=8, deadline=None, derandomize=True)
+def test_running_with_values_is_running_what_is_bound_to_them(seed):
+    circuit = random_circuit(seed, n_qubits=3, n_gates=15)
+    numbers = random_numbers(circuit, seed)
+    weights, inputs = (
+        torch.tensor([numbers[name] for name in names], dtype=torch.float64)
+        for names in (circuit.weights, circuit.inputs)
+    )
+    bound = circuit.bind(numbers)
+    assert torch.allclose(
+        run(circuit, weights=weights, inputs=inputs),
+        run(bound, weights=torch.zeros(0, dtype=torch.float64)),
+        atol=1e-12,
+    )
+
+
+def test_binding_in_two_steps_is_binding_at_once():
+    circuit = random_circuit(7, n_qubits=4, n_gates=30)
+    numbers = random_numbers(circuit, 7)
+    names = list(numbers)
+    first = {name: numbers[name] for name in names[::2]}
+    second = {name: numbers[name] for name in names[1::2]}
+    assert circuit.bind(first).bind(second) == circuit.bind(numbers)
+    assert circuit.bind({}) == circuit
+
+
+def test_the_depth_is_that_of_qiskit():
+    for seed in range(5):
+        circuit = random_circuit(seed, n_qubits=5, n_gates=40, free=False)
+        theirs = QuantumCircuit(5)
+        for gate in circuit.instructions:
+            theirs.append(Gate(gate.gate, len(gate.qubits), []), gate.qubits)
+        assert circuit.depth == theirs.depth()
+
+
+def test_hashes_survive_the_process_and_the_text(tmp_path):
+    """Other processes find what this one cached."""
+    circuit = random_circuit(3, n_qubits=4, n_gates=20)
+    path = tmp_path / "circuit.json"
+    path.write_text(json.dumps(circuit.to_json()))
+    program = (
+        "import json, sys; from quantum.circuit import Circuit; "
+        f"c = Circuit.from_json(json.load(open({str(path)!r}))); print(c.structure_hash)"
+    )
+    environment = os.environ | {"PYTHONHASHSEED": "17"}
+    command = [sys.executable, "-c", program]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == circuit.structure_hash
+
+
+def test_hashes_tell_apart_what_differs_in_one_place():
+    base = Circuit(2).rx("a", 0).cx(0, 1)
+    others = [
+        Circuit(3).rx("a", 0).cx(0, 1),
+        Circuit(2).rx("a", 1).cx(0, 1),
+        Circuit(2).rx("a", 0).cx(1, 0),
+        Circuit(2).rx(2 * Parameter("a"), 0).cx(0, 1),
+        Circuit(2).rx(Parameter("a") + 1, 0).cx(0, 1),
+        Circuit(2).rx(parameter_input("a"), 0).cx(0, 1),
+        Circuit(2).cx(0, 1).rx("a", 0),
+    ]
+    assert len({base.structure_hash, *(c.structure_hash for c in others)}) == 1 + len(others)
+    assert base not in others
+
+
+def test_a_circuit_cannot_be_changed_by_hand():
+    circuit = Circuit(1).h(0)
+    with pytest.raises(FrozenInstanceError):
+        circuit.n_qubits = 2
+    with pytest.raises(FrozenInstanceError):
+        circuit.instructions[0].gate = "x"
+
+
+def test_reading_json_checks_it_again():
+    data = Circuit(2).cx(0, 1).to_json()
+    data["instructions"][0][1] = [0, 2]
+    with pytest.raises(InvalidCircuit, match="does not fit 2 qubits"):
+        Circuit.from_json(data)
+    data["instructions"][0][0] = "cnot"
+    with pytest.raises(InvalidCircuit, match="no gate 'cnot'"):
+        Circuit.from_json(data)
