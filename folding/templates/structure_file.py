@@ -184,7 +184,10 @@ def _collect(text: str, *, field: str) -> dict[str, _Collected]:
                 atom.get("auth_asym_id", atom["label_asym_id"]), atom.get("label_entity_id", "")
             ),
         )
-        _, atoms = found.residues.setdefault(int(place) - 1, (atom["label_comp_id"].upper(), {}))
+        code = atom["label_comp_id"].upper()
+        first, atoms = found.residues.setdefault(int(place) - 1, (code, {}))
+        if code != first:  # a crystal may hold two residues at one place
+            continue
         atoms.setdefault(atom["label_atom_id"], _point(atom, number=n_atoms + 1, field=field))
     return chains
 
