@@ -5,8 +5,10 @@ a training. Entries are files; processes may share a folder. The least recently 
 """
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,12 +17,15 @@ from uuid import uuid4
 
 from quantum.circuit import Circuit
 
+logger = logging.getLogger(__name__)
 _DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True)
 class FileCache:
     """Bytes by key, in a folder that never holds more than it may.
+
+    A folder that cannot be read or written costs time, and never a result.
 
     Args:
         max_entries, max_bytes: beyond either, the least recently used entries are removed.
@@ -35,23 +40,29 @@ class FileCache:
         path = self._path(key)
         try:
             found = path.read_bytes()
-            os.utime(path)
-        except FileNotFoundError:
+        except OSError:
             return None
+        with suppress(OSError):
+            os.utime(path)
         digest, data = found[:_DIGEST_BYTES], found[_DIGEST_BYTES:]
         if sha256(data).digest() != digest:
-            path.unlink(missing_ok=True)
+            _remove(path)
             return None
         return data
 
     def put(self, key: str, data: bytes) -> None:
         """Stores the bytes, whole or not at all, and makes room."""
         path = self._path(key)
-        self.folder.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{uuid4().hex}")
-        draft.write_bytes(sha256(data).digest() + data)
-        draft.replace(path)
-        self._make_room(keep=path)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(sha256(data).digest() + data)
+            draft.replace(path)
+        except OSError as error:
+            logger.warning("%s takes nothing more: %s", self.folder, error)
+            _remove(draft)
+        else:
+            self._make_room(keep=path)
 
     def remember(self, key: str, work: Callable[[], bytes]) -> bytes:
         """The stored bytes, or those of the work, which are stored."""
@@ -63,7 +74,7 @@ class FileCache:
 
     def clear(self) -> None:
         for _, _, path in self._entries():
-            path.unlink(missing_ok=True)
+            _remove(path)
 
     def __len__(self) -> int:
         return sum(1 for _ in self._entries())
@@ -75,7 +86,7 @@ class FileCache:
             total += size
             crowded = position >= self.max_entries or total > self.max_bytes
             if crowded and path != keep:
-                path.unlink(missing_ok=True)  # another process may have been quicker
+                _remove(path)
 
     def _entries(self) -> Iterator[tuple[int, int, Path]]:
         for path in self.folder.glob("*.entry"):
@@ -87,6 +98,11 @@ class FileCache:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{sha256(key.encode()).hexdigest()}.entry"
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # another process may have been quicker
+        path.unlink()
 
 
 def compiled_key(circuit: Circuit, *target: Any) -> str:

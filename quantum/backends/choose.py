@@ -378,7 +378,10 @@ class BackendManager:
         coupling = None if backend is None else backend.capabilities().coupling
         if not coupling:
             return offer
-        gates = sum(_routed_size(circuit, coupling) for circuit in batch.circuits)
+        try:
+            gates = sum(_routed_size(circuit, coupling) for circuit in batch.circuits)
+        except DoesNotFit as error:  # its qubits are not connected
+            return Offer(name, None, str(error))
         return replace(offer, two_qubit_gates=gates)
 
     def _burden(self, offer: Offer) -> tuple[float, float, int]:
@@ -394,9 +397,9 @@ class BackendManager:
     def _check_queue(self, name: str, estimate: Estimate) -> Estimate:
         """The estimate, which says what happens where the queue is not known."""
         queue, longest = estimate.queue_seconds, self.longest_queue_seconds
-        if queue is None:
+        if queue is None or not queue >= 0:  # NaN is not
             note = f"{estimate.note}; given up if it has not begun after {longest:.0f} s"
-            return replace(estimate, note=note.removeprefix("; "))
+            return replace(estimate, queue_seconds=None, note=note.removeprefix("; "))
         if queue > longest:
             raise DoesNotFit(f"{name}'s queue of {queue:.0f} s is longer than {longest:.0f} s")
         return estimate
@@ -417,6 +420,8 @@ class BackendManager:
 
     def _check_budget(self, name: str, estimate: Estimate, tag: str) -> None:
         most = estimate.at_most
+        if most == 0:
+            return  # not even a damaged ledger is in its way
         if most is None:
             raise BudgetExceeded(f"{name} does not say what the job costs, so it is not sent")
         left = 0.0 if self.ledger is None else self.ledger.left(tag=tag)

@@ -2,10 +2,12 @@
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from quantum.backends.clock import now
@@ -73,19 +75,28 @@ class ExecutionLog:
 
     def append(self, execution: Execution) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.open("a", encoding="utf-8") as file:
+        with self.file.open("ab+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(json.dumps(execution.to_json()) + "\n")
+            if file.tell() and not _ends_whole(file):
+                file.write(b"\n")  # a writer died in the middle of a line
+            file.write(json.dumps(execution.to_json()).encode() + b"\n")
 
     def __iter__(self) -> Iterator[Execution]:
-        """Every execution as it is by now, the oldest first."""
+        """Every execution as it is by now, the oldest first; lines that were never finished are
+        left out."""
         latest: dict[str, Execution] = {}
         if self.file.exists():
-            for line in self.file.read_text(encoding="utf-8").splitlines():
-                execution = Execution.from_json(json.loads(line))
-                latest[execution.id] = execution
+            for line in self.file.read_text(encoding="utf-8", errors="replace").splitlines():
+                with suppress(ValueError, KeyError, TypeError):
+                    execution = Execution.from_json(json.loads(line))
+                    latest[execution.id] = execution
         yield from latest.values()
 
     def cost(self) -> float:
         """What all of them cost together, the estimates of running ones included."""
         return sum((execution.cost for execution in self), 0.0)
+
+
+def _ends_whole(file: BinaryIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"

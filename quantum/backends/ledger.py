@@ -15,7 +15,7 @@ from typing import Any
 
 from quantum.backends.clock import now
 from quantum.circuit import Number
-from quantum.errors import BudgetExceeded, InvalidValues
+from quantum.errors import BudgetExceeded, Damaged, InvalidValues
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,23 @@ class Ledger:
         if not self.file.exists():
             return {}
         entries: dict[str, float] = {}
-        for line in self.file.read_text(encoding="utf-8").splitlines():
-            entry = json.loads(line)
-            entries[entry["tag"]] = float(entry["cost"])
+        for number, line in enumerate(self._lines(), 1):
+            try:
+                entry = json.loads(line)
+                entries[entry["tag"]] = float(entry["cost"])
+            except (ValueError, KeyError, TypeError):
+                raise Damaged(
+                    f"line {number} of the ledger {self.file} cannot be read, so nothing more is "
+                    "spent: restore it"
+                ) from None
         return entries
+
+    def _lines(self) -> list[str]:
+        """The whole lines. What follows the last was never confirmed: its writer died."""
+        whole, _, torn = self.file.read_bytes().rpartition(b"\n")
+        if torn:
+            os.truncate(self.file, len(whole) + bool(whole))
+        return whole.decode("utf-8", "replace").splitlines()
 
     def _append(self, tag: str, cost: Number, what: str) -> None:
         entry: dict[str, Any] = {"tag": tag, "cost": cost, "what": what, "time": now()}

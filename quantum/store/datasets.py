@@ -74,8 +74,8 @@ class TrainingDataStore:
                     raise InvalidValues(
                         f"{name} have the shape {file[name].shape[1:]}, not {values.shape[1:]}"
                     )
+            before = len(file["targets"])  # features beyond it are of an append that died
             for name, values in columns.items():
-                before = file[name].shape[0]
                 file[name].resize(before + len(values), axis=0)
                 file[name][before:] = values
 

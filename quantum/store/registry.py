@@ -161,8 +161,11 @@ class ModelRegistry:
 
         Raises:
             NotFound: where there is no such version.
+            InvalidValues: where the reason reads like a rollback's, which `rollback` alone writes.
         """
         wanted = Stage(stage)
+        if reason.startswith(_ROLLBACK):
+            raise InvalidValues(f"a reason does not begin with {_ROLLBACK!r}: call rollback")
         self.get(name, version)
         with writing(self._database) as connection:
             if wanted is Stage.PRODUCTION:

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from quantum.circuit import Number
 from quantum.errors import InvalidValues, QuantumError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -113,8 +114,7 @@ class StateManager:
         self, name: str, counts: Mapping[str, int], *, provenance: Provenance | None = None
     ) -> Entry:
         """Stores how often each bit string was read, qubit 0 first."""
-        if not counts or len({len(bits) for bits in counts}) != 1 or set("".join(counts)) - {*"01"}:
-            raise InvalidValues("counts are of bit strings of one length")
+        _check_counts(counts)
         return self._save(name, "counts", {}, dict(counts), provenance)
 
     def load_state(self, name: str) -> Complex[Tensor, " amplitude"]:
@@ -170,7 +170,12 @@ class StateManager:
 
     def evict(self) -> list[str]:
         """Removes what is too old, then what is least worth its place; gives the names."""
-        present = self.entries()
+        return self._evict()
+
+    def _evict(self, keep: str = "") -> list[str]:
+        """As `evict`, but for the item that was just saved."""
+        present = [e for e in self.entries() if e.name != keep]
+        room = self.max_bytes - (self._path(keep).stat().st_size if keep else 0)
         moment = self.clock()
         gone = [
             e.name
@@ -179,7 +184,7 @@ class StateManager:
         ]
         kept = sorted((e for e in present if e.name not in gone), key=self.score)
         total = sum(e.bytes for e in kept)
-        while kept and total > self.max_bytes:
+        while kept and total > room:
             worst = kept.pop(0)
             total -= worst.bytes
             gone.append(worst.name)
@@ -207,9 +212,12 @@ class StateManager:
         metadata = {"kind": kind, "counts": json.dumps(counts), "provenance": json.dumps(known)}
         draft = path.with_name(f".{path.name}.{uuid4().hex}")
         save_file(tensors, draft, metadata)
+        if (size := draft.stat().st_size) > self.max_bytes:
+            draft.unlink()
+            raise InvalidValues(f"{name!r} takes {size} bytes; the folder holds {self.max_bytes}")
         draft.replace(path)
         self._note(name, self.clock(), 0)
-        self.evict()
+        self._evict(keep=name)
         return self.entry(name)
 
     def _open(self, name: str, kind: str = "") -> Any:
@@ -262,8 +270,17 @@ def state_fidelity(
     return float(overlap.abs().square())
 
 
-def counts_fidelity(first: Mapping[str, float], second: Mapping[str, float]) -> float:
-    """(Σ √(p q))² of two distributions, given as counts or chances."""
+def _check_counts(counts: Mapping[str, Number]) -> None:
+    if not counts or len({len(bits) for bits in counts}) != 1 or set("".join(counts)) - {*"01"}:
+        raise InvalidValues("counts are of bit strings of one length")
+    if not all(value >= 0 for value in counts.values()) or not sum(counts.values()) > 0:
+        raise InvalidValues("counts are 0 or more, and not all of them 0")
+
+
+def counts_fidelity(first: Mapping[str, Number], second: Mapping[str, Number]) -> float:
+    """(Σ √(p q))² of two distributions, given as counts or chances; raises `InvalidValues`."""
+    for counts in (first, second):
+        _check_counts(counts)
     if len(next(iter(first))) != len(next(iter(second))):
         raise InvalidValues("the records are of different numbers of qubits")
     total = sum(first.values()) * sum(second.values())

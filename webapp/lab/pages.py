@@ -156,6 +156,8 @@ def number_rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def named_number(name: str, value: Any, *, among: Mapping[str, Any]) -> str:
     """The number, as a share where its name says that it is one."""
+    if name == "answered_by":
+        return ", ".join(BACKEND_TITLES.get(one, one) for one in str(value).split(", "))
     # The recommender's gain is a difference of errors.
     is_share = name.endswith("_accuracy") or (name in PERCENT and "quantum_rmse" not in among)
     if is_share and isinstance(value, int | float):

@@ -4,8 +4,9 @@ import sys
 from dataclasses import replace
 
 import pytest
+import torch
 
-from quantum.backends.base import batch_of
+from quantum.backends.base import Measured, batch_of
 from quantum.backends.cache import FileCache, compiled_key
 from quantum.backends.credentials import Credentials
 from quantum.backends.ibm import IBMBackend, IBMOptions
@@ -121,6 +122,67 @@ def test_what_is_meant_to_vary_is_not_kept(tmp_path, options):
     batch = batch_of(Circuit(1).h(0), **options)
     cache.store("mock", batch, mock().result(mock().submit(batch)))
     assert cache.find("mock", batch) is None and len(cache.files) == 0
-    exact = batch_of(Circuit(1).h(0), observables=(Z(0),))
-    cache.store("mock", exact, mock().result(mock().submit(exact)))
-    assert cache.find("mock", exact)[0].means == pytest.approx((0.0,))
+    exact, simulator = batch_of(Circuit(1).h(0), observables=(Z(0),)), fingerprint(mock())
+    cache.store(simulator, exact, mock().result(mock().submit(exact)))
+    assert cache.find(simulator, exact)[0].means == pytest.approx((0.0,))
+
+
+def test_means_of_a_device_that_chooses_its_shots_are_not_exact(tmp_path):
+    cache, noisy = ResultCache(FileCache(tmp_path)), NoisyBackend()
+    means = batch_of(Circuit(1).h(0), observables=(Z(0),))
+    cache.store(fingerprint(noisy), means, (Measured(means=(0.1,), errors=(0.1,)),))
+    assert cache.find(fingerprint(noisy), means) is None
+    seeded = replace(means, seed=3)
+    cache.store(fingerprint(noisy), seeded, (Measured(means=(0.1,), errors=(0.1,)),))
+    assert cache.find(fingerprint(noisy), seeded)[0].means == (0.1,)
+
+
+def test_a_folder_that_takes_nothing_costs_time_and_no_result(tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    cache = FileCache(tmp_path / "file" / "folder")
+    assert cache.remember("a", lambda: b"made") == b"made"
+    assert cache.remember("a", lambda: b"again") == b"again"
+    assert cache.get("a") is None and len(cache) == 0
+    assert "takes nothing more" in caplog.text
+    results = ResultCache(cache)
+    batch = batch_of(Circuit(1).h(0), shots=5, seed=1)
+    results.store("mock", batch, (Measured({"0": 5}),))
+    assert results.find("mock", batch) is None
+
+
+@pytest.mark.parametrize("key", ["", "a/../b", "ü" * 500, "x\x00y"])
+def test_keys_may_be_any_text(tmp_path, key):
+    cache = FileCache(tmp_path)
+    cache.put(key, b"\x00\xff")
+    assert cache.get(key) == b"\x00\xff" and cache.get(key + " ") is None
+    assert [path.parent for path in tmp_path.iterdir()] == [tmp_path]
+
+
+def test_an_entry_larger_than_the_folder_is_there_until_the_next(tmp_path):
+    cache = FileCache(tmp_path, max_bytes=100)
+    cache.put("large", b"x" * 500)
+    assert cache.get("large") == b"x" * 500  # whoever put it may use it
+    cache.put("small", b"x")
+    assert cache.get("large") is None and cache.get("small") == b"x"
+
+
+def test_work_that_fails_leaves_no_entry(tmp_path):
+    cache = FileCache(tmp_path)
+
+    def work():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        cache.remember("a", work)
+    assert cache.get("a") is None and list(tmp_path.iterdir()) == []
+
+
+def test_results_keep_counts_means_and_errors_exactly(tmp_path):
+    cache = ResultCache(FileCache(tmp_path))
+    batch = batch_of(Circuit(2).h(0), torch.zeros(2, 0), shots=7, seed=1)
+    measured = (
+        Measured({"00": 3, "10": 4}),
+        Measured(means=(0.1 + 0.2, -1.0), errors=(1e-17, 0.0)),
+    )
+    cache.store("mock", batch, measured)
+    assert cache.find("mock", batch) == measured

@@ -6,7 +6,7 @@ import cirq
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantum.ansatz import hardware_efficient
@@ -51,6 +51,7 @@ def test_every_gate_keeps_its_meaning_for_values_of_any_size(pair, seed):
 
 
 @pytest.mark.parametrize("pair", PAIRS)
+@settings(deadline=None, max_examples=25)
 @given(angle=ANGLES, before=ANGLES, after=ANGLES)
 def test_an_angle_between_two_qubits_stays_within_what_machines_take(pair, angle, before, after):
     circuit = Circuit(2).ry("before", 0).h(1).rzz("angle", 0, 1).rx("after", 0).h(1)

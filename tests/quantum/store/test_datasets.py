@@ -1,6 +1,12 @@
+import subprocess
+import sys
+
+import h5py
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quantum.errors import Damaged, InvalidValues, NotFound
 from quantum.store.datasets import (
@@ -136,3 +142,90 @@ def test_standardised_features_and_constant_columns():
     rows, mean, deviation = standardised(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))
     assert rows.tolist() == [[-1.0, 0.0], [1.0, 0.0]]
     assert mean.tolist() == [2.0, 5.0] and deviation.tolist() == [1.0, 1.0]
+
+
+def test_an_append_that_died_half_way_shifts_no_sample(store):
+    """Features without targets, as a process leaves them that is killed between the two."""
+    with h5py.File(store.path, "r+") as file:
+        file["features"].resize(103, axis=0)
+        file["features"][100:] = -1.0
+    assert len(store) == 100
+    store.append(torch.full((2, 2), 7.0), torch.tensor([8, 9]))
+    features, targets = store.part().rows(torch.tensor([99, 100, 101]))
+    assert len(store) == 102 and targets.tolist() == [TARGETS[99], 8, 9]
+    assert torch.equal(features[1:], torch.full((2, 2), 7.0))
+    assert torch.equal(features[0], FEATURES[99])
+
+
+def test_an_append_of_another_shape_changes_nothing(store):
+    for features, targets in (
+        (torch.zeros(3, 5), torch.zeros(3)),
+        (torch.zeros(3, 2), torch.zeros(3, 2)),
+        (torch.zeros(3, 2), torch.zeros(2)),
+    ):
+        with pytest.raises(InvalidValues):
+            store.append(features, targets)
+    assert len(store) == 100
+    assert torch.equal(store.part().rows(torch.arange(100))[0], FEATURES)
+
+
+SHARES = st.lists(st.floats(0.01, 1), min_size=1, max_size=4)
+
+
+@settings(deadline=None, max_examples=20)
+@given(shares=SHARES, seed=st.integers(0, 2**32 - 1), stratified=st.booleans())
+def test_splits_are_disjoint_and_as_large_as_their_shares(
+    tmp_path_factory, shares, seed, stratified
+):
+    store = TrainingDataStore.create(tmp_path_factory.mktemp("data") / "d.h5", FEATURES, TARGETS)
+    total = sum(shares) * 1.0001
+    named = {f"part{i}": share / total for i, share in enumerate(shares)}
+    sizes = store.split(named, seed=seed, stratified=stratified)
+    members = [store.part(name).members for name in named]
+    together = np.concatenate(members)
+    assert len(set(together.tolist())) == len(together) <= 100
+    slack = 4 if stratified else 1
+    assert all(abs(sizes[name] - 100 * share) <= slack for name, share in named.items())
+    assert store.splits() == sizes
+
+
+@settings(deadline=None, max_examples=20)
+@given(index=st.lists(st.integers(0, 99), max_size=40))
+def test_rows_come_as_they_were_asked_for_however_scattered(tmp_path_factory, index):
+    path = tmp_path_factory.getbasetemp() / "scattered.h5"
+    if not path.exists():
+        TrainingDataStore.create(path, FEATURES, TARGETS)
+    rows = torch.tensor(index, dtype=torch.long)
+    features, targets = TrainingDataStore(path).part().rows(rows)
+    assert torch.equal(features, FEATURES[rows]) and torch.equal(targets, TARGETS[rows])
+
+
+@settings(deadline=None, max_examples=25)
+@given(count=st.integers(0, 60), size=st.integers(1, 70), seed=st.integers(0, 99))
+def test_an_epoch_sees_every_sample_once(count, size, seed):
+    order = shuffled(count, seed=seed, epoch=3)
+    pieces = list(batches(order, size))
+    assert sorted(torch.cat(pieces).tolist() if pieces else []) == list(range(count))
+    assert all(len(piece) == size for piece in pieces[:-1])
+
+
+def test_creating_again_replaces_and_forgets_the_splits(store):
+    store.split({"train": 0.5}, seed=1)
+    again = TrainingDataStore.create(store.path, FEATURES[:10], TARGETS[:10])
+    assert len(again) == 10 and again.splits() == {} and again.description == {}
+    with pytest.raises(NotFound, match="none yet: call split"):
+        again.part("train")
+
+
+def test_several_processes_read_one_file_at_once(store):
+    code = """
+import sys, torch
+from quantum.store.datasets import TrainingDataStore
+part = TrainingDataStore(sys.argv[1]).part()
+for turn in range(30):
+    rows = torch.randint(100, (16,))
+    features, targets = part.rows(rows)
+    assert torch.equal(features[:, 0], 2.0 * rows), turn
+"""
+    started = [subprocess.Popen([sys.executable, "-c", code, store.path]) for _ in range(2)]
+    assert [process.wait(60) for process in started] == [0, 0]

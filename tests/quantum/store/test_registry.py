@@ -2,6 +2,8 @@ import multiprocessing
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quantum.errors import Damaged, InvalidValues, NotFound
 from quantum.store.registry import ModelRegistry, Stage
@@ -142,3 +144,81 @@ def test_several_processes_register_and_promote_at_once(tmp_path):
 def test_a_model_is_not_named_after_the_registry_s_own_file(registry):
     with pytest.raises(InvalidValues, match="choose another name"):
         registry.register("registry.sqlite3", {"w": torch.zeros(1)})
+
+
+def test_a_reason_that_reads_like_a_rollback_cannot_confuse_one(registry):
+    """What was in production is read from the moves: a person's words must not look like one."""
+    for value in range(3):
+        registry.register("model", {"w": float(value)})
+        registry.promote("model", value + 1, reason="better")
+    with pytest.raises(InvalidValues, match="call rollback"):
+        registry.promote("model", 1, reason="rollback from 3: it was wrong")
+    assert registry.rollback("model", reason="rollback from 2, again").version == 2
+    assert registry.rollback("model").version == 1
+    with pytest.raises(NotFound, match="no earlier version"):
+        registry.rollback("model")
+
+
+def test_a_version_promoted_again_after_a_rollback_can_be_rolled_back_again(registry):
+    for value in range(2):
+        registry.register("model", {"w": float(value)})
+        registry.promote("model", value + 1)
+    registry.rollback("model")
+    registry.promote("model", 2, reason="it was right after all")
+    assert registry.rollback("model").version == 1
+    stages = [version.stage.value for version in registry.versions("model")]
+    assert stages == ["production", "archived"]
+
+
+def test_every_move_is_in_the_history_with_its_reason(registry):
+    for value in range(2):
+        registry.register("model", {"w": float(value)})
+    registry.promote("model", 1, "staging", reason="to try")
+    registry.promote("model", 1, reason="it works")
+    registry.promote("model", 2, reason="it works better")
+    moves = [(move.version, move.was.value, move.stage.value) for move in registry.history("model")]
+    assert moves == [
+        (1, "draft", "staging"),
+        (1, "staging", "production"),
+        (1, "production", "archived"),
+        (2, "draft", "production"),
+    ]
+    assert registry.history("model")[2].reason == "replaced by 2"
+    assert registry.history("nobody") == []
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(1, 3), st.sampled_from(["staging", "production", "archived"])),
+    max_size=8,
+)
+
+
+@settings(deadline=None, max_examples=15)
+@given(steps=STEPS)
+def test_one_version_at_most_is_ever_in_production(tmp_path_factory, steps):
+    registry = ModelRegistry(tmp_path_factory.mktemp("registry"))
+    for value in range(3):
+        registry.register("model", {"w": float(value)})
+    for version, stage in steps:
+        registry.promote("model", version, stage)
+        assert registry.get("model", version).stage.value == stage
+        inside = [v for v in registry.versions("model") if v.stage.value == "production"]
+        assert len(inside) <= 1
+        assert registry.in_stage("model", "production") == (inside[0] if inside else None)
+
+
+def test_lineage_with_two_ways_to_one_ancestor_names_it_once(registry):
+    root = registry.register("root", {"w": 0.0})
+    left = registry.register("left", {"w": 1.0}, parents=[root.label])
+    right = registry.register("right", {"w": 2.0}, parents=[root.label])
+    child = registry.register("child", {"w": 3.0}, parents=[left.label, right.label])
+    found = [each.label for each in registry.lineage("child", child.version)]
+    assert found == ["child:1", "left:1", "right:1", "root:1"]
+
+
+@pytest.mark.parametrize("label", ["root", "root:", ":1", "root:one", "root:1.0", "root:-1"])
+def test_a_parent_is_written_name_and_number(registry, label):
+    registry.register("root", {"w": 0.0})
+    with pytest.raises((InvalidValues, NotFound)):
+        registry.register("child", {"w": 1.0}, parents=[label])
+    assert registry.names() == ["root"]

@@ -1,13 +1,23 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quantum.circuit import Circuit
 from quantum.errors import InvalidValues
 from quantum.simulator import run, sample
 from quantum.simulator.samples import count_bits
-from quantum.store.states import Provenance, StateManager, StateNotFound, state_fidelity
+from quantum.store.states import (
+    Provenance,
+    StateManager,
+    StateNotFound,
+    counts_fidelity,
+    state_fidelity,
+)
 
 BELL = Circuit(2).h(0).cx(0, 1)
 
@@ -146,3 +156,135 @@ def test_the_old_go_by_age(tmp_path, clock):
     clock.seconds += 50
     assert manager.evict() == ["old"]
     assert [entry.name for entry in manager.entries()] == ["kept"]
+
+
+# Room
+
+
+def sized(tmp_path, clock, *, n_items):
+    """A folder with room for so many states of one qubit, and one of them."""
+    scale = StateManager(tmp_path / "scale", clock=clock)
+    size = scale.save_counts("one", {"0": 1}).bytes
+    return StateManager(tmp_path / "full", max_bytes=n_items * size + 8, clock=clock)
+
+
+def test_what_was_just_saved_stays_whatever_the_others_are_worth(tmp_path, clock):
+    manager = sized(tmp_path, clock, n_items=2)
+    for name in ("one", "two"):
+        manager.save_counts(name, {"0": 1})
+        for _ in range(5):
+            manager.load_counts(name)
+    manager.save_counts("new", {"0": 1})
+    assert manager.load_counts("new") == {"0": 1}
+    assert len(manager.entries()) == 2
+
+
+def test_what_is_larger_than_the_folder_is_refused_and_takes_nothing_with_it(tmp_path, clock):
+    manager = StateManager(tmp_path, max_bytes=3000, clock=clock)
+    manager.save_counts("small", {"0": 1})
+    with pytest.raises(InvalidValues, match="the folder holds 3000"):
+        manager.save_state("large", run(Circuit(12).h(0))[0].to(torch.complex128))
+    assert [entry.name for entry in manager.entries()] == ["small"]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_saving_again_replaces_and_starts_its_uses_anew(manager, clock):
+    manager.save_counts("read", {"0": 1})
+    manager.load_counts("read")
+    clock.seconds += 50
+    manager.save_counts("read", {"1": 2})
+    entry = manager.entry("read")
+    assert manager.load_counts("read") == {"1": 2}
+    assert (entry.uses, entry.last_used) == (0, 1_000_050)
+
+
+def test_a_lost_note_of_its_uses_costs_no_state(manager, tmp_path):
+    manager.save_counts("read", {"0": 1})
+    for damage in ("", "not two numbers", "1 2 3"):
+        (tmp_path / "read.used").write_text(damage)
+        assert manager.load_counts("read") == {"0": 1}
+    (tmp_path / "read.used").unlink()
+    assert manager.entry("read").uses == 0
+
+
+def test_a_score_halves_with_its_half_life_and_grows_with_uses(manager, clock):
+    manager.save_counts("read", {"0": 1})
+    manager.load_counts("read")
+    fresh = manager.score(manager.entry("read"))
+    clock.seconds += 100
+    assert manager.score(manager.entry("read")) == pytest.approx(fresh / 2)
+    clock.seconds -= 200  # a clock that was set back
+    assert manager.score(manager.entry("read")) == fresh
+
+
+# Likeness
+
+
+@pytest.mark.parametrize("counts", [{"0": -1, "1": 3}, {"0": 0}, {"00": 0, "11": 0}])
+def test_counts_that_nobody_can_have_read_are_refused(manager, counts):
+    with pytest.raises(InvalidValues, match="0 or more"):
+        manager.save_counts("read", counts)
+    with pytest.raises(InvalidValues, match="0 or more"):
+        counts_fidelity(counts, {"0": 1})
+
+
+def test_records_of_nothing_cannot_be_compared():
+    for first, second in (({}, {"0": 1}), ({"0": 1}, {})):
+        with pytest.raises(InvalidValues):
+            counts_fidelity(first, second)
+    with pytest.raises(InvalidValues, match="different numbers of qubits"):
+        counts_fidelity({"0": 1}, {"00": 1})
+
+
+COUNTS = st.dictionaries(
+    st.sampled_from(["00", "01", "10", "11"]), st.integers(1, 1000), min_size=1
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(first=COUNTS, second=COUNTS, scale=st.integers(1, 50))
+def test_likeness_of_records_is_symmetric_bounded_and_free_of_the_number_of_shots(
+    first, second, scale
+):
+    found = counts_fidelity(first, second)
+    assert 0 <= found <= 1 + 1e-12
+    assert found == pytest.approx(counts_fidelity(second, first))
+    assert found == pytest.approx(counts_fidelity({b: c * scale for b, c in first.items()}, second))
+    assert counts_fidelity(first, first) == pytest.approx(1)
+    assert (found == 0) == (not set(first) & set(second))
+
+
+@settings(deadline=None, max_examples=25)
+@given(angles=st.lists(st.floats(-4, 4), min_size=4, max_size=4), phase=st.floats(-4, 4))
+def test_likeness_of_states_is_that_of_qiskit_and_free_of_a_global_phase(angles, phase):
+    from qiskit.quantum_info import Statevector
+    from qiskit.quantum_info import state_fidelity as theirs
+
+    a, b, c, d = angles
+    first = run(BELL.ry(a, 0).rz(b, 1))[0].to(torch.complex128)
+    second = run(BELL.rx(c, 1).ry(d, 0))[0].to(torch.complex128)
+    found = state_fidelity(first, second)
+    turned = first * complex(math.cos(phase), math.sin(phase))
+    assert state_fidelity(turned, second) == pytest.approx(found, abs=1e-6)
+    wanted = theirs(Statevector(first.numpy()), Statevector(second.numpy()), validate=False)
+    assert found == pytest.approx(wanted, abs=1e-6)
+
+
+def test_processes_save_and_read_one_folder_at_once(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+from quantum.store.states import StateManager, StateNotFound
+manager = StateManager(Path(sys.argv[1]), max_bytes=6000)
+for n in range(40):
+    manager.save_counts(f"{sys.argv[2]}-{n % 7}", {"0": n + 1})
+    for entry in manager.entries():
+        try:
+            found = manager.load_counts(entry.name)
+        except StateNotFound:
+            continue
+        assert list(found) == ["0"] and 1 <= found["0"] <= 40
+"""
+    started = [subprocess.Popen([sys.executable, "-c", code, tmp_path, str(n)]) for n in range(2)]
+    assert [process.wait(60) for process in started] == [0, 0]
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.safetensors")) <= 7000
