@@ -7,7 +7,7 @@ import pytest
 from rdkit import Chem
 
 from folding.chemistry.components import from_dictionary, from_file, from_smiles
-from folding.chemistry.molecules import embedded, ideal, mol_of
+from folding.chemistry.molecules import embedded, ideal, mol_of, raised, set_positions
 from folding.data.tokens import tokenize
 from folding.errors import InvalidInput
 from folding.inputs import FoldInput, Ligand, ProteinChain
@@ -115,3 +115,52 @@ def test_what_leaves_a_component_is_known():
 def test_a_code_that_is_nowhere_is_named():
     with pytest.raises(InvalidInput, match="QQQQQ"):
         from_dictionary("QQQQQ")
+
+
+@pytest.mark.parametrize("smiles", ["F/C=C/F", "F/C=C\\F", "C/C(=C\\C(=O)O)/C(=O)O"])
+def test_double_bonds_of_a_conformer_are_as_the_smiles_says(smiles):
+    component = from_smiles(smiles, code="LIG1")
+    bare = Chem.MolFromSmiles(Chem.MolToSmiles(Chem.MolFromSmiles(smiles), isomericSmiles=False))
+    bare = Chem.RenumberAtoms(bare, list(bare.GetSubstructMatch(mol_of(component))))
+    set_positions(bare, embedded(component).positions.astype(float))
+    Chem.AssignStereochemistryFrom3D(bare)
+    assert Chem.MolToSmiles(bare) == Chem.MolToSmiles(Chem.MolFromSmiles(smiles))
+
+
+@pytest.mark.parametrize("code", ["ALA", "NAG", "BGC", "THR", "CLR", "A"])
+def test_a_conformer_has_the_hands_of_the_dictionary(code):
+    component = from_dictionary(code)
+    found = chirality(mol_of(component), embedded(component).positions)
+    expected = chirality(mol_of(component), np.array(component.positions))
+    assert found == expected
+    assert found
+
+
+def test_no_two_atoms_of_a_conformer_touch():
+    for code in ("ATP", "CLR", "HEM", "FAD"):
+        positions = embedded(from_dictionary(code)).positions
+        apart = np.linalg.norm(positions[:, None] - positions, axis=-1)
+        assert apart[~np.eye(len(positions), dtype=bool)].min() > 1.0, code
+
+
+def test_charges_and_isotopes_do_not_change_where_atoms_are_counted():
+    component = from_smiles("[NH3+][C@@H]([2H])C(=O)[O-]", code="LIG1")
+    mol = mol_of(component)
+    assert mol.GetNumAtoms() == len(component.atom_names) == 5
+    assert [atom.GetFormalCharge() for atom in mol.GetAtoms()] == list(component.charges)
+    assert embedded(component).positions.shape == (5, 3)
+
+
+def test_what_cannot_be_sanitized_has_no_molecule_but_keeps_its_coordinates():
+    component = from_dictionary("ALA")
+    broken = replace(component, bonds=tuple(b._replace(order="AROM") for b in component.bonds))
+    assert mol_of(broken) is None
+    conformer = embedded(broken)
+    assert "ideal coordinates stand in" in conformer.note
+    expected = np.array(component.positions) - np.mean(component.positions, axis=0)
+    np.testing.assert_allclose(conformer.positions, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("drawing", ["", "no molecule", "\n\n\n  1  0  0 V2000\n"])
+def test_a_drawing_that_makes_no_sense_is_not_raised(drawing):
+    assert raised(drawing) is None

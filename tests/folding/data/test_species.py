@@ -62,3 +62,28 @@ def test_pairs_are_of_one_species_and_use_each_row_once(names):
     for column in pairs[1:].T:
         used = column[column != NO_ROW]
         assert len(np.unique(used)) == len(used)
+
+
+def test_species_pair_by_the_places_of_their_rows():
+    """Of species that equally many chains have, those nearest to the top come first."""
+    first = ["", "far", "near", "far2"]
+    second = ["", "x", "near", "far2", "y", "far"]
+    pairs = pair_rows([first, second], max_rows=10)
+    assert pairs.tolist() == [[0, 0], [2, 2], [1, 5], [3, 3]]
+
+
+def test_the_poorest_chain_of_a_species_says_how_many_rows_pair():
+    pairs = pair_rows([["", *["a"] * 5], ["", *["a"] * 2], ["", *["a"] * 3]], max_rows=10)
+    assert pairs.tolist() == [[0, 0, 0], [1, 1, 1], [2, 2, 2]]
+
+
+def test_without_chains_that_share_a_species_there_is_the_query_alone():
+    assert pair_rows([["", "", ""], [""]], max_rows=5).tolist() == [[0, 0]]
+    assert pair_rows([["", "a"]], max_rows=5).tolist() == [[0]]
+
+
+@given(st.integers(1, 30), st.integers(1, 8))
+def test_limits_cut_from_below(n_rows, most):
+    chains = [["", *["a"] * n_rows], ["", *["a"] * n_rows]]
+    whole = pair_rows(chains, max_rows=1000)
+    np.testing.assert_array_equal(pair_rows(chains, max_rows=most), whole[:most])

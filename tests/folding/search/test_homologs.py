@@ -147,3 +147,73 @@ def test_records_are_counted_over_the_borders_of_pieces(tmp_path, monkeypatch):
     for size in (1, 2, 3, 7, 4096):
         monkeypatch.setattr(homologs, "_COUNTED_BYTES", size)
         assert homologs.count_targets(Database("many", path)) == 57
+
+
+def test_the_alignment_of_a_hit_says_which_residues_stand_for_which(tmp_path):
+    """A target that is the query with a piece put in and a piece taken out, by construction."""
+    target = QUERY[:30] + "WWWWWWW" + QUERY[30:60] + QUERY[66:]
+    database = Database("one", write_fasta(tmp_path / "one.fasta", {"target": target}))
+    (row,) = find(database)
+    assert row.row.replace("-", "").upper() == target
+    columns = aligned_columns(row.row)
+    assert len(columns) == len(QUERY)
+    wrong = [i for i in range(90) if columns[i] not in ("-", QUERY[i])]
+    assert len(wrong) <= 4, "but for a few at the seams, columns hold the query's own residues"
+    assert columns.count("-") == 6
+
+
+def test_the_same_search_gives_the_same_rows(database):
+    assert find(database) == find(database)
+
+
+def test_the_order_of_a_database_does_not_matter(tmp_path):
+    records = {f"noise{i}": letters(120, seed=300 + i) for i in range(20)}
+    records |= {f"near{i}": relative(QUERY, identity=0.7, seed=i) for i in range(6)}
+    upside_down = dict(reversed(records.items()))
+    one, other = (
+        find(Database("d", write_fasta(tmp_path / f"{name}.fasta", given)))
+        for name, given in (("one", records), ("other", upside_down))
+    )
+    assert one == other
+    assert len(one) == 6
+
+
+def test_e_values_grow_with_the_database(tmp_path):
+    near = {"near": relative(QUERY, identity=0.5, seed=2)}
+    noise = {f"noise{i}": letters(120, seed=i) for i in range(99)}
+    small, large = (
+        find(Database("d", write_fasta(tmp_path / f"{len(given)}.fasta", given)))
+        for given in (near, near | noise)
+    )
+    assert large[0].e_value == pytest.approx(100 * small[0].e_value, rel=1e-3)
+
+
+def test_two_domains_of_one_target_are_two_rows(tmp_path):
+    target = QUERY + letters(60, seed=8) + relative(QUERY, identity=0.8, seed=9)
+    database = Database("two", write_fasta(tmp_path / "two.fasta", {"twice": target}))
+    rows = find(database)
+    places = sorted(tuple(map(int, row.header.rpartition("/")[2].split("-"))) for row in rows)
+    assert len(places) == 2
+    assert places[0][1] <= 90 < 150 < places[1][0] + 5
+
+
+def test_unknown_residues_of_the_query_stay_its_columns(database):
+    unknown = QUERY[:40] + "XXX" + QUERY[43:]
+    rows = find(database, unknown)
+    assert rows
+    read_a3m(to_a3m(unknown, rows), sequence=unknown)
+
+
+def test_what_finds_nothing_is_the_sequence_alone(tmp_path):
+    noise = {f"noise{i}": letters(100, seed=i) for i in range(5)}
+    database = Database("noise", write_fasta(tmp_path / "noise.fasta", noise))
+    assert find(database, letters(80, seed=77)) == ()
+    assert to_a3m(QUERY, ()) == f">query\n{QUERY}\n"
+
+
+def test_lower_case_and_long_lines_of_a_database_are_read(tmp_path):
+    near = relative(QUERY, identity=0.8, seed=2)
+    path = tmp_path / "odd.fasta"
+    path.write_text(f">wrapped\n{near[:40].lower()}\n{near[40:]}\n")
+    (row,) = find(Database("odd", path))
+    assert row.row.replace("-", "").isupper()
