@@ -86,21 +86,28 @@ def sweep(*, keep_drafts: Collection[str], keep_folders: Collection[str]) -> Non
 
     Young ones stay, their owner may be about to be known.
     """
-    oldest_kept = time.time() - GRACE_SECONDS
     for path in _drafts().iterdir():
-        if path.name not in keep_drafts and path.stat().st_mtime < oldest_kept:
+        if path.name not in keep_drafts and _is_old(path):
             shutil.rmtree(path, ignore_errors=True)
     for path in _root().iterdir():
-        is_hidden = path.name.startswith(".")
-        if not is_hidden and path.name not in keep_folders and path.stat().st_mtime < oldest_kept:
+        if not path.name.startswith(".") and path.name not in keep_folders and _is_old(path):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_old(path: Path) -> bool:
+    """Whether nobody can be about to claim it; False where another sweep was quicker."""
+    try:
+        return path.stat().st_mtime < time.time() - GRACE_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def names(job_id: UUID | str) -> list[str]:
     """The names of a job's artifacts, sorted; none before it has finished."""
     if not folder(job_id).is_dir():
         return []
-    return sorted(entry.name for entry in os.scandir(folder(job_id)) if entry.is_file())
+    entries = os.scandir(folder(job_id))
+    return sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
 
 
 def find(job_id: UUID | str, name: str) -> Path:

@@ -114,6 +114,11 @@ class Store:
         names = {path.stem for path in self.folder.glob("*.safetensors")}
         return sorted(name for name in names - CATALOG.keys() if self._is_known(name))
 
+    def unreadable(self) -> list[str]:
+        """The models whose two files are here, but whose note does not say what they are."""
+        names = {path.stem for path in self.folder.glob("*.safetensors")} - CATALOG.keys()
+        return sorted(n for n in names if self.is_here(n) and not self._is_known(n))
+
     def _is_known(self, name: str) -> bool:
         """Whether an imported model is here, and its note says what it is."""
         with contextlib.suppress(WeightsError):

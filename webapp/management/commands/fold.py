@@ -58,7 +58,13 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         folders = _folders(fold_inputs, words["out"])
         for fold_input, folder in zip(fold_inputs, folders, strict=True):
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise CommandError(
+                    f"The folder {folder} cannot be made: {error.strerror}. "
+                    "Give another with --out."
+                ) from None
             if len(fold_inputs) > 1:
                 self.stdout.write(fold_input.name)
             self._fold(fold_input, options, folder=folder)

@@ -65,7 +65,7 @@ class Command(BaseCommand):
 
     def _verify(self, store: Store, name: str | None) -> None:
         failures = []
-        for each in [name] if name else store.names():
+        for each in [name] if name else [*store.names(), *store.unreadable()]:
             try:
                 with Bars() as bars:
                     found = store.verify(each, report=lambda *n: bars("checking", *n))
