@@ -115,7 +115,7 @@ _REGISTER = re.compile(r"qubit(?:\s*\[(\d+)\])?\s+(\w+)|qreg\s+(\w+)\s*\[(\d+)\]
 _GATE = re.compile(r"gate\s+(\w+)\s*(?:\(([^)]*)\))?\s*([^{]*)\{([^}]*)\}")
 _MEASURE = re.compile(r"(?:[\w\[\]\s:]+=\s*)?measure\b\s*(.*?)(?:->.*)?$", re.DOTALL)
 _MODIFIER = re.compile(r"\s*(ctrl|inv)\s*(?:\((\d+)\))?\s*@")
-_CALL = re.compile(r"\s*(\w+)\s*(\((?:[^()]|\([^()]*\))*\))?\s*(.*)$", re.DOTALL)
+_NAME_OF_CALL = re.compile(r"\s*(\w+)\s*")
 _OPERAND = re.compile(r"(\w+)(?:\[(\d+)\])?$")
 
 # Names in other dialects → ours.
@@ -208,11 +208,14 @@ class _Reader:
         while match := _MODIFIER.match(statement, at):
             modifiers.append((match.group(1), int(match.group(2) or 1)))
             at = match.end()
-        match = _CALL.match(statement, at)
-        if match is None or not match.group(3):
+        match = _NAME_OF_CALL.match(statement, at)
+        if match is None or match.end() == len(statement):
             raise ConversionError(f"cannot read {statement!r}")
-        name, brackets, operands = match.groups()
-        given = [self._angle(part, angles) for part in _split((brackets or "()")[1:-1])]
+        name = match.group(1)
+        inside, operands = _brackets(statement[match.end() :])
+        if operands.startswith("@"):
+            raise ConversionError(f"the modifier {name!r} is not known here: spell the gate out")
+        given = [self._angle(part, angles) for part in _split(inside)]
         places = [
             (qubits[text.strip()],) if text.strip() in qubits else self._qubits(text)
             for text in operands.split(",")
@@ -285,6 +288,16 @@ _NO_ANGLE = (SyntaxError, TypeError, KeyError, ValueError, ArithmeticError, Recu
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _brackets(text: str) -> tuple[str, str]:
+    """What stands between the brackets at the start, if there are any, and what follows them."""
+    depth = 0
+    for at, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth <= 0:
+            return (text[1:at], text[at + 1 :].strip()) if at else ("", text)
+    raise ConversionError(f"a bracket stays open in {text!r}")
 
 
 def _split(text: str) -> list[str]:

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 import qiskit.qasm3
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from qiskit.quantum_info import Operator
 
 from quantum.backends.ibm_circuits import to_qiskit
 from quantum.circuit import Circuit, Parameter, parameter_input
 from quantum.errors import ConversionError
+from quantum.gates import GATES
 from quantum.openqasm import from_openqasm, to_openqasm
 from quantum.simulator.gate_by_gate import unitary
 from tests.quantum.random_circuits import random_circuit, random_numbers, without_phase
@@ -115,3 +118,101 @@ def test_what_has_no_counterpart_is_named(body, message):
 def test_a_parameter_named_like_a_gate_cannot_be_written():
     with pytest.raises(ConversionError, match=r"\['x'\]"):
         to_openqasm(Circuit(1).ry("x", 0))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("gate two a, b { cx a, b; } qubit q; two q;", "0 angles and 2 qubits, not 0 and 1"),
+        ("gate turn(t) a { rx(t) a; } qubit q; turn q;", "turn takes 1 angles and 1 qubits"),
+        ("gate loop a { loop a; } qubit q; loop q;", "loop is defined by itself"),
+        ("gate one a { two a; } gate two a { one a; } qubit q; two q;", "defined by itself"),
+        ("qubit q; qubit[2] q; x q;", "two registers 'q'"),
+        ("qubit q; rx(log(0)) q;", "log"),
+        ("qubit q; rx(sqrt(-1)) q;", "sqrt"),
+        ("qubit q; rx(exp(1000)) q;", "exp"),
+        ("qubit q; rx((-8)^(1/3)) q;", "-8"),
+        ("qubit q; rx(1e999) q;", "finite"),
+        ("qubit q; rx('a') q;", "no number"),
+        ("qubit q; rx(1, 2) q;", "1 angles"),
+        ("qubit q; rx q;", "1 angles"),
+        ("qubit[2] q; cx q[0], q[0];", "different qubits"),
+        ("qubit[2] q; ctrl @ x q[0], q[0];", "different qubits"),
+        ("qubit[2] q; ctrl(3) @ x q[0], q[1];", "acts on 1 qubits"),
+        ("qubit q; pow(2) @ x q;", "modifier 'pow' is not known"),
+        ("qubit q; negctrl @ x q;", "modifier 'negctrl'"),
+        ("qubit q; rx(sin(1) q;", "stays open"),
+        ("qubit q; x q", "cannot read"),
+        ("qubit q; rx(nothing(1)) q;", "nothing"),
+        ("qubit q; rx(" + "(" * 300 + "1" + ")" * 300 + ") q;", "no number|cannot read|no qubit"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_program_is_said(body, message):
+    with pytest.raises(ConversionError, match=message):
+        from_openqasm(f"OPENQASM 3.0; {body}")
+
+
+@given(st.text(alphabet="qxhrzcu(){}[];,@ 0123./*-+^\npi gate qubit ctrl inv measure", max_size=80))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_no_text_does_worse_than_being_refused(text):
+    try:
+        circuit = from_openqasm("qubit[3] q; " + text)
+    except ConversionError as error:
+        assert str(error)
+    else:
+        assert circuit.n_qubits >= 3
+
+
+@pytest.mark.parametrize("name", ["lambda", "None", "if_", "class", "a0", "q0", "theta_1"])
+def test_parameters_may_be_called_like_words_of_python(name):
+    circuit = Circuit(1).rx(2 * Parameter(name) - 1, 0)
+    text = to_openqasm(circuit)
+    assert from_openqasm(text) == circuit
+    assert [p.name for p in qiskit.qasm3.loads(text).parameters] == [name]
+
+
+@pytest.mark.parametrize("name", ["reset", "measure", "float", "qubit", "if", "for", "ctrl", "x"])
+def test_parameters_may_not_be_called_like_words_of_the_language(name):
+    with pytest.raises(ConversionError, match="rename"):
+        to_openqasm(Circuit(1).rx(name, 0))
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("1e-3", 1e-3), ("-2.5E+1", -25.0), ("pi/2 + tau", 2.5 * np.pi), ("2^3^0", 2.0),
+        ("-(1 - 2)*3", 3.0), ("cos(pi)", -1.0), ("arccos(-1) - π", 0.0), ("ln(euler)", 1.0),
+        ("sqrt(2) * sqrt(2)", 2.0), ("sin(cos(0) - 1)", 0.0), (".5", 0.5), ("+1", 1.0),
+    ],
+)  # fmt: skip
+def test_numbers_are_calculated(expression, value):
+    circuit = from_openqasm(f"qubit q; rx({expression}) q;")
+    assert circuit.instructions[0].angles[0] == pytest.approx(value, abs=1e-12)
+
+
+@given(scale=st.floats(-1e3, 1e3).filter(lambda s: abs(s) > 1e-6), offset=st.floats(-1e3, 1e3))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_every_digit_of_an_angle_survives(scale, offset):
+    circuit = Circuit(1).rx(Parameter("a", scale, offset), 0).rz(offset, 0)
+    assert from_openqasm(to_openqasm(circuit)) == circuit
+
+
+@pytest.mark.parametrize("name", sorted(GATES))
+def test_every_gate_alone_reaches_another_reader(name):
+    gate = GATES[name]
+    size = gate.n_qubits or 3
+    word = "XYZ" if name == "pauli" else ""
+    angles = [0.4, -1.2, 2.2][: gate.n_angles]
+    circuit = Circuit(3).gate(name, range(size), angles, word)
+    theirs = Operator(qiskit.qasm3.loads(to_openqasm(circuit)).reverse_bits()).data
+    assert same(theirs, unitary(circuit).numpy())
+
+
+def test_a_program_may_be_written_on_one_line_and_with_comments():
+    text = "/* two\nlines */OPENQASM 3.0;qubit[2] q;h q[0];// the rest\ncx q[0],q[1];"
+    assert from_openqasm(text) == Circuit(2).h(0).cx(0, 1)
+
+
+def test_registers_follow_each_other_in_the_order_they_are_declared():
+    text = "qubit[2] b; qubit a; x a; y b[1]; measure b;"
+    assert from_openqasm(text) == Circuit(3).x(2).y(1)
