@@ -1,8 +1,12 @@
 """All gradients agree: shift rule = adjoint = autograd = finite difference."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quantum.circuit import Circuit, Parameter, parameter_input
 from quantum.errors import InvalidValues
@@ -141,3 +145,107 @@ def test_frequencies_of_weights():
     circuit = Circuit(2).ry("a", 0).crx("b", 0, 1).rz(2 * Parameter("c"), 0).rx("c", 1)
     circuit = circuit.ry(parameter_input("x"), 0)
     assert parameter_frequencies(circuit) == [(1.0,), (0.5, 1.0), (1.0, 2.0, 3.0)]
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=8, deadline=None, derandomize=True)
+def test_exact_methods_agree_on_any_circuit(seed):
+    circuit = random_circuit(seed, n_qubits=3, n_gates=12)
+    weights, inputs = random_values(circuit, seed, batch=2)
+    observables = random_observables(seed, n_qubits=3, count=2)
+    parameters = join_parameters(circuit, weights, inputs).detach()
+    adjoint = adjoint_jacobian(circuit, observables, parameters=parameters)
+    shifted = GradientComputer().jacobian(circuit, observables, weights=weights, inputs=inputs)
+    assert torch.allclose(adjoint, shifted, atol=1e-10, rtol=0)
+    values = expectation(circuit, observables, weights=weights, inputs=inputs)
+    slope = torch.autograd.grad(values.sum(), (weights, inputs), materialize_grads=True)
+    n_weights = len(circuit.weights)
+    assert torch.allclose(adjoint[:, :n_weights].sum((0, 2)), slope[0], atol=1e-10)
+    assert torch.allclose(adjoint[:, n_weights:].sum(2), slope[1], atol=1e-10)
+
+
+@pytest.mark.parametrize("recipe", [parameter_shift, finite_difference, lambda c: spsa(c, seed=0)])
+def test_a_circuit_without_parameters_has_an_empty_jacobian(recipe):
+    found = GradientComputer(recipe).jacobian(Circuit(1).h(0), [X(0), Z(0)])
+    assert found.shape == (1, 0, 2)
+
+
+def test_asking_for_some_parameters_gives_those_columns_of_the_whole():
+    circuit = random_circuit(4, n_qubits=3, n_gates=20)
+    weights, inputs = random_values(circuit, 4, batch=2)
+    parameters = join_parameters(circuit, weights, inputs).detach()
+    observables = random_observables(4, n_qubits=3, count=1)
+    recipe = parameter_shift(circuit)
+    chosen = [2, 0]
+    some = recipe.only(chosen)
+    assert 0 < some.n_runs < recipe.n_runs
+
+    def jacobian(recipe):
+        run, angles = recipe.construct_circuits(parameters)
+        return recipe.combine_results(expectation(run, observables, weights=angles))
+
+    assert torch.allclose(jacobian(some), jacobian(recipe)[:, chosen], atol=1e-12)
+    assert recipe.only([]).n_runs == 0
+
+
+@pytest.mark.parametrize("step", [0.0, -0.1, math.nan, math.inf])
+def test_a_step_must_lead_somewhere(step):
+    for recipe in (finite_difference, lambda c, step: spsa(c, seed=0, step=step)):
+        with pytest.raises(InvalidValues, match="above 0"):
+            recipe(Circuit(1).ry("a", 0), step=step)
+    with pytest.raises(InvalidValues, match="one repeat or more, not 0"):
+        spsa(Circuit(1).ry("a", 0), seed=0, repeats=0)
+
+
+@given(scale=st.floats(0.2, 3), offset=st.floats(-3, 3), value=st.floats(-3, 3))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_the_chain_rule_of_scaled_and_repeated_parameters(scale, offset, value):
+    """Z after turns by (s a + o) and a is cos of their sum."""
+    circuit = Circuit(1).ry(scale * Parameter("a") + offset, 0).ry("a", 0)
+    weights = torch.tensor([value], dtype=torch.float64)
+    found = GradientComputer().jacobian(circuit, [Z(0)], weights=weights).item()
+    expected = -(scale + 1) * math.sin((scale + 1) * value + offset)
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_gradients_vanish_at_an_extreme_and_are_largest_between():
+    circuit = Circuit(1).rx("a", 0)
+    at = torch.tensor([[0.0], [math.pi], [math.pi / 2]], dtype=torch.float64)
+    found = adjoint_jacobian(circuit, [Z(0)], parameters=at)[:, 0, 0]
+    assert torch.allclose(found, torch.tensor([0.0, 0.0, -1.0], dtype=torch.float64), atol=1e-12)
+
+
+def test_derivatives_are_linear_in_the_observables():
+    circuit = random_circuit(9, n_qubits=3, n_gates=15)
+    weights, inputs = random_values(circuit, 9, batch=1)
+    parameters = join_parameters(circuit, weights, inputs).detach()
+    a, b = random_observables(9, n_qubits=3, count=2)
+    found = adjoint_jacobian(circuit, [a, b, 2 * a - 3 * b + 1], parameters=parameters)
+    assert torch.allclose(found[..., 2], 2 * found[..., 0] - 3 * found[..., 1], atol=1e-10)
+
+
+@pytest.mark.parametrize("frequencies", [(1.0,), (0.5, 1.0), (1.0, 2.0, 3.0), (0.3, 1.1)])
+def test_shift_rules_fade_constants_and_even_parts(frequencies):
+    rule = shift_rule(frequencies)
+    assert len(rule) == len(frequencies)
+    for function, slope in (
+        (lambda x: 5.0, 0.0),
+        (lambda x: math.cos(frequencies[-1] * x), 0.0),
+        (lambda x: math.sin(frequencies[0] * x) - 2 * math.sin(frequencies[-1] * x),
+         frequencies[0] - 2 * frequencies[-1]),
+    ):  # fmt: skip
+        found = sum(c * (function(s) - function(-s)) for s, c in rule)
+        assert found == pytest.approx(slope, abs=1e-9)
+
+
+def test_weights_and_inputs_keep_their_places_in_the_jacobian():
+    circuit = Circuit(2).ry(parameter_input("x"), 0).ry("w", 1)
+    found = GradientComputer().jacobian(
+        circuit,
+        [Z(0), Z(1)],
+        weights=torch.tensor([math.pi / 2]),
+        inputs=torch.tensor([[0.0], [math.pi / 2]]),
+    )
+    by_w, by_x = found[:, 0], found[:, 1]
+    assert torch.allclose(by_w, torch.tensor([[0.0, -1.0]] * 2, dtype=by_w.dtype), atol=1e-6)
+    assert torch.allclose(by_x, torch.tensor([[0.0, 0], [-1, 0]], dtype=by_x.dtype), atol=1e-6)
