@@ -6,9 +6,11 @@
 Runs where `protenix==2.0.0` is installed (without its dependencies) beside what `folding` needs.
 Each program has a process of its own that keeps its model; both carry the same random weights, get
 the same tensors (no alignment, no templates) and take turns. Protenix goes its default way for
-inference: conditioning kept between steps, efficient fusion, its own piece sizes. A line gives
-medians of CPU and wall seconds, and the largest resident memory while the part ran. Where the
-processor has bfloat16, `--dtype bfloat16` puts our side under autocast; Protenix stays in float32,
+inference: conditioning kept between steps, efficient fusion, its own piece sizes. "samples" are
+five steps: ours one sample after the other, as on a processor, theirs in one batch. A line gives
+medians of CPU and wall seconds, and the largest resident memory while the part ran once more in a
+process that had only run the parts before it, as in a fold. Where the processor has bfloat16,
+`--dtype bfloat16` computes our products in it, as the product does; Protenix stays in float32,
 which is its default there.
 
     python3 -m venv VENV && VENV/bin/pip install -r requirements.txt
@@ -36,7 +38,9 @@ MODELS = {
     "mini": "protenix_mini_default_v0.5.0",
     "base": "protenix_base_default_v1.0.0",
 }
-PARTS = ("trunk", "context", "step")
+PARTS = ("trunk", "context", "step", "samples")
+N_SAMPLES = 5
+SIDES = ("ours", "theirs")
 SEED = 7
 
 
@@ -68,20 +72,14 @@ class Ours:
     """Our network, built without storage over the mapped file, as the product does."""
 
     def __init__(self, config: Any, weights: Path) -> None:
-        import torch
-        from safetensors import safe_open
+        from folding.weights.mapped import Mapped
+        from folding.weights.own import load_file
 
-        from folding.model.alphafold3 import AlphaFold3
-
-        with torch.device("meta"):
-            self.model = AlphaFold3(config)
-        with safe_open(weights, framework="pt") as file:
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        self.model.load_state_dict(state, strict=True, assign=True)
-        self.model.eval().requires_grad_(False)
+        self.model = load_file(weights, config)
+        self.mapped = Mapped(self.model)
 
     def parts(self, n_tokens: int) -> dict[str, Callable[[], Any]]:
-        """What is timed, by name."""
+        """What is timed, by name: as a fold drives it, memory given back after every part."""
         import torch
 
         features = inputs(n_tokens)
@@ -89,16 +87,26 @@ class Ours:
         x = torch.randn(1, len(features.ref_pos), 3)
         t_hat = torch.tensor([4.0])
 
-        def context() -> None:
-            kept["context"] = self.model.diffusion.context(features, kept["trunk"])
-
         def trunk() -> None:
-            kept["trunk"] = self.model.run_trunk(features, 1)
+            initial, trunk = self.model.start(features)
+            kept["trunk"] = self.model.cycle(features, initial, trunk, self.mapped.let_go)
+            self.mapped.part_done(self.model)
+
+        def context() -> None:
+            kept.pop("context", None)
+            kept["context"] = self.model.diffusion.context(
+                features, kept["trunk"], self.mapped.let_go
+            )
+            self.mapped.part_done(self.model)
 
         def step() -> None:
             self.model.diffusion(x, t_hat, kept["context"])
 
-        return {"trunk": trunk, "context": context, "step": step}
+        def samples() -> None:
+            for _ in range(N_SAMPLES):
+                step()
+
+        return {"trunk": trunk, "context": context, "step": step, "samples": samples}
 
 
 class Theirs:
@@ -125,7 +133,7 @@ class Theirs:
         given = self.model.relative_position_encoding.generate_relp(peer_input(shown))
         given = peer_module("protenix").update_input_feature_dict(given)
         kept: dict[str, Any] = {}
-        x = torch.randn(1, len(given["ref_pos"]), 3)
+        x = torch.randn(N_SAMPLES, len(given["ref_pos"]), 3)
         module = self.model.diffusion_module
 
         def trunk() -> None:
@@ -137,15 +145,20 @@ class Theirs:
         def context() -> None:
             kept["conditioning"] = peer_conditioning(module, given, kept["trunk"])
 
-        def step() -> None:
+        def step(n_samples: int = 1) -> None:
             module(
-                x_noisy=x,
-                t_hat_noise_level=torch.tensor([4.0]),
+                x_noisy=x[:n_samples],
+                t_hat_noise_level=torch.full((n_samples,), 4.0),
                 input_feature_dict=given,
                 **kept["conditioning"],
             )
 
-        return {"trunk": trunk, "context": context, "step": step}
+        return {
+            "trunk": trunk,
+            "context": context,
+            "step": step,
+            "samples": lambda: step(N_SAMPLES),
+        }
 
 
 def peer_conditioning(module: Any, given: dict[str, Any], trunk: Any) -> dict[str, Any]:
@@ -190,7 +203,7 @@ def serve(side: str, model: str, n_blocks: int | None, weights: Path, dtype: str
     print("{}", file=answers, flush=True)
     is_half = dtype == "bfloat16" and side == "ours"
     half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_half)
-    with torch.no_grad(), half:
+    with torch.inference_mode(), half:
         for line in sys.stdin:
             part, size = line.split()
             if int(size) not in parts:
@@ -247,34 +260,43 @@ class Program:
         self.process.wait()
 
 
+def peak_bytes(side: str, part: str, n_tokens: int, *given: Any) -> float:
+    """The largest resident memory in a part, in a new process that has run those before it."""
+    program = Program(side, *given)
+    found = [program.measure(one, n_tokens) for one in PARTS[: PARTS.index(part) + 1]]
+    program.close()
+    return found[-1]["bytes"]
+
+
 def compare(model: str, arguments: argparse.Namespace, folder: Path) -> None:
     """Prints one line for every size and part of a model."""
     weights = folder / f"{model}.safetensors"
     writer = [sys.executable, "-m", "benchmarks.peer_speed", "--write", model]
     subprocess.run([*writer, str(arguments.blocks or 0), str(weights)], check=True)
-    programs = [Program(side, arguments, model, weights) for side in ("ours", "theirs")]
+    programs = [Program(side, arguments, model, weights) for side in SIDES]
     for n_tokens in arguments.sizes:
         for part in PARTS:
             runs: list[list[dict[str, float]]] = [[], []]
             for _ in range(arguments.repeats + (part != "trunk")):
                 for program, found in zip(programs, runs, strict=True):
                     found.append(program.measure(part, n_tokens))
-            print(line(f"{model} {n_tokens} {part}", runs), flush=True)
+            peaks = [peak_bytes(side, part, n_tokens, arguments, model, weights) for side in SIDES]
+            print(line(f"{model} {n_tokens} {part}", runs, peaks), flush=True)
     for program in programs:
         program.close()
     weights.unlink()
 
 
-def line(name: str, runs: list[list[dict[str, float]]]) -> str:
-    """Medians of both programs and their ratios."""
+def line(name: str, runs: list[list[dict[str, float]]], peaks: list[float]) -> str:
+    """Medians of both programs, their largest memory, and the ratios."""
     (ours, theirs) = (
         {key: statistics.median(run[key] for run in some) for key in some[0]} for some in runs
     )
     return (
         f"{name:<18} CPU s {ours['cpu']:8.3f} {theirs['cpu']:8.3f} "
         f"{theirs['cpu'] / ours['cpu']:5.2f}x  wall s {ours['wall']:8.3f} {theirs['wall']:8.3f} "
-        f"{theirs['wall'] / ours['wall']:5.2f}x  MiB {ours['bytes'] / 2**20:6.0f} "
-        f"{theirs['bytes'] / 2**20:6.0f} {ours['bytes'] / theirs['bytes']:5.2f}"
+        f"{theirs['wall'] / ours['wall']:5.2f}x  MiB {peaks[0] / 2**20:6.0f} "
+        f"{peaks[1] / 2**20:6.0f} {peaks[0] / peaks[1]:5.2f}"
     )
 
 

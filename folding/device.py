@@ -1,4 +1,7 @@
-"""Where a fold runs and in which numbers: a CPU in float32, a GPU with its trunk in bfloat16.
+"""Where a fold runs and in which numbers: in bfloat16 where the hardware multiplies it fast.
+
+On a GPU the trunk's products are in bfloat16; on a CPU with units for it (AVX-512 BF16, AMX) those
+of the token transformer of each step as well. Any other CPU computes in float32 throughout.
 
 Memory and kernels differ, results do not beyond rounding: on a GPU samples are drawn together and
 the denoising step is recorded once and replayed; on a CPU one sample is drawn after the other,
@@ -8,10 +11,14 @@ which costs the same and shows the first one sooner.
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+Numbers = Literal["auto", "float32", "bfloat16"]
+"""What products are computed in: as the hardware is good at it, or as somebody decided."""
+NUMBERS: tuple[Numbers, ...] = get_args(Numbers)
 Denoise = Callable[[Tensor, Tensor], Tensor]
 WARM_UP_STEPS = 3
 """Steps before a recording: libraries choose their kernels and make their buffers in them."""
@@ -23,13 +30,15 @@ class Place:
 
     Args:
         trunk_type: What the trunk's products are in; norms, softmax and sums are in float32, and so
-            are diffusion and confidence.
+            are diffusion and confidence but for ``step_type``.
+        step_type: What the products of the token transformer are in at each denoising step.
         samples_at_once: How many samples are drawn together.
         replays: The denoising step is recorded as a graph and replayed.
     """
 
     device: torch.device
     trunk_type: torch.dtype = torch.float32
+    step_type: torch.dtype = torch.float32
     samples_at_once: int = 1
     replays: bool = False
 
@@ -51,8 +60,10 @@ class Place:
     @property
     def numbers(self) -> str:
         """The number format, as a manifest names it."""
-        name = str(self.trunk_type).removeprefix("torch.")
-        return name if self.trunk_type == torch.float32 else f"float32, trunk {name}"
+        trunk, step = (str(x).removeprefix("torch.") for x in (self.trunk_type, self.step_type))
+        parts = {"trunk": trunk, "steps": step}
+        other = [f"{part} {name}" for part, name in parts.items() if name != "float32"]
+        return ", ".join(["float32", *other])
 
 
 CPU = Place(torch.device("cpu"))
@@ -64,19 +75,28 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def place_of(model: nn.Module) -> Place:
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether products in bfloat16 are faster there than in float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    is_fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return device.type == "cpu" and bool(is_fast)
+
+
+def place_of(model: nn.Module, numbers: Numbers = "auto") -> Place:
     """How to fold with a model where it is."""
-    return place_on(next(model.parameters()).device)
+    return place_on(next(model.parameters()).device, numbers)
 
 
-def place_on(device: torch.device) -> Place:
+def place_on(device: torch.device, numbers: Numbers = "auto") -> Place:
     """How to fold on a device."""
+    is_half = numbers == "bfloat16" or (numbers == "auto" and has_fast_bfloat16(device))
+    products = torch.bfloat16 if is_half and device.type in ("cpu", "cuda") else torch.float32
     if device.type != "cuda":
-        return CPU if device.type == "cpu" else Place(device)
-    has_bfloat16 = torch.cuda.is_bf16_supported()
+        return Place(device, trunk_type=products, step_type=products)
     return Place(
         device,
-        trunk_type=torch.bfloat16 if has_bfloat16 else torch.float32,
+        trunk_type=products,
         samples_at_once=8,
         replays=True,
     )

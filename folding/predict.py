@@ -27,7 +27,7 @@ from folding.data.features import Features, featurize
 from folding.data.msa import msa_features
 from folding.data.templates import template_features
 from folding.data.tokens import Tokens, tokenize
-from folding.device import place_of
+from folding.device import Place, place_of
 from folding.diversity import Diversity
 from folding.errors import Paused
 from folding.inputs import FoldInput, FoldOptions
@@ -61,6 +61,7 @@ def fold(
     options: FoldOptions,
     report: Report,
     checkpoint: Checkpoint = NOTHING,
+    place: Place | None = None,
 ) -> tuple[Prediction, ...]:
     """All samples of all seeds, the highest ranking score first.
 
@@ -72,13 +73,14 @@ def fold(
             fold.
         checkpoint: keeps what is done, and gives what was done before: a fold that was
             interrupted goes on there, to the same coordinates.
+        place: how to use the device where the model is; as suits it best by default.
 
     Raises:
         InvalidInput: an alignment does not belong to its chain.
         Cancelled, Paused: ``report`` said so.
     """
     with torch.inference_mode():
-        predictions = list(_predictions(fold_input, model, options, report, checkpoint))
+        predictions = list(_predictions(fold_input, model, options, report, checkpoint, place))
     return tuple(sorted(predictions, key=lambda p: p.ranking_score, reverse=True))
 
 
@@ -88,6 +90,7 @@ def _predictions(
     options: FoldOptions,
     report: Report,
     checkpoint: Checkpoint,
+    place: Place | None,
 ) -> Iterator[Prediction]:
     """Predictions in the order in which they are drawn."""
     report(StageStarted("msa"))
@@ -111,7 +114,7 @@ def _predictions(
         features = replace(features, templates=templates)
         device = next(model.parameters()).device
         job = Fold(model, options, tokens, features.to(device), seed=seed)
-        job.checkpoint = checkpoint
+        job.checkpoint, job.place = checkpoint, place or job.place
         yield from job.run(report)
 
 
@@ -161,20 +164,23 @@ class Fold:
         """The samples of this seed, each reported as soon as its confidence is known."""
         report(StageStarted("trunk"))
         trunk = self.trunk(report)
-        self.mapped.let_go(self.model)
-        context = self.model.diffusion.context(self.features, trunk, self.mapped.let_go)
+        self.mapped.part_done(self.model)
+        context = self.model.diffusion.context(
+            self.features, trunk, self.mapped.let_go, self.place.step_type
+        )
+        self.mapped.part_done(self.model)
         distogram = self.model.distogram(trunk.z).softmax(-1).half().cpu().numpy()
         for indices in self.batches():
             report(StageStarted("diffusion"))
             drawn = self.draw(indices, context, report)
-            self.mapped.let_go(self.model.diffusion)
+            self.mapped.part_done(self.model.diffusion)
             report(StageStarted("confidence"))
             for index, (coordinates, trajectory) in zip(indices, drawn, strict=True):
                 structure, confidence = self.judge(coordinates, trunk)
                 prediction = Prediction(
                     self.seed, index, structure, confidence, trajectory, distogram, self.composition
                 )
-                self.mapped.let_go(self.model.confidence)
+                self.mapped.part_done(self.model.confidence)
                 report(SampleDone(prediction))
                 yield prediction
 

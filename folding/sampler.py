@@ -17,7 +17,7 @@ from folding.model.config import SamplerConfig
 Generators = torch.Generator | Sequence[torch.Generator]
 """One for all samples together, or one for each."""
 Denoise = Callable[[Tensor, Tensor], Tensor]
-"""(x_noisy [*batch, sample, atom, 3], t_hat [*batch, sample]) -> denoised coordinates, all in Å."""
+"""(x_noisy [*batch, sample, atom, 3], t_hat [*batch, 1]) -> denoised coordinates, all in Å."""
 
 
 class Step(NamedTuple):
@@ -71,7 +71,7 @@ def sample(
         t_hat = last * (1 + gamma)
         spread = config.noise_scale * (t_hat**2 - last**2) ** 0.5
         x = x + spread * normal(shape, generator)
-        denoised = denoise(x, torch.full(shape[:-2], t_hat, device=x.device))
+        denoised = denoise(x, torch.full((*shape[:-3], 1), t_hat, device=x.device))
         stretch = 1.0 if config.ends_on_estimate and level == 0 else config.step_scale
         x = x + stretch * (level - t_hat) * (x - denoised) / t_hat
         yield Step(index, last, denoised, x)

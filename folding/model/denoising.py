@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from folding.model.attention import ConditionedBlock, ConditionedTransformer
-from folding.model.inplace import working_type
 from folding.model.pairformer import OnBlock, quietly
 
 ROWS_AT_ONCE = 128
@@ -48,16 +47,21 @@ class TokenBlock(NamedTuple):
 
 
 def laid_out(
-    transformer: ConditionedTransformer, on_block: OnBlock = quietly
+    transformer: ConditionedTransformer,
+    on_block: OnBlock = quietly,
+    dtype: torch.dtype = torch.float32,
 ) -> list[TokenBlock] | None:
-    """The blocks with their maps laid out; None where that does not help: on a GPU."""
+    """The blocks with their maps laid out, to compute products in this type.
+
+    None where that does not help: on a GPU.
+    """
     weight = next(transformer.parameters())
     if torch.is_grad_enabled() or weight.device.type != "cpu":
         return None
     blocks = []
     for block in transformer.blocks:
         assert isinstance(block, ConditionedBlock)
-        blocks.append(laid_out_block(block, working_type(weight)))
+        blocks.append(laid_out_block(block, dtype))
         on_block(block)
     return blocks
 
@@ -152,13 +156,14 @@ def attend(x: Tensor, block: TokenBlock, bias: Tensor) -> Tensor:
     wide = bias.to(q.dtype).expand(*x.shape[:-2], *bias.shape[-3:]).reshape(-1, *bias.shape[-3:])
     o = functional.scaled_dot_product_attention(q, k, v, attn_mask=wide)
     o = o.transpose(1, 2).reshape(x.shape).mul_(gate.sigmoid_())
-    return products(o, [block.out]).squeeze(0)
+    return products(o, [block.out]).squeeze(0).to(x.dtype)
 
 
 def transition(x: Tensor, block: TokenBlock) -> Tensor:
     """The SwiGLU transition without its norm."""
     first, second = products(x, block.widen, n_results=2)
-    return products(functional.silu(first).mul_(second), [block.narrow]).squeeze(0)
+    o = products(functional.silu(first).mul_(second), [block.narrow])
+    return o.squeeze(0).to(x.dtype)
 
 
 def products(

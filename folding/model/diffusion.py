@@ -127,12 +127,17 @@ class DiffusionModule(nn.Module):
         self.atom_decoder = AtomDecoder(config)
 
     def context(
-        self, features: Features, trunk: Trunk, on_block: OnBlock = quietly
+        self,
+        features: Features,
+        trunk: Trunk,
+        on_block: OnBlock = quietly,
+        step_type: torch.dtype = torch.float32,
     ) -> DiffusionContext:
         """Everything that does not depend on coordinates or noise level, computed once per job.
 
         Args:
             on_block: called with each token block whose weights steps will not read again.
+            step_type: what steps compute the products of the token transformer in, on a processor.
         """
         z = self.conditioning.pairs(features, trunk.z)
         places = key_places(features.atom_mask, self.config)
@@ -150,16 +155,19 @@ class DiffusionModule(nn.Module):
         token_mask = mask_bias(features.token_mask)
         biases = [x.unsqueeze(-4) for x in self.transformer.pair_biases(z, token_mask)]
         s = self.conditioning.singles(trunk).unsqueeze(-3)
-        blocks = denoising.laid_out(self.transformer, on_block)
+        blocks = denoising.laid_out(self.transformer, on_block, step_type)
         return DiffusionContext(features, s, atoms, biases, blocks)
 
     def forward(
         self,
         x_noisy: Float[Tensor, "*batch sample atom 3"],
-        t_hat: Float[Tensor, "*batch sample"],
+        t_hat: Float[Tensor, "*batch sample_or_one"],
         context: DiffusionContext,
     ) -> Float[Tensor, "*batch sample atom 3"]:
-        """The denoised coordinates in Å, for noise levels ``t_hat`` in Å."""
+        """The denoised coordinates in Å, for noise levels ``t_hat`` in Å.
+
+        What depends on the level alone is computed once where all samples share one.
+        """
         t = t_hat[..., None, None]
         scale = torch.sqrt(self.sigma_data**2 + t**2)
         r_update = self.update(x_noisy / scale, t_hat, context)
@@ -169,7 +177,7 @@ class DiffusionModule(nn.Module):
     def update(
         self,
         r: Float[Tensor, "*batch sample atom 3"],
-        t_hat: Float[Tensor, "*batch sample"],
+        t_hat: Float[Tensor, "*batch sample_or_one"],
         context: DiffusionContext,
     ) -> Float[Tensor, "*batch sample atom 3"]:
         """The network itself, in units of the noise (lines 3-7)."""
