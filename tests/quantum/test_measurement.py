@@ -1,10 +1,13 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from quantum.circuit import Circuit
 from quantum.errors import InvalidObservable, InvalidValues
 from quantum.measurement import combine_counts, group_words, word_mean
 from quantum.observable import PauliSum, X, Y, Z
-from quantum.simulator import count_bits, expectation, sample
+from quantum.simulator import count_bits, expectation, probabilities, sample
 from tests.quantum.random_circuits import random_circuit, random_observables
 
 
@@ -66,3 +69,68 @@ def test_the_error_falls_with_the_shots():
     errors = [combine_counts([X(0)], groups, [{"0": n, "1": n}])[0][1] for n in (50, 5000)]
     assert errors == pytest.approx([0.1, 0.01])
     assert torch.tensor(errors).diff().item() < 0
+
+
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 4))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_every_word_is_measured_once_in_a_basis_that_shows_it(seed, count):
+    observables = random_observables(seed, n_qubits=5, count=count)
+    groups = group_words(observables)
+    wanted = {word for o in observables for word, _ in o.terms if word}
+    measured = [word for group in groups for word in group.words]
+    assert sorted(measured) == sorted(wanted)
+    for group in groups:
+        letters = dict(group.basis)
+        assert all(letters[qubit] == letter for word in group.words for qubit, letter in word)
+        assert {q for word in group.words for q, _ in word} == set(letters)
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=10, deadline=None, derandomize=True)
+def test_exact_frequencies_give_exact_means(seed):
+    """Counts in the ratio of the probabilities: no shot noise is left, only the arithmetic."""
+    circuit = random_circuit(seed, n_qubits=3, n_gates=15, free=False)
+    observables = random_observables(seed, n_qubits=3, count=3)
+    groups = group_words(observables)
+    values = torch.zeros(0, dtype=torch.float64)
+    counts = []
+    for group in groups:
+        chances = probabilities(circuit + group.change_of_basis(3), weights=values)[0]
+        rounded = (chances * 10**9).round().long().tolist()
+        counts.append({f"{index:03b}": count for index, count in enumerate(rounded) if count})
+    found = combine_counts(observables, groups, counts)
+    exact = expectation(circuit, observables, weights=values)[0].tolist()
+    assert [mean for mean, _ in found] == pytest.approx(exact, abs=1e-7)
+
+
+def test_words_of_one_letter_share_a_setting_however_many_there_are():
+    chain = sum((Z(q) @ Z(q + 1) + X(q) for q in range(8)), PauliSum())
+    groups = group_words([chain])
+    assert sorted({letter for _, letter in group.basis} == {"Z"} for group in groups) == [
+        False,
+        True,
+    ]
+    assert len(groups) == 2
+
+
+def test_grouping_does_not_depend_on_the_order_of_the_observables():
+    observables = random_observables(5, n_qubits=4, count=5)
+    assert group_words(observables) == group_words(observables[::-1])
+    assert group_words([sum(observables, PauliSum())]) == group_words(observables)
+
+
+@pytest.mark.parametrize(("gates", "observable"), [("", Z), ("h", X), ("hs", Y)])
+def test_eigenstates_are_measured_without_error(gates, observable):
+    circuit = Circuit(2)
+    for name in gates:
+        circuit = circuit.gate(name, (1,))
+    (group,) = group_words([observable(1)])
+    counts = count_bits(sample(circuit + group.change_of_basis(2), shots=50, seed=1)[0], 2)
+    ((mean, error),) = combine_counts([observable(1)], [group], [counts])
+    assert (mean, error) == (1.0, 0.0)
+
+
+def test_counts_must_come_for_every_group():
+    groups = group_words([X(0) + Z(0)])
+    with pytest.raises(ValueError, match="shorter"):
+        combine_counts([X(0) + Z(0)], groups, [{"0": 5}])

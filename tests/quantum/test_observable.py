@@ -3,6 +3,9 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qiskit.quantum_info import SparsePauliOp
 
 from quantum.errors import InvalidObservable
 from quantum.observable import PauliSum, X, Y, Z, identity
@@ -84,3 +87,68 @@ def test_an_observable_must_fit():
         Z(3).matrix(3)
     with pytest.raises(InvalidObservable, match="I, X, Y and Z"):
         PauliSum.from_words({"ZA": 1})
+
+
+WORDS = st.dictionaries(
+    st.text("IXYZ", min_size=3, max_size=3), st.floats(-2, 2).map(lambda v: round(v, 3)), max_size=4
+)
+
+
+@given(a=WORDS, b=WORDS, c=WORDS)
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_sums_form_an_algebra(a, b, c):
+    a, b, c = map(PauliSum.from_words, (a, b, c))
+    for left, right in (
+        ((a @ b) @ c, a @ (b @ c)),
+        (a @ (b + c), a @ b + a @ c),
+        ((a + b) @ c, a @ c + b @ c),
+        ((a @ b).adjoint(), b.adjoint() @ a.adjoint()),
+    ):
+        assert np.allclose(left.matrix(3), right.matrix(3))
+    assert a + b == b + a and a - a == PauliSum() and a @ identity() == a
+    assert (a @ a).is_hermitian
+
+
+@given(words=WORDS)
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_a_sum_reads_back_from_words_and_json(words):
+    observable = PauliSum.from_words(words)
+    assert PauliSum.from_words(observable.to_words(3)) == observable
+    again = PauliSum.from_json(json.loads(json.dumps(observable.to_json())))
+    assert again == observable and hash(again) == hash(observable)
+
+
+@given(words=WORDS)
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_what_is_said_of_a_sum_is_true_of_its_matrix(words):
+    observable = PauliSum.from_words(words)
+    matrix = observable.matrix(3)
+    assert observable.is_diagonal == np.allclose(matrix, np.diag(matrix.diagonal()))
+    assert np.allclose(matrix, matrix.conj().T)
+    assert observable.constant == pytest.approx(np.trace(matrix) / 8)
+    assert np.allclose((1j * observable).matrix(3), 1j * matrix)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [((-1, "Z"),), ((0, "A"),), ((0, "I"),), ((0, "z"),), ((1, "X"), (0, "X")),
+     ((0, "X"), (0, "Z")), ((0, "XY"),), ((0, ""),)],
+)  # fmt: skip
+def test_a_word_that_is_none_is_refused(word):
+    """As anything else it would be taken for the identity, or for another qubit."""
+    with pytest.raises(InvalidObservable, match="each once, not"):
+        PauliSum.of([(word, 1.0)])
+    with pytest.raises(InvalidObservable, match="each once, not"):
+        PauliSum.from_json([[[list(pair) for pair in word], 1.0, 0.0]])
+
+
+def test_negative_qubits_do_not_count_from_the_end():
+    for pauli in (X, Y, Z):
+        with pytest.raises(InvalidObservable, match="from 0 upwards"):
+            pauli(-1)
+
+
+@pytest.mark.parametrize("words", [{"ZZ": 1, "XI": 0.5}, {"YX": 2.0}, {"II": 1.5, "IZ": -1}])
+def test_qiskit_has_the_same_matrix(words):
+    theirs = SparsePauliOp.from_list([(word, value) for word, value in words.items()]).to_matrix()
+    assert np.allclose(PauliSum.from_words(words).matrix(2), theirs)
