@@ -258,9 +258,9 @@ def park(job: Job) -> bool:
 def give_back(job: Job, *, crashed: bool) -> bool:
     """Puts a job whose worker is gone back into the queue; False when it was not gone after all.
 
-    A job that its owner wanted to end is cancelled instead, and one that took its worker with it
-    `CRASH_LIMIT` times fails. `job` is as it was read: a heartbeat since then keeps the worker
-    alive.
+    A job that its owner wanted to end is cancelled instead, one that was to rest rests, and one
+    that took its worker with it `CRASH_LIMIT` times fails. `job` is as it was read: a heartbeat
+    since then keeps the worker alive.
     """
     held = _held(job).filter(lease_until=job.lease_until) if crashed else _held(job)
     crashes = job.crashes + int(crashed)
@@ -270,6 +270,8 @@ def give_back(job: Job, *, crashed: bool) -> bool:
         return stop(job)
     if crashes >= CRASH_LIMIT:
         return fail(job, GAVE_UP.format(n=crashes))
+    if wants_pause(job):
+        return park(job)
     return _requeue(job)
 
 

@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from webapp import monitor
 from webapp.live import events, publisher, streams
 from webapp.live.publisher import Item, Publisher
 from webapp.models import Job
+
+# Property tests run the same cases every time, however busy the machine is.
+settings.register_profile("webapp", deadline=None, derandomize=True)
+settings.load_profile("webapp")
 
 
 class Recorder:
