@@ -18,7 +18,8 @@ from folding.chemistry.library import look_up
 from folding.chemistry.residues import standard_residues
 from folding.errors import InvalidInput
 from folding.inputs.cif import Block, read_cif
-from folding.inputs.molecule import read_molecule
+from folding.inputs.components import AS_GIVEN, WEDGE
+from folding.inputs.molecule import Atom, Molecule, MoleculeBond, read_molecule, write_sdf
 from folding.inputs.text import quoted
 
 Position = tuple[float, float, float]
@@ -192,9 +193,8 @@ def from_file(text: str, *, code: str) -> Component:
     heavy = [i for i, atom in enumerate(molecule.atoms) if atom.element.upper() not in HYDROGEN]
     index = {old: new for new, old in enumerate(heavy)}
     positions = tuple(molecule.atoms[i].position for i in heavy)
-    flat = len(positions) > 3 and len({z for _, _, z in positions}) == 1
-    usable = not flat and len(set(positions)) == len(positions)
-    drawn = _from_drawing(text, heavy) if flat else None
+    usable = not molecule.is_drawn and len(set(positions)) == len(positions)
+    drawn = _from_drawing(molecule) if molecule.is_drawn else None
     return Component(
         code=code,
         name="Ligand from a file",
@@ -209,16 +209,17 @@ def from_file(text: str, *, code: str) -> Component:
             for b in molecule.bonds
             if b.first in index and b.second in index
         ),
-        positions=positions if usable else drawn,
+        positions=positions if usable else drawn and tuple(drawn[i] for i in heavy),
         is_placed=usable,
     )
 
 
-def _from_drawing(text: str, heavy: Sequence[int]) -> tuple[Position, ...] | None:
+def _from_drawing(molecule: Molecule) -> tuple[Position, ...] | None:
+    """Coordinates in space of every atom of a molecule that is drawn in a plane, or None."""
     from folding.chemistry.molecules import raised
 
-    positions = raised(text)
-    return None if positions is None else tuple(tuple(positions[i]) for i in heavy)
+    positions = raised(write_sdf(molecule))
+    return None if positions is None else tuple(positions)
 
 
 @lru_cache(maxsize=16)
@@ -246,6 +247,17 @@ def _from_block(block: Block) -> Component:
     charges = _column(block, "_chem_comp_atom.charge", n=len(names), default="0")
     kind = (block.column("_chem_comp.type") or ("NON-POLYMER",))[0].upper()
     heavy_names = tuple(names[i] for i in heavy)
+    bonds = _block_bonds(block, heavy_names)
+    positions = _block_positions(block, heavy)
+    details = block.column("_chem_comp.pdbx_ideal_coordinates_details")
+    if positions and block.column(WEDGE):
+        atoms = zip([elements[i] for i in heavy], positions, heavy, strict=True)
+        positions = _from_drawing(
+            Molecule(
+                tuple(Atom(element, place, _whole(charges[i])) for element, place, i in atoms),
+                _wedged(block, heavy_names, bonds),
+            )
+        )
     return Component(
         code=code,
         name=(block.column("_chem_comp.name") or (code,))[0],
@@ -255,8 +267,25 @@ def _from_block(block: Block) -> Component:
         elements=tuple(elements[i] for i in heavy),
         charges=tuple(_whole(charges[i]) for i in heavy),
         leaving=leaving_flags(kind, heavy_names, [flags[i].upper() == "Y" for i in heavy]),
-        bonds=_block_bonds(block, heavy_names),
-        positions=_block_positions(block, heavy),
+        bonds=bonds,
+        positions=positions,
+        is_placed=positions is not None and details == (AS_GIVEN,),
+    )
+
+
+def _wedged(
+    block: Block, names: Sequence[str], bonds: Sequence[ComponentBond]
+) -> tuple[MoleculeBond, ...]:
+    """The bonds with what the block says of their wedges."""
+    ends = zip(
+        block.column("_chem_comp_bond.atom_id_1"),
+        block.column("_chem_comp_bond.atom_id_2"),
+        strict=False,
+    )
+    said = dict(zip(ends, block.column(WEDGE), strict=False))
+    return tuple(
+        MoleculeBond(b.first, b.second, b.order, said.get((names[b.first], names[b.second]), ""))
+        for b in bonds
     )
 
 

@@ -176,10 +176,17 @@ _ATOM_COLUMNS = (
     "pdbx_model_Cartn_x_ideal", "pdbx_model_Cartn_y_ideal", "pdbx_model_Cartn_z_ideal",
 )  # fmt: skip
 _BOND_COLUMNS = ("comp_id", "atom_id_1", "atom_id_2", "value_order", "pdbx_aromatic_flag")
+AS_GIVEN = "conformer of a file"
+"""What `_chem_comp.pdbx_ideal_coordinates_details` says of coordinates that the user chose."""
+WEDGE = "_chem_comp_bond.foldstream_wedge"
+"""Column of our own, which others pass over: the wedges of a molecule that is drawn in a plane."""
 
 
 def write_component(code: str, molecule: Molecule) -> str:
-    """CCD text that defines a molecule as a component, as AlphaFold 3 reads it in `userCCD`."""
+    """CCD text that defines a molecule as a component, as AlphaFold 3 reads it in `userCCD`.
+
+    What AlphaFold 3 has no words for stands where it does not look: `AS_GIVEN` and `WEDGE`.
+    """
     names = molecule.names
     aromatic = {end for b in molecule.bonds if b.order == "AROM" for end in (b.first, b.second)}
     atoms = [
@@ -189,7 +196,7 @@ def write_component(code: str, molecule: Molecule) -> str:
         )
         for index, (name, atom) in enumerate(zip(names, molecule.atoms, strict=True))
     ]
-    bonds = [
+    bonds: list[tuple[str, ...]] = [
         (code, names[bond.first], names[bond.second], bond.order, "NY"[bond.order == "AROM"])
         for bond in molecule.bonds
     ]
@@ -202,10 +209,17 @@ def write_component(code: str, molecule: Molecule) -> str:
         "pdbx_synonyms": "?",
         "formula_weight": "?",
     }
-    head = "".join(f"_chem_comp.{key} {value}\n" for key, value in items.items())
+    columns: tuple[str, ...] = _BOND_COLUMNS
+    if not molecule.is_drawn:
+        items["pdbx_ideal_coordinates_details"] = f"'{AS_GIVEN}'"
+    elif any(bond.wedge for bond in molecule.bonds):
+        columns = (*columns, WEDGE.partition(".")[2])
+        pairs = zip(bonds, molecule.bonds, strict=True)
+        bonds = [(*row, bond.wedge or "NONE") for row, bond in pairs]
     tables = _table("_chem_comp_atom", _ATOM_COLUMNS, atoms)
     if bonds:
-        tables += _table("_chem_comp_bond", _BOND_COLUMNS, bonds)
+        tables += _table("_chem_comp_bond", columns, bonds)
+    head = "".join(f"_chem_comp.{key} {value}\n" for key, value in items.items())
     return f"data_{code}\n#\n{head}#\n{tables}"
 
 

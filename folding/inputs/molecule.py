@@ -22,6 +22,8 @@ _ELEMENTS = frozenset(
 # The codes that a V2000 atom line has for formal charges.
 _OLD_CHARGES = {1: 3, 2: 2, 3: 1, 5: -1, 6: -2, 7: -3}
 _FARTHEST = 1e5
+_WEDGES = {"1": "UP", "6": "DOWN"}
+_CONFIGURATIONS = {"CFG=1": "UP", "CFG=3": "DOWN"}
 _ORDERS = {"1": "SING", "2": "DOUB", "3": "TRIP", "4": "AROM", "ar": "AROM", "am": "SING"}
 _WAY_OUT = "Save the molecule as SDF or MOL2 with explicit atoms, or give it as SMILES."
 
@@ -37,11 +39,16 @@ class Atom:
 
 @dataclass(frozen=True)
 class MoleculeBond:
-    """Two atoms by their index, and the order as CIF calls it: SING, DOUB, TRIP or AROM."""
+    """Two atoms by their index, and the order as CIF calls it: SING, DOUB, TRIP or AROM.
+
+    Of a drawing `wedge` says whether the second atom lies before the paper (`UP`) or behind it
+    (`DOWN`), seen from the first.
+    """
 
     first: int
     second: int
     order: str
+    wedge: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,12 @@ class Molecule:
             counts[element] += 1
             names.append(f"{element}{counts[element]}")
         return tuple(names)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its coordinates are those of a drawing: all in one plane."""
+        heights = [a.position[2] for a in self.atoms if a.element not in {"H", "D"}]
+        return len(heights) > 3 and len(set(heights)) == 1
 
     @property
     def heavy_names(self) -> tuple[str, ...]:
@@ -164,9 +177,30 @@ def _read_v2000(lines: Sequence[str]) -> Molecule:
             Atom(_element(line[31:34]), position, charges.get(number, 0) if charges else old)
         )
     bonds = [
-        _bond(line[:3], line[3:6], line[6:9].strip(), "order of a bond") for line in bond_lines
+        replace(
+            _bond(line[:3], line[3:6], line[6:9].strip(), "order of a bond"),
+            wedge=_WEDGES.get(line[9:12].strip(), ""),
+        )
+        for line in bond_lines
     ]
     return Molecule(tuple(atoms), tuple(bonds))
+
+
+def write_sdf(molecule: Molecule) -> str:
+    """The molecule as MOL V2000 text, of at most 999 atoms."""
+    orders = {"SING": 1, "DOUB": 2, "TRIP": 3, "AROM": 4}
+    wedges = {word: number for number, word in _WEDGES.items()}
+    atoms, bonds = molecule.atoms, molecule.bonds
+    lines = ["", "", "", f"{len(atoms):3}{len(bonds):3}  0  0  0  0            999 V2000"]
+    for atom in atoms:
+        x, y, z = atom.position
+        lines.append(f"{x:10.4f}{y:10.4f}{z:10.4f} {atom.element.capitalize():<3} 0  0")
+    for bond in bonds:
+        ends = f"{bond.first + 1:3}{bond.second + 1:3}"
+        lines.append(f"{ends}{orders[bond.order]:3}{wedges.get(bond.wedge, '0'):>3}")
+    charged = [(number, a.charge) for number, a in enumerate(atoms, start=1) if a.charge]
+    lines += [f"M  CHG  1{number:4}{charge:4}" for number, charge in charged]
+    return "\n".join([*lines, "M  END", ""])
 
 
 def _check_counts(announced: tuple[int, int], found: tuple[int, int]) -> None:
@@ -219,7 +253,9 @@ def _read_v3000(lines: Sequence[str]) -> Molecule:
             )
         elif table == "BOND" and len(words) >= 4:
             first, second = (str(numbers.get(word, -1) + 1) for word in words[2:4])
-            bonds.append(_bond(first, second, words[1], "order of a bond"))
+            wedge = next((_CONFIGURATIONS[w] for w in words[4:] if w in _CONFIGURATIONS), "")
+            bond = _bond(first, second, words[1], "order of a bond")
+            bonds.append(replace(bond, wedge=wedge))
     _check_counts(announced, (len(atoms), len(bonds)))
     return Molecule(tuple(atoms), tuple(bonds))
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import gemmi
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,9 +23,11 @@ from folding.chemistry.elements import ATOMIC_NUMBERS, SYMBOLS
 from folding.chemistry.leaving import dropped, leaving_flags, leaving_groups
 from folding.chemistry.molecules import mol_of
 from folding.chemistry.residues import CODES
+from folding.data.tokens import tokenize
 from folding.errors import InvalidInput
+from folding.inputs import FoldInput, Ligand, ProteinChain
 from folding.inputs.components import write_component
-from folding.inputs.molecule import read_molecule
+from folding.inputs.molecule import read_molecule, write_sdf
 from tests.folding.inputs.examples import data, user_component
 
 SDF, V3000, MOL2 = map(data, ("alaninate.sdf", "alaninate_v3000.mol", "alaninate.mol2"))
@@ -441,3 +444,59 @@ def test_what_leaves_at_a_sugar_is_known_by_name_and_by_index_alike():
         for index, name in enumerate(whole.atom_names):
             named = [frozenset(whole.atom_names[i] for i in g) for g in whole.leaving_groups(index)]
             assert light.leaving_groups(name) == named, (code, name)
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        *("C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "F/C=C/F", "F/C=C\\F", "CC(N)C(=O)[O-]"),
+        "CC1(C)S[C@@H]2[C@H](NC(=O)Cc3ccccc3)C(=O)N2[C@H]1C(=O)[O-]",
+        "C[N+](C)(C)C[C@H](O)CC(=O)[O-]",
+    ],
+)
+@pytest.mark.parametrize("form", ["V2000", "V3000"])
+def test_a_drawing_keeps_its_hand_on_its_way_through_a_job(smiles, form):
+    """Jobs carry files as components: what the worker reads is what the person drew."""
+    mol = Chem.MolFromSmiles(smiles)
+    rdDepictor.Compute2DCoords(mol)
+    text = Chem.MolToMolBlock(mol, forceV3000=form == "V3000")
+    job = FoldInput("job", (ProteinChain(("A",), "GAGA"), Ligand(("B",), file=text)))
+    carried = FoldInput.from_json(job.to_json())
+    component = from_user(carried.user_ccd)[carried.chains[1].ccd[0]]
+    assert Chem.MolToSmiles(mol_of(component)) == Chem.MolToSmiles(mol)
+    assert not component.is_placed
+
+
+@pytest.mark.parametrize("text", [SDF, V3000, MOL2], ids=["v2000", "v3000", "mol2"])
+def test_a_conformer_that_was_chosen_stays_chosen_on_its_way_through_a_job(text):
+    job = FoldInput("job", (ProteinChain(("A",), "GAGA"), Ligand(("B",), file=text)))
+    carried = FoldInput.from_json(job.to_json())
+    one, other = tokenize(job), tokenize(carried)
+    np.testing.assert_allclose(one.position, other.position, atol=2e-4)
+    np.testing.assert_array_equal(one.charge, other.charge)
+    np.testing.assert_array_equal(one.bonds, other.bonds)
+    assert from_user(carried.user_ccd)["LIG-1"].is_placed
+
+
+def test_ideal_coordinates_of_ones_own_component_are_no_chosen_conformer():
+    text = write_component("LIG-1", read_molecule(SDF)).replace("conformer of a file", "Corina")
+    assert not from_user(text)["LIG-1"].is_placed
+
+
+def test_others_read_a_drawn_component_without_its_wedges():
+    mol = Chem.MolFromSmiles("C[C@H](N)C(=O)O")
+    rdDepictor.Compute2DCoords(mol)
+    text = write_component("LIG-1", read_molecule(Chem.MolToMolBlock(mol)))
+    block = gemmi.cif.read_string(text).sole_block()
+    component = gemmi.make_chemcomp_from_block(block)
+    assert [atom.id for atom in component.atoms] == ["C1", "C2", "N1", "C3", "O1", "O2"]
+    assert len(component.rt.bonds) == 5
+
+
+def test_what_is_written_as_sdf_is_the_same_molecule():
+    for text in (SDF, V3000, MOL2):
+        molecule = read_molecule(text)
+        found = read_molecule(write_sdf(molecule))
+        assert found.bonds == molecule.bonds
+        assert [a.charge for a in found.atoms] == [a.charge for a in molecule.atoms]
+        assert Chem.MolFromMolBlock(write_sdf(molecule)).GetNumAtoms() == 6
