@@ -1,8 +1,14 @@
 """Molecules: our Hamiltonians against the reference energies that came with the integrals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from quantum.applications import find_application
 from quantum.applications.electrons import (
     active_space,
     bond_lengths,
@@ -11,8 +17,10 @@ from quantum.applications.electrons import (
     molecule,
 )
 from quantum.applications.vqe import choose_orbitals, minimise
+from quantum.backends.simulated import SimulatorBackend
 from quantum.circuit import Circuit
 from quantum.errors import InvalidValues
+from quantum.observable import PauliSum, Z, identity
 from quantum.simulator import expectation
 
 
@@ -89,3 +97,140 @@ def test_the_nearest_bond_length_is_taken():
     for name in ("He", "source"):
         with pytest.raises(InvalidValues, match="H2 and LiH"):
             molecule(name)
+
+
+# Physics that no table knows
+
+
+def turned(electrons, angle: float):
+    """The same electrons in orbitals that are turned into each other."""
+    n = len(electrons.one_body)
+    turn = np.eye(n)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    return replace(
+        electrons,
+        one_body=turn.T @ electrons.one_body @ turn,
+        two_body=np.einsum(
+            "pqrs,pa,qb,rc,sd->abcd", electrons.two_body, turn, turn, turn, turn, optimize=True
+        ),
+    )
+
+
+def exact(electrons) -> float:
+    return exact_energy(
+        hamiltonian(electrons), n_qubits=electrons.n_qubits, n_electrons=electrons.n_electrons
+    )
+
+
+@settings(deadline=None, max_examples=8)
+@given(angle=st.floats(-3, 3))
+def test_the_exact_energy_does_not_depend_on_the_orbitals_it_is_written_in(angle):
+    electrons = molecule("H2").electrons
+    assert exact(turned(electrons, angle)) == pytest.approx(exact(electrons), abs=1e-9)
+
+
+def test_a_constant_shifts_every_energy():
+    electrons = molecule("H2").electrons
+    lifted = replace(electrons, constant=electrons.constant + 2.5)
+    assert exact(lifted) == pytest.approx(exact(electrons) + 2.5)
+
+
+def test_the_number_of_electrons_and_their_spin_are_kept():
+    electrons = molecule("H2").electrons
+    matrix = hamiltonian(electrons).matrix(4)
+    number = sum((0.5 * (identity() - Z(q)) for q in range(4)), PauliSum()).matrix(4)
+    spin = sum(((-1) ** q * Z(q) for q in range(4)), PauliSum()).matrix(4)
+    for kept in (number, spin):
+        assert np.allclose(matrix @ kept, kept @ matrix, atol=1e-10)
+    assert np.allclose(matrix, matrix.conj().T)
+
+
+def test_qiskit_finds_the_same_spectrum():
+    from quantum.backends.ibm_circuits import to_sparse_pauli
+
+    observable = hamiltonian(molecule("H2", 1.2).electrons)
+    theirs = np.linalg.eigvalsh(to_sparse_pauli(observable, 4).to_matrix())
+    ours = np.linalg.eigvalsh(observable.matrix(4))
+    assert ours == pytest.approx(theirs, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["H2", "LiH"])
+def test_correlation_lowers_the_energy_at_every_length(name):
+    for length in bond_lengths(name):
+        found = molecule(name, length)
+        assert found.full_ci < found.hartree_fock
+
+
+def test_hydrogen_falls_apart_into_two_atoms():
+    """Far apart, full CI is twice the energy of an atom in STO-3G, -0.46658 hartree each."""
+    longest = max(bond_lengths("H2"))
+    nearest = min(bond_lengths("H2"), key=lambda r: abs(r - 0.735))
+    assert molecule("H2", longest).full_ci > molecule("H2", nearest).full_ci
+    assert molecule("H2", longest).full_ci > 2 * -0.46658 - 0.05
+
+
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 999))
+def test_no_weights_give_less_than_the_exact_energy(seed):
+    """The variational principle (Helgaker, Jørgensen and Olsen 2000, section 4.2)."""
+    from quantum.ansatz import unitary_coupled_cluster
+
+    electrons = molecule("H2").electrons
+    circuit = unitary_coupled_cluster(4, 2)
+    generator = torch.Generator().manual_seed(seed)
+    weights = 6 * torch.rand(len(circuit.weights), generator=generator, dtype=torch.float64)
+    energy = expectation(circuit, [hamiltonian(electrons)], weights=weights)[0, 0].item()
+    assert energy >= exact(electrons) - 1e-6
+
+
+# The application
+
+
+def run(**values):
+    return find_application("molecules").run(values, lambda event: None)
+
+
+def test_the_result_adds_up():
+    result = run(molecule="H2", steps=10)
+    numbers, series = result.numbers, result.series
+    assert numbers["gap_hartree"] == pytest.approx(
+        numbers["energy_hartree"] - numbers["exact_hartree"]
+    )
+    assert abs(numbers["gap_hartree"]) < 1.6e-3 and result.winner == "tie"
+    assert numbers["hartree_fock_hartree"] > numbers["exact_hartree"]
+    assert numbers["exact_hartree"] == pytest.approx(numbers["full_ci_hartree"], abs=1e-6)
+    assert len(series["step"]) == len(series["energy_hartree"]) == len(series["exact_hartree"])
+    assert series["energy_hartree"][-1] == numbers["optimised_energy_hartree"]
+    assert "within chemical accuracy" in result.summary
+
+
+def test_too_few_steps_are_said_to_be_outside_chemical_accuracy():
+    result = run(molecule="LiH", bond_length=3.0, orbitals=2, steps=1)
+    gap = result.numbers["gap_hartree"]
+    words = "within" if abs(gap) <= 1.6e-3 else "outside"
+    assert f"{words} chemical accuracy" in result.summary
+    assert result.winner == ("tie" if words == "within" else "classical")
+
+
+def test_orbitals_that_are_left_out_are_paid_for_and_told():
+    result = run(molecule="LiH", orbitals=2, steps=5)
+    cost = 1000 * (result.numbers["exact_hartree"] - result.numbers["full_ci_hartree"])
+    assert cost > 1 and f"Orbitals left out cost {cost:.2f} mHa" in result.summary
+
+
+def test_the_nearest_length_of_the_table_is_named():
+    result = run(molecule="H2", bond_length=1.234, steps=1)
+    length = result.numbers["bond_length_angstrom"]
+    assert abs(length - 1.234) == min(abs(r - 1.234) for r in bond_lengths("H2"))
+    assert f"H2 at {length} Å" in result.summary
+
+
+def test_shots_scatter_around_the_optimised_energy_by_their_standard_error():
+    gaps = []
+    for seed in range(6):
+        backend = SimulatorBackend(name="elsewhere", seed=seed)
+        numbers = run(molecule="H2", steps=8, shots=2000, backend=backend, seed=seed).numbers
+        error = numbers["standard_error_hartree"]
+        assert 0 < error < 0.05
+        gaps.append((numbers["energy_hartree"] - numbers["optimised_energy_hartree"]) / error)
+    assert max(map(abs, gaps)) < 5 and np.std(gaps) > 0.1
