@@ -26,7 +26,6 @@ from folding.inputs import (
     parse_sequences,
     read_alignment,
 )
-from folding.inputs.components import Components
 from folding.templates.mapping import make_template
 from folding.templates.structure_file import read_structure
 from webapp.form_fields import (
@@ -57,14 +56,6 @@ _SHOWN_AT = {
     **{"ccd": "ligand", "smiles": "ligand", "file": "molecule"},
     **{"cif": "templates", "template": "templates", "mapping": "template_mapping"},
 }
-
-
-def own_codes(user_ccd: str) -> tuple[str, ...]:
-    """Codes of the components that the text defines; none where it is no dictionary."""
-    try:
-        return Components(user_ccd.strip() or None).own
-    except InvalidInput:
-        return ()
 
 
 def read_modifications(text: str) -> tuple[Modification, ...]:

@@ -29,10 +29,11 @@ from folding.inputs import (
     FoldInput,
     FoldOptions,
     ProteinChain,
+    own_codes,
     read_inputs,
 )
 from webapp import downloads, model_forms, shelf
-from webapp.entity_forms import EntityForm, EntityFormSet, initial_of, own_codes
+from webapp.entity_forms import EntityForm, EntityFormSet, initial_of
 from webapp.examples import Example
 from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
 from webapp.machine import machine

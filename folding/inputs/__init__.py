@@ -9,6 +9,7 @@ from folding.inputs.a3m import MAX_A3M_CHARACTERS
 from folding.inputs.alignment import read_alignment
 from folding.inputs.bond import AtomRef, Bond
 from folding.inputs.chain import DnaChain, ProteinChain, RnaChain, parse_sequences
+from folding.inputs.components import own_codes
 from folding.inputs.fasta import FastaRecord, parse_fasta
 from folding.inputs.files import files_beside
 from folding.inputs.ids import assign_chain_ids
@@ -41,6 +42,7 @@ __all__ = [
     "assign_chain_ids",
     "clean_sequence",
     "files_beside",
+    "own_codes",
     "parse_fasta",
     "parse_json",
     "parse_sequences",

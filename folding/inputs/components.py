@@ -80,6 +80,14 @@ class Components:
         return found
 
 
+def own_codes(user_ccd: str) -> tuple[str, ...]:
+    """Codes of the components that the text defines; none where it is no dictionary."""
+    try:
+        return Components(user_ccd.strip() or None).own
+    except InvalidInput:
+        return ()
+
+
 def _dictionary(code: str) -> Component | None:
     # Whoever folds proteins alone never loads the dictionary.
     from folding.chemistry.catalog import component

@@ -14,8 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
 from folding.chemistry.catalog import COMMON_NAMES, codes_of, search
-from folding.inputs import MAX_SEQUENCE_CHARACTERS
-from webapp.entity_forms import own_codes
+from folding.inputs import MAX_SEQUENCE_CHARACTERS, own_codes
 
 N_SUGGESTIONS = 12
 DRAWING_SECONDS = 10
