@@ -431,6 +431,13 @@ def _first_chain(template: Template) -> str:
         return ""
 
 
+class _Rows(forms.BaseFormSet):  # type: ignore[type-arg]
+    """At least one row, whatever number a script sends: what is missing is said in the first."""
+
+    def total_form_count(self) -> int:
+        return max(1, super().total_form_count())
+
+
 EntityFormSet = formset_factory(
-    EntityForm, extra=0, min_num=1, max_num=MAX_ROWS, absolute_max=MAX_ROWS
+    EntityForm, formset=_Rows, extra=0, min_num=1, max_num=MAX_ROWS, absolute_max=MAX_ROWS
 )
