@@ -82,7 +82,7 @@ def _unsure(chains: Sequence[Chain]) -> str:
         for first, last in _named(chain, several=several)
     ]
     shown, n_more = ", ".join(places[:MOST_STRETCHES]), len(places) - MOST_STRETCHES
-    more = f" and {n_more} more stretches" if n_more > 0 else ""
+    more = f" and {n_more} more stretch{'es' if n_more > 1 else ''}" if n_more > 0 else ""
     return f"{unsure} of {total} residues are below 50: {shown}{more}."
 
 

@@ -38,9 +38,9 @@ def memory(count: float | None) -> str:
     """`512 kB`, `840 MB`, `2.1 GB`; empty for None."""
     if count is None:
         return ""
-    if count < 1e6:
+    if round(count / 1e3) < 1000:
         return f"{max(1, round(count / 1e3))} kB"
-    if count < 1e9:
+    if round(count / 1e6) < 1000:
         return f"{round(count / 1e6)} MB"
     return f"{count / 1e9:.1f} GB"
 
