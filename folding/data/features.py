@@ -88,6 +88,8 @@ def featurize(tokens: Tokens, msa: dict[str, Tensor], generator: np.random.Gener
     bonds = torch.zeros(n_tokens, n_tokens)
     first, second = torch.from_numpy(tokens.bonds).unbind(-1)
     bonds[first, second] = bonds[second, first] = 1.0
+    # A bond within one token is none between tokens.
+    bonds.fill_diagonal_(0.0)
     return Features(
         restype=torch.from_numpy(tokens.restype),
         residue_index=torch.from_numpy(tokens.residue_index),

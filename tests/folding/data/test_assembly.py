@@ -3,10 +3,22 @@
 import numpy as np
 import pytest
 
+from folding.data.features import featurize
+from folding.data.msa import msa_features
 from folding.data.style import ReferenceStyle
 from folding.data.tokens import tokenize
-from folding.inputs import DnaChain, FoldInput, Ligand, Modification, ProteinChain, RnaChain
+from folding.inputs import (
+    AtomRef,
+    Bond,
+    DnaChain,
+    FoldInput,
+    Ligand,
+    Modification,
+    ProteinChain,
+    RnaChain,
+)
 from tests.folding.complexes import build, glycoprotein
+from tests.folding.inputs.examples import user_component
 
 
 def atoms_of(tokens, chain: int, number: int) -> list[str]:
@@ -117,3 +129,80 @@ def test_a_component_of_the_users_own_is_read():
     assert atoms_of(tokens, 2, 1) == ["C1", "O1"]
     assert tokens.charge[-2:].tolist() == [0, -1]
     assert tokens.bonds.tolist() == [[4, 5]]
+
+
+def bonded(*pairs: tuple[str, str], chains=()) -> FoldInput:
+    """A peptide and other chains with bonds, atoms written as `A/2/SG`."""
+
+    def atom(text: str) -> AtomRef:
+        chain, position, name = text.split("/")
+        return AtomRef(chain, int(position), name)
+
+    bonds = tuple(Bond(atom(one), atom(other)) for one, other in pairs)
+    return FoldInput("job", (ProteinChain(("A",), "GCSKCG"), *chains), bonds=bonds)
+
+
+def test_a_bond_within_one_residue_is_none_between_tokens():
+    job = bonded(("A/2/SG", "A/2/N"))
+    tokens = tokenize(job)
+    found = featurize(tokens, msa_features(job, tokens), np.random.default_rng(0))
+    assert found.token_bonds.sum() == 0
+    assert named(tokens, tokens.joints) == {frozenset({"A/2/SG", "A/2/N"})}
+
+
+def test_a_peptide_bond_that_is_named_too_takes_nothing_more():
+    plain, twice = (tokenize(job) for job in (bonded(), bonded(("A/2/C", "A/3/N"))))
+    assert twice.atom_names == plain.atom_names
+    assert named(twice, twice.joints) == {frozenset({"A/2/C", "A/3/N"})}
+
+
+def test_an_isopeptide_bond_takes_the_acid_of_the_chain_that_ends_there():
+    """Ubiquitin's last glycine on a lysine of another protein."""
+    other = ProteinChain(("U",), "LRGG")
+    style = ReferenceStyle(terminal_atoms=True)
+    free = tokenize(bonded(chains=(other,)), style)
+    joined = tokenize(bonded(("U/4/C", "A/4/NZ"), chains=(other,)), style)
+    assert atoms_of(free, 2, 4).count("OXT") == 1
+    assert atoms_of(joined, 2, 4) == ["N", "CA", "C", "O"]
+    assert atoms_of(joined, 1, 6).count("OXT") == 1, "the other end stays as it is"
+    assert joined.n_tokens == free.n_tokens
+
+
+def test_a_metal_is_held_by_several_atoms():
+    zinc = Ligand(("Z",), ccd=("ZN",))
+    tokens = tokenize(bonded(("A/2/SG", "Z/1/ZN"), ("A/5/SG", "Z/1/ZN"), chains=(zinc,)))
+    assert named(tokens, tokens.joints) == {
+        frozenset({"A/2/SG", "Z/1/ZN"}),
+        frozenset({"A/5/SG", "Z/1/ZN"}),
+    }
+    assert tokens.bonds.tolist() == [[1, 6], [4, 6]]
+
+
+def test_only_the_copies_that_a_bond_names_lose_atoms():
+    sugars = Ligand(("G", "H"), ccd=("NAG",))
+    tokens = tokenize(bonded(("A/2/SG", "G/1/C1"), chains=(sugars,)))
+    assert "O1" not in atoms_of(tokens, 2, 1)
+    assert "O1" in atoms_of(tokens, 3, 1)
+    assert tokens.entity_id[-1] == tokens.entity_id[6], "they are one entity still"
+
+
+@pytest.mark.parametrize("count", [1, 2, 11])
+def test_molecules_without_a_code_are_called_in_their_order(count):
+    smiles = ["C" * n for n in range(1, count + 1)]
+    ids = "BCDEFGHIJKLM"
+    chains = tuple(Ligand((ids[n],), smiles=text) for n, text in enumerate(smiles))
+    again = Ligand(("Z",), smiles="C")
+    tokens = tokenize(bonded(chains=(*chains, again)))
+    of_ligands = tokens.residue_name[tokens.asym_id[tokens.atom_to_token] > 1]
+    assert list(dict.fromkeys(of_ligands.tolist())) == [f"LIG{n}" for n in range(1, count + 1)]
+
+
+def test_a_name_of_the_users_own_is_not_given_to_another_molecule():
+    own = user_component("LIG1", ["C1", "C2"])
+    chains = (
+        ProteinChain(("A",), "GAGA"),
+        Ligand(("B",), ccd=("LIG1",)),
+        Ligand(("C",), smiles="CCO"),
+    )
+    tokens = tokenize(FoldInput("job", chains, user_ccd=own))
+    assert list(dict.fromkeys(tokens.residue_name[-5:].tolist())) == ["LIG1", "LIG2"]
