@@ -92,8 +92,10 @@ class Batch:
     def from_json(cls, data: Mapping[str, Any]) -> "Batch":
         circuits = tuple(map(Circuit.from_json, data["circuits"]))
         values = tuple(
-            torch.tensor(rows, dtype=torch.float64).reshape(len(rows), len(rows[0]) if rows else 0)
-            for rows in data["values"]
+            torch.tensor(rows, dtype=torch.float64).reshape(
+                len(rows), len(circuit.weights) + len(circuit.inputs)
+            )
+            for circuit, rows in zip(circuits, data["values"], strict=True)
         )
         observables = tuple(map(PauliSum.from_json, data["observables"]))
         return cls(circuits, values, data["shots"], observables, data["seed"], data["tag"])

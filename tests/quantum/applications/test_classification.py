@@ -97,7 +97,7 @@ def test_numbers_are_the_means_of_their_series_and_decide_who_wins():
 
 
 def test_it_learns_what_chance_does_not_know():
-    result = run(data="rings", samples=100, epochs=10, qubits=3, depth=1)
+    result = run(data="rings", samples=150, epochs=12, qubits=3, depth=2)
     for name in ("quantum", "classical", "wide"):
         assert result.numbers[f"{name}_accuracy"] > result.numbers["chance"] + 0.1
     assert result.series["quantum_loss"][-1] < result.series["quantum_loss"][0]
