@@ -110,3 +110,22 @@ def test_other_coordinates_are_found():
     assert changed(then, coordinates_sha256([one])) == []
     assert changed(then, now) == list(then)
     assert changed(then, {}) == list(then)
+
+
+def test_a_job_that_was_written_for_alphafold3_has_the_checksum_of_its_fold():
+    """A chain with paired rows alone declines others there, which changes no coordinates."""
+    paired = ">q\nGSWQ\n>h\nGAWQ\n"
+    job = FoldInput("job", (ProteinChain(("A",), "GSWQ", paired_msa=paired),))
+    again = FoldInput.from_json(job.to_json(strict=True))
+    assert again != job
+    assert manifest.input_sha256(again) == manifest.input_sha256(job)
+    assert manifest.alignments_sha256(again) == manifest.alignments_sha256(job)
+
+
+def test_the_order_of_modifications_and_of_keys_changes_no_checksum():
+    one, other = (
+        (Modification("SEP", 2), Modification("TPO", 1)),
+        (Modification("TPO", 1), Modification("SEP", 2)),
+    )
+    jobs = [replace(JOB, chains=(replace(JOB.chains[0], modifications=m),)) for m in (one, other)]
+    assert len({manifest.input_sha256(job) for job in jobs}) == 1
