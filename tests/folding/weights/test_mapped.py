@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from folding.weights import own
-from folding.weights.mapped import Area, Mapped, clean_files, joined
+from folding.weights.mapped import Area, Mapped, clean_files, joined, trim
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone says what is mapped")
 WIDTH = 1024
@@ -145,3 +145,18 @@ def test_only_files_nobody_wrote_to_and_that_hold_weights_count(tmp_path):
 )
 def test_neighbouring_areas_are_let_go_at_once(areas, whole):
     assert list(joined(Area(*area) for area in areas)) == [Area(*area) for area in whole]
+
+
+@linux
+def test_what_was_freed_in_small_pieces_goes_back_to_the_system():
+    def anonymous() -> int:
+        found = re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())
+        return 1024 * int(found[1])
+
+    pieces = [torch.ones(5000) for _ in range(4000)]
+    last = torch.ones(5000)
+    full = anonymous()
+    del pieces
+    trim()
+    assert full - anonymous() > 40 * MIB
+    assert last.sum() == 5000
