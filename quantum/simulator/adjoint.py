@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from quantum.errors import InvalidValues
 from quantum.simulator.program import Program
 from quantum.simulator.readout import Readout
 from quantum.simulator.register import Register
@@ -91,15 +91,41 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def finish(
-        ctx: Any, states: Iterable[Tensor], start_adjoint: StartAdjoint
+        ctx: Any, states: Iterable[Tensor], start_adjoint: StartAdjoint, upstream: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The gradients of weights and inputs."""
         wants_weights, wants_inputs, *_ = ctx.needs_input_grad
         wants_batched = wants_inputs or (wants_weights and ctx.program.angles.batch_has_weights)
-        shared, batched = differentiate(
-            ctx.program, ctx.values, ctx.batched, states, start_adjoint, wants_batched=wants_batched
+        with torch.no_grad():
+            shared, batched = differentiate(
+                ctx.program,
+                ctx.values,
+                ctx.batched,
+                states,
+                start_adjoint,
+                wants_batched=wants_batched,
+            )
+            found = ctx.program.angles.gradients(shared, batched, **ctx.batches)
+        if torch.is_grad_enabled():
+            origin = (*ctx.saved_tensors[:2], upstream)
+            return _First.apply(found[0], *origin), _First.apply(found[1], *origin)
+        return found
+
+
+class _First(torch.autograd.Function):
+    """First derivatives handed on: they depend on their origin in a way that nobody computes, and
+    without a word a second derivative would lack that part."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, *origin: Tensor) -> Tensor:
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, ...]:
+        raise InvalidValues(
+            "the simulator gives first derivatives only: for second ones run the shifted circuits "
+            "of quantum.gradients.parameter_shift"
         )
-        return ctx.program.angles.gradients(shared, batched, **ctx.batches)
 
 
 class FusedState(_Fused):
@@ -113,19 +139,18 @@ class FusedState(_Fused):
             for columns in chunks(program.n_qubits, batched.shape[1])
         ]
         state = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
-        ctx.save_for_backward(state)
+        ctx.save_for_backward(weights, inputs, state)
         return state
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
-        (state,) = ctx.saved_tensors
+        _, _, state = ctx.saved_tensors
         parts = (state[:, columns] for columns in chunks(ctx.program.n_qubits, state.shape[1]))
 
         def start_adjoint(out: Tensor, _: Tensor, columns: slice) -> None:
             torch.mul(upstream[:, columns], 0.5, out=out)
 
-        return *_Fused.finish(ctx, parts, start_adjoint), None
+        return *_Fused.finish(ctx, parts, start_adjoint, upstream), None
 
 
 class FusedExpectation(_Fused):
@@ -143,13 +168,14 @@ class FusedExpectation(_Fused):
             if any(ctx.needs_input_grad):
                 states.append(state)
         ctx.readout = readout
-        ctx.save_for_backward(*states)
+        ctx.save_for_backward(weights, inputs, *states)
         return found[0] if len(found) == 1 else torch.cat(found, 1)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        _, _, *states = ctx.saved_tensors
+
         def start_adjoint(out: Tensor, state: Tensor, columns: slice) -> None:
             ctx.readout.adjoint(state, upstream[:, columns], out=out)
 
-        return *_Fused.finish(ctx, ctx.saved_tensors, start_adjoint), None, None
+        return *_Fused.finish(ctx, states, start_adjoint, upstream), None, None

@@ -86,7 +86,7 @@ def test_every_word_is_measured_once_in_a_basis_that_shows_it(seed, count):
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True)
 def test_exact_frequencies_give_exact_means(seed):
     """Counts in the ratio of the probabilities: no shot noise is left, only the arithmetic."""
     circuit = random_circuit(seed, n_qubits=3, n_gates=15, free=False)
@@ -106,11 +106,7 @@ def test_exact_frequencies_give_exact_means(seed):
 def test_words_of_one_letter_share_a_setting_however_many_there_are():
     chain = sum((Z(q) @ Z(q + 1) + X(q) for q in range(8)), PauliSum())
     groups = group_words([chain])
-    assert sorted({letter for _, letter in group.basis} == {"Z"} for group in groups) == [
-        False,
-        True,
-    ]
-    assert len(groups) == 2
+    assert [{letter for _, letter in group.basis} for group in groups] == [{"Z"}, {"X"}]
 
 
 def test_grouping_does_not_depend_on_the_order_of_the_observables():
