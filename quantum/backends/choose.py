@@ -36,6 +36,7 @@ from quantum.errors import (
     BackendError,
     BudgetExceeded,
     Cancelled,
+    Damaged,
     DeadlinePassed,
     DoesNotFit,
     JobFailed,
@@ -222,7 +223,7 @@ class BackendManager:
             record = replace(record, handle_id="kept from before", status="succeeded")
             return kept, self._tell(record, watch)
         tagged = replace(batch, tag=self._tag(name, batch))
-        held = 0.0 if self.ledger is None else self.ledger.cost(tagged.tag)
+        held = self._holds(tagged.tag)
         handle = self._known(name, batch)
         backend, cost, record = self._prepare(name, batch, record, watch)
         patience = replace(self.patience, queue_seconds=self.longest_queue_seconds)
@@ -311,6 +312,13 @@ class BackendManager:
         with suppress(BackendError):
             if backend.status(handle).is_final:
                 self._settle(backend, handle, cost)
+
+    def _holds(self, tag: str) -> bool:
+        """Whether money is set aside for the tag; a ledger that cannot be read may hold some."""
+        try:
+            return self.ledger is not None and self.ledger.cost(tag) > 0
+        except Damaged:
+            return True
 
     def _release(self, tag: str) -> None:
         if self.ledger is not None:
