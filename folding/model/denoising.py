@@ -3,8 +3,8 @@
 A step multiplies a row per token with a gigabyte of weights. On a processor each product takes the
 weights transposed, in slabs as wide as the activations, and at most 128 rows: with so few rows the
 layout decides (half as fast again at 64 rows, a fifth at 256). The maps are laid out once per job.
-What depends on the noise level alone is computed once for all samples at that level. Sums, norms
-and gates are in float32 whatever the products are in.
+What depends on the noise level alone is computed once for all samples at that level. Sums, norms,
+gates and attention are in float32 whatever the products are in.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,13 +29,15 @@ class TokenBlock(NamedTuple):
         modulate: Scale and shift of attention, scale and shift of the transition, for the normed
             conditioning: the weights of its LayerNorms are inside.
         gates: Of attention and transition.
-        project: Queries, keys, values, gate.
+        attend: Queries and keys, in float32: bfloat16 in logits moves coordinates the most.
+        project: Values, gate.
         widen: First halves, then second halves of the transition's products.
         scale_biases, gate_biases, query_bias: What is added to those maps.
     """
 
     modulate: list[Tensor]
     gates: list[Tensor]
+    attend: list[Tensor]
     project: list[Tensor]
     out: Tensor
     widen: list[Tensor]
@@ -79,7 +81,7 @@ def laid_out_block(block: ConditionedBlock, dtype: torch.dtype) -> TokenBlock:
     maps = (
         modulate,
         [attention.linear_last.weight, transition.linear_last.weight],
-        [x.weight for x in (attention.linear_q, attention.linear_kv, attention.linear_gate)],
+        [attention.linear_kv.weight[width:], attention.linear_gate.weight],
         [attention.linear_out.weight],
         [transition.linear_ab.weight],
         [transition.linear_out.weight],
@@ -88,9 +90,11 @@ def laid_out_block(block: ConditionedBlock, dtype: torch.dtype) -> TokenBlock:
     modulate, gates, project, (out,), widen, (narrow,) = (
         [next(slabs) for _ in _split(some, width)] for some in maps
     )
+    queries_and_keys = [attention.linear_q.weight, attention.linear_kv.weight[:width]]
     return TokenBlock(
         modulate,
         gates,
+        slabs_of(queries_and_keys, torch.float32),
         project,
         out,
         widen,
@@ -149,11 +153,13 @@ def add_block(a: Tensor, s: Tensor, normed: Tensor, block: TokenBlock, bias: Ten
 
 def attend(x: Tensor, block: TokenBlock, bias: Tensor) -> Tensor:
     """Gated attention with pair bias, its output map included."""
-    q, k, v, gate = products(x, block.project, n_results=4)
+    q, k = products(x, block.attend, n_results=2)
+    v, gate = products(x, block.project, n_results=2)
     q += block.query_bias
+    v = v.to(q.dtype)
     heads = (y.reshape(-1, *y.shape[-2:]).unflatten(-1, (block.n_heads, -1)) for y in (q, k, v))
     q, k, v = (y.transpose(1, 2) for y in heads)
-    wide = bias.to(q.dtype).expand(*x.shape[:-2], *bias.shape[-3:]).reshape(-1, *bias.shape[-3:])
+    wide = bias.expand(*x.shape[:-2], *bias.shape[-3:]).reshape(-1, *bias.shape[-3:])
     o = functional.scaled_dot_product_attention(q, k, v, attn_mask=wide)
     o = o.transpose(1, 2).reshape(x.shape).mul_(gate.sigmoid_())
     return products(o, [block.out]).squeeze(0).to(x.dtype)

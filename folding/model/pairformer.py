@@ -87,9 +87,14 @@ class PairformerBlock(nn.Module):
         z: Float[Tensor, "*batch token token c_z"],
         mask: Bool[Tensor, "*batch token"] | None,
     ) -> Float[Tensor, "*batch token c_s"]:
-        """The singles after they have listened to the pairs (lines 7-8)."""
-        s = s + self.attention(s, z, mask)
-        return s + self.transition(s)
+        """The singles after they have listened to the pairs (lines 7-8).
+
+        In float32 under autocast too: a twentieth of the work, three quarters of what bfloat16
+        would change in the coordinates.
+        """
+        with torch.autocast(s.device.type, enabled=False):
+            s = s + self.attention(s, z, mask)
+            return s + self.transition(s)
 
 
 class Pairformer(nn.Module):

@@ -22,6 +22,7 @@ from folding.weights.own import load
 TOGETHER = replace(CPU, samples_at_once=8)
 OPTIONS = FoldOptions(n_samples=3, n_recycles=1, n_steps=4)
 JOB = FoldInput("job", (ProteinChain(("A",), "GSWQLKDEGA"),))
+UBIQUITIN = "MQIFVKTLTGKTITLEVEPSDTIENVKAKIQDKEGIPPDQQRLIFAGKQLEDGRTLSDYNIQKESTLHLVLRLRGG"
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
@@ -89,7 +90,48 @@ def test_a_trunk_in_half_precision_gives_nearly_the_same_contacts():
     assert 0 < difference < 0.05
 
 
-def test_a_processor_computes_in_float32_one_sample_after_the_other():
+def relative(found: np.ndarray, expected: np.ndarray) -> float:
+    """How far atoms are from where they should be, over their distance from the centre."""
+    centred = expected - expected.mean(-2, keepdims=True)
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(centred))
+
+
+def test_products_in_bfloat16_move_atoms_of_a_protein_by_a_hundredth_or_two():
+    half = place_on(torch.device("cpu"), "bfloat16")
+    assert half.trunk_type == half.step_type == torch.bfloat16
+    job = FoldInput("ubiquitin", (ProteinChain(("A",), UBIQUITIN),))
+    options = FoldOptions(n_samples=1, n_recycles=1, n_steps=10)
+    (found,), (expected,) = (
+        fold(job, model=model(), options=options, report=silent, place=place)
+        for place in (half, CPU)
+    )
+    assert 0 < relative(found.structure.coordinates, expected.structure.coordinates) < 0.03
+
+
+@pytest.mark.parametrize("has_it", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])
+def test_a_processor_that_multiplies_bfloat16_does_unless_told_otherwise(has_it, monkeypatch):
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name == has_it)
+    cpu = torch.device("cpu")
+    assert place_of(model()).step_type == place_on(cpu).trunk_type == torch.bfloat16
+    assert place_on(cpu, "float32") == CPU
+    assert place_of(model(), "float32").numbers == "float32"
+
+
+def test_a_fold_is_told_where_to_run():
+    half = place_on(torch.device("cpu"), "bfloat16")
+    plain, told = (
+        fold(JOB, model=model(), options=OPTIONS, report=silent, place=place)
+        for place in (CPU, half)
+    )
+    by_number = [sorted(found, key=lambda p: p.sample) for found in (plain, told)]
+    for one, other in zip(*by_number, strict=True):
+        assert 0 < relative(other.structure.coordinates, one.structure.coordinates) < 0.05
+
+
+def test_a_processor_computes_in_float32_one_sample_after_the_other(monkeypatch):
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
     place = place_of(model())
     assert place == CPU == place_on(torch.device("cpu"))
     assert (place.name, place.numbers) == ("cpu", "float32")
@@ -101,6 +143,8 @@ def test_a_processor_computes_in_float32_one_sample_after_the_other():
 def test_numbers_are_named_as_a_manifest_needs_them():
     half = replace(CPU, trunk_type=torch.bfloat16)
     assert half.numbers == "float32, trunk bfloat16"
+    steps = replace(half, step_type=torch.bfloat16)
+    assert steps.numbers == "float32, trunk bfloat16, steps bfloat16"
     with half.trunk():
         assert torch.get_autocast_dtype("cpu") == torch.bfloat16
         assert torch.is_autocast_enabled("cpu")

@@ -133,3 +133,27 @@ def test_wider_networks_than_the_published_ones_are_laid_out_too():
     expected = model(a, model.condition(s), biases)
     found = denoising.advance(a, s, denoising.laid_out(model), biases)
     torch.testing.assert_close(found, expected, rtol=2e-5, atol=2e-5)
+
+
+@torch.no_grad()
+def test_bfloat16_rounds_products_and_nothing_else():
+    model, (a, s, biases) = transformer(), case(20, 1)
+    exact = denoising.advance(a, s, denoising.laid_out(model), biases)
+    found = denoising.advance(a, s, denoising.laid_out(model, dtype=torch.bfloat16), biases)
+    assert found.dtype == torch.float32
+    difference = (found - exact).norm() / exact.norm()
+    assert 0 < difference < 0.01
+    # What was there before is not rounded: only what the blocks add to it is.
+    large = denoising.advance(a + 1000, s, denoising.laid_out(model, dtype=torch.bfloat16), biases)
+    kept = denoising.advance(a + 1000, s, denoising.laid_out(model), biases)
+    assert (large - kept).abs().max() < 1
+
+
+@torch.no_grad()
+def test_one_level_for_all_samples_is_that_level_for_each():
+    model, features = random_network(REDUCED, 5), random_features(5, n_tokens=12)
+    x = torch.randn(3, len(features.ref_pos), 3, generator=torch.Generator().manual_seed(2))
+    context = model.diffusion.context(features, model.run_trunk(features, 1))
+    shared = model.diffusion(x, torch.tensor([3.0]), context)
+    each = model.diffusion(x, torch.full((3,), 3.0), context)
+    torch.testing.assert_close(shared, each, rtol=2e-5, atol=2e-5)
