@@ -1,9 +1,31 @@
 """This machine as its settings let a fold use it."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from folding import cost
-from webapp.env import env_text
+from webapp.env import BadSetting, env_text
+
+if TYPE_CHECKING:
+    from folding.device import Numbers
+
+NUMBERS: tuple[Numbers, ...] = ("auto", "float32", "bfloat16")
+"""What products may be computed in; as `folding.device` has it, which needs torch."""
+
+
+def numbers() -> Numbers:
+    """What this site wants products to be computed in.
+
+    Raises:
+        BadSetting: `FOLDSTREAM_NUMBERS` is none of these words.
+    """
+    word = env_text("FOLDSTREAM_NUMBERS", "auto").lower()
+    for one in NUMBERS:
+        if word == one:
+            return one
+    raise BadSetting("FOLDSTREAM_NUMBERS", value=word, rule=f"one of {', '.join(NUMBERS)}")
 
 
 def machine() -> cost.Machine:

@@ -32,7 +32,7 @@ from webapp.live.events import (
     SampleReady,
 )
 from webapp.live.frames import coordinate_bytes, probability_bytes
-from webapp.machine import machine
+from webapp.machine import machine, numbers
 from webapp.meter import Meter
 
 if TYPE_CHECKING:
@@ -107,12 +107,17 @@ def fold_with(
     from folding.predict import fold
 
     checkpoint: FolderCheckpoint | NoCheckpoint = NoCheckpoint()
+    place = place_of(model, numbers())
     if state is not None:
-        place = place_of(model)
         key = fingerprint(fold_input, options, weights_sha256=weights_sha256, place=place)
         checkpoint = FolderCheckpoint(state, key)
     return lambda hear: fold(
-        fold_input, model=model, options=options, report=hear, checkpoint=checkpoint
+        fold_input,
+        model=model,
+        options=options,
+        report=hear,
+        checkpoint=checkpoint,
+        place=place,
     )
 
 
@@ -234,7 +239,7 @@ def saver(
         from folding.device import best_device, place_on
         from folding.manifest import coordinates_sha256, describe
 
-        place = place_on(best_device())
+        place = place_on(best_device(), numbers())
         manifest = {
             **describe(fold_input, options, weights_sha256=weights_sha256, place=place),
             "coordinates_sha256": coordinates_sha256(predictions),
@@ -287,7 +292,7 @@ def replay(
     cost.check_free_memory(fold_input, options)
     torch.set_num_threads(manifest.get("threads", torch.get_num_threads()))
     loaded = load(options.model)
-    place = place_of(loaded.network)
+    place = place_of(loaded.network, numbers())
     now = describe(fold_input, options, weights_sha256=loaded.sha256, place=place)
     found = differences(manifest, now)
     begin(found)

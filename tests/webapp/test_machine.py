@@ -5,7 +5,8 @@ import pytest
 from folding import cost
 from tests.webapp import making
 from webapp import jobs, pipeline
-from webapp.machine import machine
+from webapp.env import BadSetting
+from webapp.machine import NUMBERS, machine, numbers
 
 FOUR = cost.Machine(threads=4, speed=1.0, memory_bytes=16 * 10**9)
 
@@ -37,3 +38,41 @@ def test_estimates_and_plans_follow_the_setting(monkeypatch, user, data_dir):
     wide = seconds()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert seconds() == pytest.approx([(1 + 3 * cost.PARALLEL_GAIN) * second for second in wide])
+
+
+@pytest.mark.parametrize(
+    ("setting", "wanted"), [("", "auto"), ("float32", "float32"), (" BFloat16 ", "bfloat16")]
+)
+def test_a_site_says_what_products_are_computed_in(monkeypatch, setting, wanted):
+    monkeypatch.setenv("FOLDSTREAM_NUMBERS", setting)
+    assert numbers() == wanted
+
+
+def test_numbers_that_nobody_computes_in_are_refused_by_name(monkeypatch):
+    monkeypatch.setenv("FOLDSTREAM_NUMBERS", "float16")
+    with pytest.raises(BadSetting, match=r"FOLDSTREAM_NUMBERS is 'float16'.*auto, float32"):
+        numbers()
+
+
+def test_the_web_knows_the_same_numbers_as_the_science():
+    from folding import device
+
+    assert NUMBERS == device.NUMBERS
+
+
+@pytest.mark.parametrize("setting", ["float32", "bfloat16"])
+def test_a_fold_and_its_manifest_follow_the_setting(monkeypatch, tmp_path, setting):
+    import json
+
+    from folding.inputs import FoldInput, FoldOptions, ProteinChain
+    from folding.weights import own
+
+    monkeypatch.setenv("FOLDSTREAM_NUMBERS", setting)
+    job = FoldInput("job", (ProteinChain(("A",), "GSWQLKDEGA"),))
+    options = FoldOptions(n_samples=1, n_recycles=0, n_steps=2)
+    predictions = pipeline.fold_with(own.load(), job, options)(lambda event: None)
+    pipeline.saver(tmp_path, job, options, weights_sha256="0" * 64)(predictions)
+    (path,) = tmp_path.glob("*manifest.json")
+    dtype = json.loads(path.read_text())["dtype"]
+    assert dtype.startswith("float32")
+    assert ("bfloat16" in dtype) == (setting == "bfloat16")
