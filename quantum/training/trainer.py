@@ -73,6 +73,16 @@ class TrainingOptions:
         for name in ("epochs", "batch_size", "workers", "keep_last"):
             if getattr(self, name) < 1:
                 raise InvalidValues(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("patience", "checkpoint_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InvalidValues(f"{name} is at least 1, or None for never, not {value}")
+        if not 0 <= self.learning_rate < inf:
+            raise InvalidValues(f"learning_rate is 0 or more, not {self.learning_rate}")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise InvalidValues(f"clip_norm is above 0, or None for no limit, not {self.clip_norm}")
+        if self.schedule not in ("constant", "cosine"):
+            raise InvalidValues(f"schedule is constant or cosine, not {self.schedule!r}")
 
 
 @dataclass(frozen=True)

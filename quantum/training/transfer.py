@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from quantum.errors import InvalidValues
 from quantum.store.datasets import TensorSamples, batches
 from quantum.training.trainer import Samples
 
@@ -28,12 +29,19 @@ class FrozenTrunk(torch.nn.Module):
 
 @torch.no_grad()
 def embed(trunk: torch.nn.Module, samples: Samples, *, batch_size: int = 256) -> TensorSamples:
-    """The samples as the trunk sees them: run once, so that epochs train only what follows."""
-    was_training = trunk.training
+    """The samples as the trunk sees them: run once, so that epochs train only what follows.
+
+    Raises:
+        InvalidValues: where there are no samples.
+    """
+    if not len(samples):
+        raise InvalidValues("there are no samples to embed")
+    modes = {module: module.training for module in trunk.modules()}
     trunk.eval()
     pairs = []
     for rows in batches(torch.arange(len(samples)), batch_size):
         features, targets = samples.rows(rows)
         pairs.append((trunk(features).detach(), targets))
-    trunk.train(was_training)
+    for module, was_training in modes.items():  # parts may have been frozen by themselves
+        module.training = was_training
     return TensorSamples(torch.cat([f for f, _ in pairs]), torch.cat([t for _, t in pairs]))

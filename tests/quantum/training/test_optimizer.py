@@ -3,6 +3,8 @@ import copy
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quantum.ansatz import hardware_efficient
 from quantum.circuit import Circuit, Parameter
@@ -124,3 +126,89 @@ def test_unknown_names_and_missing_circuits_are_refused():
     for name in ("qng", "rotosolve"):
         with pytest.raises(InvalidValues, match="needs the circuit"):
             make_optimizer(name, [start()])
+
+
+# What each step is, by arithmetic
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    amplitude=st.floats(0.1, 5), phase=st.floats(-3, 3), level=st.floats(-5, 5),
+    at=st.floats(-6, 6),
+)  # fmt: skip
+def test_rotosolve_minimises_any_sinusoid_in_one_visit(amplitude, phase, level, at):
+    weights = torch.tensor([at], dtype=torch.float64)
+    optimizer = Rotosolve(weights, circuit=Circuit(1).rx("a", 0))
+    predicted = optimizer.step(lambda: level + amplitude * torch.cos(weights[0] - phase))
+    assert float(predicted) == pytest.approx(level - amplitude, abs=1e-6)
+    reached = level + amplitude * np.cos(float(weights[0]) - phase)
+    assert reached == pytest.approx(level - amplitude, abs=1e-6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    slope=st.lists(st.floats(-3, 3), min_size=3, max_size=3), rate=st.floats(0.01, 0.5),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+def test_spsa_s_first_step_is_along_its_signs_by_the_measured_slope(slope, rate, seed):
+    """On a plane the estimate is exact along the direction: Δ (g · Δ) times the rate."""
+    gradient = torch.tensor(slope, dtype=torch.float64)
+    weights = torch.zeros(3, dtype=torch.float64)
+    optimizer = Spsa([weights], learning_rate=rate, seed=seed)
+    loss = optimizer.step(lambda: gradient @ weights)
+    drawn = torch.randint(0, 2, (3,), generator=torch.Generator().manual_seed(seed))
+    signs = (2 * drawn - 1).double()
+    assert torch.allclose(weights, -rate * signs * (gradient @ signs), atol=1e-9)
+    assert float(loss) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_spsa_s_steps_fall_as_spall_says():
+    weights = torch.zeros(1, dtype=torch.float64)
+    optimizer = Spsa([weights], learning_rate=0.1, stability=10.0)
+    moves = []
+    for _ in range(30):
+        before = weights.clone()
+        optimizer.step(lambda: weights.sum())
+        moves.append(float((weights - before).abs()))
+    wanted = [0.1 * (11 / (k + 11)) ** 0.602 for k in range(30)]
+    assert moves == pytest.approx(wanted, rel=1e-6)
+
+
+def test_the_natural_gradient_of_one_turn_is_four_times_the_plain_one():
+    """The metric of a turn about Y from |0⟩ is ¼ (Stokes et al. 2020, section 3)."""
+    circuit = Circuit(1).ry("a", 0)
+    weights = torch.tensor([0.4], dtype=torch.float64, requires_grad=True)
+    optimizer = NaturalGradient(weights, circuit=circuit, learning_rate=0.01, damping=0.0)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = expectation(circuit, [Z(0)], weights=weights)[0, 0]
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert weights.item() == pytest.approx(0.4 + 0.01 * 4 * np.sin(0.4), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["spsa", "rotosolve"])
+def test_optimizers_without_gradients_never_ask_for_one(name):
+    weights = start()
+    optimizer = make_optimizer(name, [weights], learning_rate=0.1, circuit=CIRCUIT)
+    recorded = []
+
+    def closure():
+        loss = expectation(CIRCUIT, [ENERGY], weights=weights)[0, 0]
+        recorded.append(loss.requires_grad)
+        return loss
+
+    optimizer.step(closure)
+    assert not any(recorded) and weights.grad is None
+
+
+def test_a_seed_draws_spsa_s_directions():
+    def moved(seed):
+        weights = torch.zeros(8, dtype=torch.float64)
+        Spsa([weights], seed=seed).step(lambda: weights.sum())
+        return weights
+
+    assert torch.equal(moved(1), moved(1)) and not torch.equal(moved(1), moved(2))
