@@ -6,6 +6,7 @@ import random
 import struct
 import threading
 from functools import cache
+from hashlib import sha256
 
 import pytest
 import torch
@@ -146,6 +147,41 @@ def test_several_models_are_imported_at_once(store, tmp_path):
 
 
 # The folder -------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 40), st.integers(1, 9))
+@settings(max_examples=25)
+def test_a_checksum_is_that_of_the_bytes_however_they_are_read(tmp_path_factory, n, chunk):
+    path = tmp_path_factory.mktemp("hash") / "file"
+    content = random.Random(n).randbytes(n)
+    path.write_bytes(content)
+    said = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("folding.weights.store.CHUNK", chunk)
+        assert (
+            hash_file(path, report=lambda *step: said.append(step)) == sha256(content).hexdigest()
+        )
+    assert [done for done, _ in said] == [min(k, n) for k in range(chunk, n + chunk, chunk)][
+        : len(said)
+    ]
+    assert not said or said[-1] == (n, n)
+
+
+@pytest.mark.parametrize("file", ["Å weights.pt", "weights (1).pt", "模型.pt", "-x.pt", "..pt"])
+def test_odd_file_names_give_names_that_a_folder_can_hold(store, tmp_path, file):
+    path = tmp_path / file
+    torch.save(theirs("Protenix"), path)
+    name = name_of(path)
+    if not name:
+        with pytest.raises(WeightsError, match="cannot be the name of a model"):
+            import_file(path, store)
+        name = "mine"
+    facts = import_file(path, store, name=name)
+    assert store.facts(name) == facts
+    assert facts.source == file
+    assert store.path(name).parent == store.folder
+    assert store.model(name).about.startswith(f"Imported from {file}") or file == "..pt"
+
 
 NAMES = ("a", "b.1", "protenix_mini_default_v0.5.0", "protenix_tiny_default_v0.5.0")
 VERBS = st.tuples(
