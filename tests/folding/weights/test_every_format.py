@@ -158,13 +158,11 @@ def test_a_checksum_is_that_of_the_bytes_however_they_are_read(tmp_path_factory,
     said = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("folding.weights.store.CHUNK", chunk)
-        assert (
-            hash_file(path, report=lambda *step: said.append(step)) == sha256(content).hexdigest()
-        )
-    assert [done for done, _ in said] == [min(k, n) for k in range(chunk, n + chunk, chunk)][
-        : len(said)
-    ]
-    assert not said or said[-1] == (n, n)
+        found = hash_file(path, report=lambda *step: said.append(step))
+    assert found == sha256(content).hexdigest()
+    done = [step for step, _ in said]
+    assert done == sorted(set(done))
+    assert done[-1:] == ([n] if n else [])
 
 
 @pytest.mark.parametrize("file", ["Å weights.pt", "weights (1).pt", "模型.pt", "-x.pt", "..pt"])
@@ -180,7 +178,6 @@ def test_odd_file_names_give_names_that_a_folder_can_hold(store, tmp_path, file)
     assert store.facts(name) == facts
     assert facts.source == file
     assert store.path(name).parent == store.folder
-    assert store.model(name).about.startswith(f"Imported from {file}") or file == "..pt"
 
 
 NAMES = ("a", "b.1", "protenix_mini_default_v0.5.0", "protenix_tiny_default_v0.5.0")
