@@ -1,6 +1,10 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from quantum.circuit import Circuit
+from quantum.simulator.gate_by_gate import unitary
 from quantum.simulator.lowering import Move
 from quantum.simulator.moves import move_amplitudes, sources
 from quantum.simulator.register import Register
@@ -62,3 +66,27 @@ def test_amplitudes_move_in_every_copy_and_column(copies):
 
 def test_equal_moves_share_their_indices():
     assert sources(4, (MOVES[0],), CPU)[0] is sources(4, (Move("x", (1,)),), CPU)[0]
+
+
+@given(picked=st.lists(st.sampled_from(MOVES), max_size=8))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_any_row_of_moves_is_a_permutation_and_its_inverse(picked):
+    moves = tuple(picked)
+    origin, image = sources(4, moves, CPU)
+    everything = torch.arange(16, dtype=torch.int32)
+    assert torch.equal(origin.sort().values, everything)
+    assert torch.equal(origin[image.long()], everything)
+    assert torch.equal(image[origin.long()], everything)
+    back, _ = sources(4, moves[::-1], CPU)  # every move undoes itself
+    assert torch.equal(back, image)
+
+
+@given(picked=st.lists(st.sampled_from(MOVES), max_size=8))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_moves_are_the_gates_they_are_named_after(picked):
+    circuit = Circuit(4)
+    for move in picked:
+        circuit = circuit.gate(move.gate, move.qubits)
+    origin, _ = sources(4, tuple(picked), CPU)
+    vector = torch.randn(16, dtype=torch.complex128)
+    assert torch.allclose(unitary(circuit) @ vector, vector[origin.long()])

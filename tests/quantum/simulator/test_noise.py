@@ -11,7 +11,8 @@ from quantum.backends.ibm_circuits import to_qiskit
 from quantum.circuit import Circuit, parameter_input
 from quantum.errors import InvalidValues
 from quantum.observable import PauliSum, X, Y, Z
-from quantum.simulator import run, sample
+from quantum.simulator import expectation, run, sample
+from quantum.simulator.gate_by_gate import instruction_matrix
 from quantum.simulator.noise import (
     NoiseModel,
     amplitude_damping,
@@ -23,6 +24,8 @@ from quantum.simulator.noise import (
     run_trajectories,
     uniform_noise,
 )
+from tests.quantum.random_circuits import random_circuit
+from tests.quantum.simulator.dense import on_register
 
 CIRCUIT = Circuit(3).h(0).cx(0, 1).ry(0.7, 2).cx(1, 2).rx(0.3, 0).sx(1).cx(2, 0)
 MODEL = NoiseModel(
@@ -129,3 +132,104 @@ def test_channels_must_fit_their_gate():
     model = NoiseModel(after={"x": depolarizing(0.1, n_qubits=2)})
     with pytest.raises(InvalidValues, match="2 qubits cannot follow x"):
         run_trajectories(Circuit(1).x(0), model, trajectories=1, seed=0)
+
+
+ONE_QUBIT = [
+    depolarizing(0.3), pauli_channel(0.1, 0.2, 0.05), amplitude_damping(0.4), phase_damping(0.6)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("channel", [*ONE_QUBIT, depolarizing(0.2, n_qubits=2)])
+def test_channels_keep_the_trace(channel):
+    """Σ K† K = 1, with K = sqrt(p) U where the odds are fixed."""
+    odds = (
+        torch.ones(len(channel.kraus)) if channel.probabilities is None else channel.probabilities
+    )
+    total = sum(p * k.mH @ k for p, k in zip(odds, channel.kraus, strict=True))
+    assert torch.allclose(total, torch.eye(2**channel.n_qubits, dtype=total.dtype))
+
+
+def through(channel, density: np.ndarray, qubit: int, n_qubits: int) -> np.ndarray:
+    odds = np.ones(len(channel.kraus)) if channel.probabilities is None else channel.probabilities
+    total = np.zeros_like(density)
+    for p, kraus in zip(odds, channel.kraus.numpy(), strict=True):
+        full = on_register(kraus, (qubit,), n_qubits)
+        total = total + float(p) * full @ density @ full.conj().T
+    return total
+
+
+@pytest.mark.parametrize("channel", ONE_QUBIT)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_trajectories_tend_to_the_density_matrix_of_any_circuit(channel, seed):
+    circuit = random_circuit(seed, n_qubits=2, n_gates=6, free=False)
+    noise = NoiseModel(default={1: channel, 2: channel})
+    density = np.zeros((4, 4), dtype=complex)
+    density[0, 0] = 1
+    for gate in circuit.instructions:
+        matrix = instruction_matrix(gate, circuit, DOUBLE[None], DOUBLE[None])[0].numpy()
+        full = on_register(matrix, gate.qubits, 2)
+        density = full @ density @ full.conj().T
+        for qubit in gate.qubits:
+            density = through(channel, density, qubit, 2)
+    states = run_trajectories(circuit, noise, trajectories=6000, seed=seed, weights=DOUBLE)
+    found = torch.einsum("ti,tj->ij", states, states.conj()).numpy() / 6000
+    assert np.abs(found - density).max() < 0.035
+
+
+@pytest.mark.parametrize(
+    ("channel", "word", "factor"),
+    [
+        (pauli_channel(0.0, 0.0, 0.1), X(0), 0.8),
+        (pauli_channel(0.0, 0.0, 0.1), Z(0), 1.0),
+        (pauli_channel(0.1, 0.0, 0.0), Z(0), 0.8),
+        (pauli_channel(0.1, 0.2, 0.0), Y(0), 0.8),
+        (phase_damping(0.5), X(0), 0.5),
+        (amplitude_damping(0.36), X(0), 0.8),
+    ],
+)
+def test_channels_shrink_each_axis_as_they_should(channel, word, factor):
+    prepare = {"X": "h", "Y": "sxdg", "Z": "id"}[word.terms[0][0][0][1]]
+    circuit = Circuit(1).gate(prepare, (0,))
+    start = expectation(circuit, [word])[0, 0].item()
+    noise = NoiseModel(after={prepare: channel})
+    found, error = noisy_expectation(circuit, [word], noise, trajectories=4000, seed=3)
+    assert abs(start) == pytest.approx(1, abs=1e-6)
+    assert found.item() == pytest.approx(factor * start, abs=5 * error.item() + 1e-6)
+
+
+def test_the_standard_error_falls_with_the_root_of_the_trajectories():
+    few, many = (
+        noisy_expectation(CIRCUIT, [Z(0)], MODEL, trajectories=n, seed=1)[1].item()
+        for n in (400, 6400)
+    )
+    assert few / many == pytest.approx(4, rel=0.2)
+
+
+@pytest.mark.parametrize("trajectories", [0, -1])
+def test_noise_takes_trajectories(trajectories):
+    with pytest.raises(InvalidValues, match="one trajectory or more"):
+        run_trajectories(CIRCUIT, MODEL, trajectories=trajectories, seed=0)
+    with pytest.raises(InvalidValues, match="two trajectories"):
+        noisy_expectation(CIRCUIT, [Z(0)], MODEL, trajectories=1, seed=0)
+
+
+@pytest.mark.parametrize("wrong", [(0.5, 0.4, 0.2), (-0.1, 0.0, 0.0), (float("nan"), 0.0, 0.0)])
+def test_odds_of_paulis_are_chances(wrong):
+    with pytest.raises(InvalidValues, match="between 0 and 1"):
+        pauli_channel(*wrong)
+
+
+def test_shots_may_be_spread_over_fewer_trajectories():
+    for shots, trajectories in ((7, 3), (3, 7), (10, None), (1, 1)):
+        drawn = noisy_sample(CIRCUIT, MODEL, shots=shots, trajectories=trajectories, seed=0)
+        assert drawn.shape == (shots,)
+        assert ((drawn >= 0) & (drawn < 8)).all()
+
+
+def test_an_entry_of_its_own_goes_before_the_one_for_its_size():
+    flip = NoiseModel(
+        after={"x": pauli_channel(1.0, 0.0, 0.0)}, default={1: pauli_channel(0.0, 0.0, 0.0)}
+    )
+    found = [noisy_sample(Circuit(1).gate(g, (0,)), flip, shots=5, seed=0) for g in ("x", "y")]
+    assert [drawn.tolist() for drawn in found] == [[0] * 5, [1] * 5]
+    assert flip.channels("ccx", (0, 1, 2)) == []

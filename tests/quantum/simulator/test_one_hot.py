@@ -5,6 +5,8 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.linalg import expm
 
 from quantum.errors import InvalidValues
@@ -150,3 +152,65 @@ def test_tables_must_fit_their_sites():
     _, _, cost = problem()
     with pytest.raises(InvalidValues, match="marginals"):
         warm_start(cost, [torch.ones(2)])
+
+
+ANGLES = st.lists(st.floats(-2, 2), min_size=2, max_size=2)
+
+
+@given(gammas=ANGLES, betas=ANGLES, mixer=st.sampled_from(["complete", "ring", "grover"]))
+@settings(max_examples=15, deadline=None, derandomize=True)
+def test_every_layer_keeps_the_length(gammas, betas, mixer):
+    _, _, cost = problem((3, 4, 2))
+    values = (torch.tensor(v, dtype=torch.float64) for v in (gammas, betas))
+    state = one_hot_qaoa(cost, **dict(zip(("gammas", "betas"), values, strict=True)), mixer=mixer)
+    assert state.abs().square().sum().item() == pytest.approx(1)
+    low, high = cost.energies.min().item(), cost.energies.max().item()
+    assert low - 1e-9 <= mean_energy(cost, state).item() <= high + 1e-9
+
+
+@pytest.mark.parametrize("mixer", ["complete", "ring", "grover"])
+def test_a_flat_cost_leaves_the_uniform_state_as_it_is(mixer):
+    """It is an eigenstate of every mixer: only its phase turns."""
+    cost = one_hot_cost([torch.full((3,), 0.7), torch.zeros(4)], {}, dtype=torch.float64)
+    angles = torch.tensor([0.4, 1.3], dtype=torch.float64)
+    state = one_hot_qaoa(cost, gammas=angles, betas=angles, mixer=mixer)
+    assert torch.vdot(state, uniform_start(cost)).abs().item() == pytest.approx(1)
+
+
+def test_sites_without_pairs_do_not_know_of_each_other():
+    own = [torch.tensor([0.3, -1.0, 0.4]), torch.tensor([0.9, 0.1])]
+    gammas, betas = (torch.tensor(v, dtype=torch.float64) for v in ([0.5, 0.8], [-0.4, -0.2]))
+    whole, *parts = (
+        one_hot_qaoa(one_hot_cost(sites, {}, dtype=torch.float64), gammas=gammas, betas=betas)
+        for sites in (own, own[:1], own[1:])
+    )
+    assert torch.allclose(whole, torch.kron(*parts), atol=1e-12)
+
+
+def test_sites_may_be_renumbered():
+    own, pairs, cost = problem((3, 2, 2))
+    turned = one_hot_cost(
+        own[::-1], {(2 - j, 2 - i): table.T for (i, j), table in pairs.items()}, dtype=torch.float64
+    )
+    gammas, betas = torch.tensor([[0.3, 0.7], [0.4, 0.1]], dtype=torch.float64)
+    here, there = (one_hot_qaoa(c, gammas=gammas, betas=betas) for c in (cost, turned))
+    assert torch.allclose(here.view(3, 2, 2), there.view(2, 2, 3).permute(2, 1, 0), atol=1e-12)
+
+
+@pytest.mark.parametrize("site", [[0.0, 0.0, 0.0], [0.5, -0.1, 0.6], [float("nan"), 1.0, 1.0]])
+def test_marginals_are_chances(site):
+    _, _, cost = problem()
+    with pytest.raises(InvalidValues, match="chances"):
+        warm_start(cost, [torch.tensor(site), torch.ones(2), torch.ones(1)])
+
+
+def test_a_warm_start_at_the_optimum_stays_there_without_mixing():
+    _, _, cost = problem((3, 2, 2))
+    best = cost.assignments(cost.energies.argmin()[None])[0].tolist()
+    marginals = [torch.eye(d)[a] for d, a in zip((3, 2, 2), best, strict=True)]
+    start = warm_start(cost, marginals)
+    gammas, none = torch.tensor([0.9], dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    state = one_hot_qaoa(cost, gammas=gammas, betas=none, start=start)
+    assert mean_energy(cost, state).item() == pytest.approx(cost.energies.min().item())
+    drawn = sample_assignments(cost, state, shots=20, seed=0)
+    assert drawn.tolist() == [best] * 20

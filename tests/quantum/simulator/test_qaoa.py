@@ -92,3 +92,44 @@ def test_a_cost_is_a_real_sum_of_words_of_z():
             compile_cost(wrong, 2)
     with pytest.raises(InvalidObservable, match="qubit 2"):
         compile_cost(Z(2), 2)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 3, 4])
+def test_every_depth_ends_in_the_right_sweep(block, depth):
+    """Sweeps take turns over low and high qubits: odd and even depths end in different ones."""
+    observable = ising(6, seed=depth)
+    tables = compile_cost(observable, 6, dtype=torch.float64)
+    gammas, betas = angles(depth)
+    found = qaoa_energy(tables, gammas=gammas, betas=betas)
+    circuit = qaoa(observable, initial=uniform_state(6), depth=depth)
+    weights = torch.stack([gammas, betas], 1).flatten()
+    expected = expectation(circuit, [observable], weights=weights)[0, 0]
+    assert found.item() == pytest.approx(expected.item(), abs=1e-11)
+    chances = qaoa_probabilities(tables, gammas=gammas, betas=betas)
+    assert chances.sum().item() == pytest.approx(1)
+    assert (chances @ tables.diagonal()).item() == pytest.approx(found.item(), abs=1e-11)
+
+
+def test_gradients_may_be_taken_twice_from_one_energy(block):
+    tables = compile_cost(ising(5), 5, dtype=torch.float64)
+    values = angles(2)
+    energy = qaoa_energy(tables, gammas=values[0], betas=values[1])
+    first, again = (torch.autograd.grad(energy, values, retain_graph=True) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_full_period_of_the_mixer_changes_nothing(block):
+    """e^{-iπX} is -1 on every qubit."""
+    tables = compile_cost(ising(5), 5, dtype=torch.float64)
+    gammas, betas = (v.detach() for v in angles(2))
+    found, moved = (
+        qaoa_energy(tables, gammas=gammas, betas=b).item() for b in (betas, betas + np.pi)
+    )
+    assert found == pytest.approx(moved, abs=1e-10)
+
+
+def test_reversing_all_angles_is_the_complex_conjugate(block):
+    tables = compile_cost(ising(5), 5, dtype=torch.float64)
+    gammas, betas = (v.detach() for v in angles(3))
+    there, back = (qaoa_state(tables, gammas=s * gammas, betas=s * betas) for s in (1, -1))
+    assert torch.allclose(there.conj(), back, atol=1e-12)

@@ -1,8 +1,14 @@
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quantum.circuit import Circuit, Parameter
+from quantum.simulator.gate_by_gate import unitary
 from quantum.simulator.lowering import Line, Phase, Turn
 from quantum.simulator.schedule import MoveLayer, PhaseLayer, TurnLayer, fuse
+from tests.quantum.random_circuits import random_circuit, random_numbers
+from tests.quantum.simulator.dense import step_matrix
 from tests.quantum.simulator.test_fused import layered
 
 
@@ -48,3 +54,29 @@ def test_order_on_a_qubit_is_kept():
 def test_an_empty_circuit_has_no_layers():
     assert fuse(Circuit(3)) == ()
     assert fuse(Circuit(3).gate("id", (1,))) == ()
+
+
+@given(seed=st.integers(0, 10**6), n_gates=st.integers(0, 20))
+@settings(max_examples=15, deadline=None, derandomize=True)
+def test_layers_multiply_to_the_circuit(seed, n_gates):
+    circuit = random_circuit(seed, n_qubits=3, n_gates=n_gates)
+    numbers = random_numbers(circuit, seed)
+    product = np.eye(8)
+    for layer in fuse(circuit):
+        assert layer.steps
+        for step in layer.steps:
+            product = step_matrix(step, 3, numbers) @ product
+    assert np.allclose(product, unitary(circuit.bind(numbers)).numpy(), atol=1e-10)
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=15, deadline=None, derandomize=True)
+def test_steps_of_a_layer_are_different_and_may_change_places(seed):
+    circuit = random_circuit(seed, n_qubits=4, n_gates=25)
+    for layer in fuse(circuit):
+        if isinstance(layer, TurnLayer):
+            qubits = [turn.qubit for turn in layer.steps]
+            assert qubits == sorted(set(qubits))
+        elif isinstance(layer, PhaseLayer):
+            masks = [(phase.qubits, phase.on_ones) for phase in layer.steps]
+            assert len(masks) == len(set(masks))

@@ -75,24 +75,40 @@ def test_gradients_come_back_in_the_precision_of_each():
     assert torch.allclose(inputs.grad, both[1].grad, atol=1e-6)
 
 
-def test_whole_and_complex_numbers_outside_the_tests():
-    """Where no type is checked: whole numbers are what they are, complex ones are refused."""
+def test_wrong_types_and_lengths_outside_the_tests():
+    """Where nothing else checks them: whole numbers are what they are, the rest is refused."""
     program = """
 import torch
 from quantum.circuit import Circuit
 from quantum.observable import Z
 from quantum.simulator import expectation
-circuit = Circuit(1).ry("a", 0)
+from quantum.simulator.cost import compile_cost
+from quantum.simulator.one_hot import one_hot_cost, one_hot_qaoa
+from quantum.simulator.qaoa import qaoa_energy, qaoa_state
+circuit, cost = Circuit(1).ry("a", 0), compile_cost(Z(0), 1)
+one_hot = one_hot_cost([torch.zeros(2)], {})
+one, two = torch.zeros(1), torch.zeros(2)
 print(expectation(circuit, [Z(0)], weights=torch.tensor([1])).item())
-try:
-    expectation(circuit, [Z(0)], weights=torch.tensor([1j]))
-except ValueError as error:
-    print(error)
+for attempt in (
+    lambda: expectation(circuit, [Z(0)], weights=torch.tensor([1j])),
+    lambda: expectation(circuit, [Z(0)], weights=torch.tensor(0.5)),
+    lambda: qaoa_energy(cost, gammas=two, betas=one),
+    lambda: qaoa_state(cost, gammas=one, betas=two),
+    lambda: one_hot_qaoa(one_hot, gammas=two, betas=one),
+    lambda: one_hot_qaoa(one_hot, gammas=one, betas=one, mixer="circle"),
+):
+    try:
+        print(attempt())
+    except ValueError as error:
+        print(error)
 """
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    value, message = answer.stdout.splitlines()
+    value, *messages = answer.stdout.splitlines()
     assert float(value) == pytest.approx(math.cos(1), abs=1e-6)
-    assert "real numbers, not complex" in message
+    wanted = ("not complex", "give [1] or [batch, 1]", "2 gammas need as many betas, not 1",
+              "1 gammas need as many", "2 gammas need", "not 'circle'")  # fmt: skip
+    assert len(messages) == len(wanted)
+    assert all(part in message for part, message in zip(wanted, messages, strict=True))
 
 
 def test_a_row_without_numbers_spoils_only_itself():
