@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quantum.simulator import turns
 from quantum.simulator.register import Register
@@ -170,3 +172,45 @@ def test_gradients_of_product_states(n_qubits, own_angles):
 
 def test_a_span_names_its_matrix():
     assert Span(2, 3, 0) == Span(first=2, size=3, row=0)
+
+
+@given(n_qubits=st.integers(1, 8), columns=st.integers(1, 3), seed=st.integers(0, 10**6))
+@settings(max_examples=15, deadline=None, derandomize=True)
+def test_a_product_state_measures_every_qubit_by_itself(n_qubits, columns, seed):
+    """Odd and even registers split into halves of different kinds."""
+    generator = torch.Generator().manual_seed(seed)
+    angles = 6 * torch.rand(n_qubits, columns, dtype=torch.float64, generator=generator) - 3
+    state = product_state(angles)
+    assert state.dtype == torch.complex128 and not state.imag.any()
+    chances = state.abs().square().view([2] * n_qubits + [columns])
+    for qubit in range(n_qubits):
+        zero, one = chances.movedim(qubit, 0).reshape(2, -1, columns).sum(1)
+        assert torch.allclose(zero - one, angles[qubit].cos())
+        assert torch.allclose(zero + one, torch.ones(columns, dtype=torch.float64))
+
+
+@given(n_qubits=st.integers(1, 7), own_angles=st.booleans(), seed=st.integers(0, 10**6))
+@settings(max_examples=12, deadline=None, derandomize=True)
+def test_slopes_of_a_product_state_are_those_of_small_steps(n_qubits, own_angles, seed):
+    generator = torch.Generator().manual_seed(seed)
+    size = 2 if own_angles else 1
+    angles = torch.randn(n_qubits, size, dtype=torch.float64, generator=generator)
+    adjoint = torch.randn(2**n_qubits, 2, dtype=torch.complex128, generator=generator)
+    found = gradient_of_product(angles, adjoint)
+
+    def overlap(moved: torch.Tensor) -> torch.Tensor:
+        return 2 * (adjoint.conj() * product_state(moved)).real
+
+    for qubit in range(n_qubits):
+        step = torch.zeros_like(angles)
+        step[qubit] = 1e-6
+        slope = ((overlap(angles + step) - overlap(angles - step)) / 2e-6).sum(0)
+        expected = slope if own_angles else slope.sum()[None]
+        assert torch.allclose(found[qubit], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_halves_keep_the_precision(dtype):
+    state = product_state(torch.zeros(3, 2, dtype=dtype))
+    assert state.dtype == dtype.to_complex()
+    assert state[0].tolist() == [1, 1] and not state[1:].any()
