@@ -10,8 +10,9 @@ from torch import Tensor
 from folding.chemistry.residues import GAP_CLASS, LETTERS
 from folding.data.msa import MIN_RESIDUES
 from folding.data.tokens import Tokens
+from folding.errors import InvalidInput
 from folding.inputs import FoldInput, Template
-from folding.templates.structure_file import read_structure
+from folding.templates.structure_file import StructureChain, read_structure
 
 N_TEMPLATES = 4
 N_DISTANCE_BINS = 39
@@ -89,7 +90,8 @@ def template_features(
         empty: The class that each slot shows of a chain without such a template.
 
     Raises:
-        InvalidInput: A template's mmCIF text cannot be read.
+        InvalidInput: A template's mmCIF text cannot be read, holds several chains, or is shorter
+            than its mapping says.
     """
     if not any(getattr(chain, "templates", None) for chain in fold_input.chains):
         return None
@@ -131,9 +133,9 @@ def _template(template: Template | None, width: int, *, shown: int) -> tuple[np.
     beta, backbone = np.zeros((width, 3), np.float32), np.zeros((width, 3, 3), np.float32)
     beta_mask, backbone_mask = np.zeros(width, bool), np.zeros(width, bool)
     if template is not None:
-        (chain, *_) = read_structure(template.cif, field="templates").chains
+        chain = _only_chain(template)
         for query, place in zip(template.query_indices, template.template_indices, strict=True):
-            letter = chain.sequence[place] if place < len(chain.sequence) else "X"
+            letter = chain.sequence[place]
             residue = chain.residues.get(place)
             if query >= width or residue is None:
                 continue
@@ -145,6 +147,25 @@ def _template(template: Template | None, width: int, *, shown: int) -> tuple[np.
                 backbone[query] = [atoms[name] for name in ("C", "CA", "N")]
                 backbone_mask[query] = True
     return restype, beta, beta_mask, backbone, backbone_mask
+
+
+def _only_chain(template: Template) -> StructureChain:
+    chains = read_structure(template.cif, field="templates").chains
+    if len(chains) > 1:
+        names = ", ".join(chain.chain_id for chain in chains[:12])
+        raise InvalidInput(
+            f"A template must hold one protein chain, but this mmCIF has {len(chains)}: {names}. "
+            "Cut it to the chain that its indices are for.",
+            field="templates",
+        )
+    n_residues = len(chains[0].sequence)
+    if (last := max(template.template_indices)) >= n_residues:
+        raise InvalidInput(
+            f"A template's indices reach residue {last} (counted from 0), but its chain has "
+            f"{n_residues} residues, unresolved ones counted. Correct its “templateIndices”.",
+            field="templates",
+        )
+    return chains[0]
 
 
 def distance_bins(place: _Place) -> Int[Tensor, "column column"]:

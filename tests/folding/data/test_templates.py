@@ -9,6 +9,7 @@ import torch
 from folding.chemistry.residues import GAP_CLASS, LETTERS
 from folding.data.templates import N_TEMPLATES, NO_BIN, no_templates, template_features
 from folding.data.tokens import tokenize
+from folding.errors import InvalidInput
 from folding.inputs import FoldInput, Ligand, ProteinChain, Template
 from folding.templates.mapping import make_template
 from tests.folding.search.relatives import letters
@@ -145,3 +146,40 @@ def test_short_chains_show_no_template():
     )
     found = template_features(FoldInput("job", (chain,)))
     assert not found.distance_mask.any()
+
+
+def test_a_template_of_several_chains_is_refused_by_their_names():
+    text = mmcif({"A": SEQUENCE, "B": SEQUENCE})
+    with pytest.raises(InvalidInput, match="this mmCIF has 2: A, B") as caught:
+        features(Template(text, (0, 1), (0, 1)))
+    assert caught.value.field == "templates"
+
+
+def test_a_mapping_beyond_the_template_is_refused():
+    whole = mmcif({"A": SEQUENCE})
+    with pytest.raises(InvalidInput, match=r"reach residue 12 .* its chain has 12 residues"):
+        features(Template(whole, (0, 1), (0, 12)))
+    assert features(Template(whole, (0, 1), (0, 11))).restype[0, 1] == LETTERS.index("L")
+
+
+def test_a_template_may_stand_for_residues_in_any_order():
+    whole = mmcif({"A": SEQUENCE})
+    found = features(Template(whole, (5, 0, 3), (2, 7, 11)))
+    classes = [LETTERS.index(SEQUENCE[place]) for place in (2, 7, 11)]
+    assert [int(found.restype[0, query]) for query in (5, 0, 3)] == classes
+    distance = np.linalg.norm(beta(2) - beta(7))
+    assert found.distance_bin[0, 5, 0] == found.distance_bin[0, 0, 5]
+    edges = 3.25 + 1.25 * np.arange(39)
+    assert int(found.distance_bin[0, 5, 0]) == int(np.searchsorted(edges, distance) - 1)
+
+
+def test_chains_of_different_proteins_have_templates_of_their_own(whole):
+    second = ProteinChain(
+        ("B",),
+        SEQUENCE[::-1],
+        templates=(make_template(mmcif({"A": SEQUENCE[::-1]}), sequence=SEQUENCE[::-1]),),
+    )
+    found = features(whole, others=(second,))
+    alone = features(whole)
+    assert torch.equal(found.distance_bin[0, :12, :12], alone.distance_bin[0])
+    assert found.restype[0, 12:].tolist() == [LETTERS.index(x) for x in SEQUENCE[::-1]]
