@@ -1,7 +1,8 @@
 """Nested dictionaries and lists of numbers and tensors as two plain files, without pickle.
 
 Tensors go to `tensors.safetensors`, all else to `tree.json` with a reference where each tensor
-was. The JSON names the SHA-256 of the tensors, so that a damaged file is found out.
+was. The JSON names the SHA-256 of the tensors and of its own content, so that a damaged file is
+found out.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ def write_tree(folder: Path, tree: Tree) -> None:
     plain = _take_out(tree, tensors)
     data = save(tensors)
     (folder / TENSORS).write_bytes(data)
-    document = {"sha256": hashlib.sha256(data).hexdigest(), "tree": plain}
+    document = {"sha256": _digest(data), "content": _digest(_text(plain)), "tree": plain}
     (folder / JSON).write_text(json.dumps(document))
 
 
@@ -34,11 +35,22 @@ def read_tree(folder: Path) -> Tree:
     try:
         document = json.loads((folder / JSON).read_text())
         data = (folder / TENSORS).read_bytes()
-        if hashlib.sha256(data).hexdigest() != document["sha256"]:
+        if _digest(data) != document["sha256"]:
             raise Damaged(f"{folder / TENSORS} is not what was written: restore it or delete it")
+        # Files of before have no digest of their content.
+        if document.get("content", told := _digest(_text(document["tree"]))) != told:
+            raise Damaged(f"{folder / JSON} is not what was written: restore it or delete it")
         return _put_back(document["tree"], load(data))
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise Damaged(f"{folder} cannot be read ({error}): restore it or delete it") from error
+
+
+def _text(plain: Any) -> bytes:
+    return json.dumps(plain).encode()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _take_out(tree: Tree, tensors: dict[str, Tensor]) -> Any:

@@ -1,7 +1,10 @@
 import multiprocessing
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quantum.errors import Damaged, InvalidValues
 from quantum.store.vectors.base import Item
@@ -89,3 +92,61 @@ def test_several_processes_write_and_read_at_once(tmp_path):
         for i in range(15):
             vector = np.random.default_rng([who, i]).normal(size=SIZE).astype(np.float32)
             assert store.query(vector, limit=1)[0].id == f"{who}-{i}"
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["upsert", "upsert", "delete", "compact"]),
+        st.integers(0, 5),
+        st.integers(0, 999),
+    ),
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=15)
+@given(steps=STEPS, seed=st.integers(0, 99))
+def test_whatever_is_done_it_answers_as_a_plain_table_would(steps, seed):
+    table: dict[str, np.ndarray] = {}
+    with TemporaryDirectory() as folder:
+        store = LocalVectors(folder, size=4)
+        for verb, number, draw in steps:
+            if verb == "upsert":
+                vector = np.random.default_rng(draw).normal(size=4).astype(np.float32)
+                store.upsert([Item(f"i{number}", vector, {"number": number})])
+                table[f"i{number}"] = vector
+            elif verb == "delete":
+                store.delete([f"i{number}"])
+                table.pop(f"i{number}", None)
+            else:
+                store.compact()
+        again = LocalVectors(folder, size=4)  # as another process sees it
+        query = np.random.default_rng(seed).normal(size=4).astype(np.float32)
+        cosines = {
+            name: float(query @ v / np.linalg.norm(query) / np.linalg.norm(v))
+            for name, v in table.items()
+        }
+        found = {match.id: match.score for match in again.query(query, limit=10)}
+        assert found == pytest.approx(cosines, abs=1e-5)
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+        assert again.count() == len(table)
+        assert again.count({"number": 3}) == ("i3" in table)
+
+
+def test_a_filter_on_nothing_is_refused_and_an_empty_list_fits_nothing(store):
+    store.upsert([Item("a", np.ones(SIZE, np.float32), {"colour": "red"})])
+    with pytest.raises(InvalidValues, match="needs a value"):
+        store.query(np.ones(SIZE, np.float32), where={"colour": None})
+    assert store.count({"colour": []}) == 0
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_nothing_is_asked_for_and_nothing_comes(store, limit):
+    store.upsert([Item("a", np.ones(SIZE, np.float32))])
+    assert store.query(np.ones(SIZE, np.float32), limit=limit) == []
+
+
+def test_an_empty_call_changes_nothing(store):
+    store.upsert([])
+    store.delete([])
+    assert store.count() == 0
