@@ -22,7 +22,7 @@ from folding.inputs.dialects import alphafold3
 from folding.inputs.dialects.fields import JobFields
 from folding.inputs.fasta import parse_fasta
 from folding.inputs.ids import MAX_CHAINS, check_chain_ids
-from folding.inputs.joining import Residue
+from folding.inputs.joining import Residue, Strand
 from folding.inputs.ligand import Ligand
 from folding.inputs.molecule import read_molecule
 from folding.inputs.sequence import sequence_notes
@@ -113,6 +113,12 @@ class FoldInput:
     def components(self) -> Components:
         """The components that this job may name."""
         return Components(self.user_ccd)
+
+    @cached_property
+    def strands(self) -> Mapping[tuple[str, ...], Strand]:
+        """The residues of every polymer, by the ids of its copies."""
+        polymers = (chain for chain in self.chains if not isinstance(chain, Ligand))
+        return {chain.ids: strand(chain, self.components) for chain in polymers}
 
     @cached_property
     def n_tokens(self) -> int:
@@ -234,12 +240,13 @@ def _clean_name(name: str) -> str:
 class _Bonded:
     """A residue or component that bonds reach, and the atoms that they name, in order."""
 
-    def __init__(self, chain: Chain, position: int, components: Components) -> None:
+    def __init__(self, job: FoldInput, chain: Chain, position: int) -> None:
         self.joints: list[str] = []
         if isinstance(chain, Ligand):
-            self.residue = Residue(components.find(chain.ccd[position - 1], field="ccd"), False)
+            code = chain.ccd[position - 1]
+            self.residue = Residue(job.components.find(code, field="ccd"), False)
         else:
-            residues = strand(chain, components)
+            residues = job.strands[chain.ids]
             self.residue = residues.residue(position)
             self.joints = residues.joints(position)
         self.named: list[str] = []
@@ -270,7 +277,7 @@ def _bonded(job: FoldInput) -> dict[tuple[str, int], _Bonded]:
             if isinstance(chain, Ligand) and not chain.ccd:
                 continue
             if place not in found:
-                found[place] = _Bonded(chain, atom.position, job.components)
+                found[place] = _Bonded(job, chain, atom.position)
             found[place].named.append(atom.atom)
     return found
 
@@ -289,7 +296,7 @@ def _check_bonds(job: FoldInput) -> None:
             raise InvalidInput(f"The bond {bond} is given twice. Delete one.", field=field)
         seen.add(bond.ends)
         for atom in (bond.first, bond.second):
-            _check_atom(atom, chains, job.components, field=field)
+            _check_atom(job, atom, chains, field=field)
     _check_left(job)
 
 
@@ -308,9 +315,7 @@ def _check_left(job: FoldInput) -> None:
                 )
 
 
-def _check_atom(
-    atom: AtomRef, chains: Mapping[str, Chain], components: Components, *, field: str
-) -> None:
+def _check_atom(job: FoldInput, atom: AtomRef, chains: Mapping[str, Chain], *, field: str) -> None:
     chain = chains.get(atom.chain_id)
     if chain is None:
         raise InvalidInput(
@@ -325,7 +330,7 @@ def _check_atom(
             f"to {n_positions}.",
             field=field,
         )
-    names = _atom_names(chain, atom.position, components, field=field)
+    names = _atom_names(job, chain, atom.position, field=field)
     if atom.atom not in names:
         shown = ", ".join(names[:40]) + (", …" if len(names) > 40 else "")
         raise InvalidInput(
@@ -341,9 +346,7 @@ def _n_positions(chain: Chain) -> int:
     return len(chain.sequence)
 
 
-def _atom_names(
-    chain: Chain, position: int, components: Components, *, field: str
-) -> tuple[str, ...]:
+def _atom_names(job: FoldInput, chain: Chain, position: int, *, field: str) -> tuple[str, ...]:
     if isinstance(chain, Ligand) and chain.file is not None:
         return read_molecule(chain.file).heavy_names
     if isinstance(chain, Ligand) and chain.smiles is not None:
@@ -353,7 +356,7 @@ def _atom_names(
             field=field,
         )
     try:
-        return _Bonded(chain, position, components).atoms
+        return _Bonded(job, chain, position).atoms
     except InvalidInput as error:
         raise InvalidInput(str(error), field=field) from error
 

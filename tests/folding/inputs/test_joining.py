@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import time
 
 import pytest
 
@@ -307,3 +308,15 @@ def test_a_cap_is_bonded_to_what_it_caps():
     }
     assert links == {(i, i + 1) for i in range(1, 10)}
     assert job.n_tokens == shown(job) == 8 + 3 + 1
+
+
+def test_the_largest_jobs_are_judged_in_time():
+    """A thousand bonds in a long chain, and a chain whose residues are nearly all modified."""
+    n = 5000
+    bonds = tuple(bond(f"A/{i + 1}/NZ", f"A/{n - i}/NZ") for i in range(1000))
+    started = time.process_time()
+    assert FoldInput("job", (ProteinChain(("A",), "K" * n),), bonds=bonds).n_tokens == n
+    modifications = tuple(Modification("SEP", i + 1) for i in range(n))
+    many = ProteinChain(("A",), "S" * n, modifications=modifications)
+    assert FoldInput("job", (many,)).n_tokens == 10 * n + 1
+    assert time.process_time() - started < 1.5
