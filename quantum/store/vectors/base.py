@@ -96,8 +96,6 @@ def conditions(where: Filter | None) -> dict[str, list[Fact]]:
     """For each fact the values that fit; raises `InvalidValues`."""
     found: dict[str, list[Fact]] = {}
     for name, value in (where or {}).items():
-        if value is None:
-            raise InvalidValues(f"a filter on {name} needs a value, or a list of values")
         values = [value] if isinstance(value, str | int | float | bool) else list(value)
         for each in values or [0]:
             check_facts({name: each})

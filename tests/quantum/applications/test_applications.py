@@ -26,6 +26,7 @@ from quantum.applications.selection import cost_observable, greedy, random_marke
 from quantum.backends.base import Estimate, Status
 from quantum.backends.choose import BackendManager
 from quantum.backends.executions import ExecutionLog
+from quantum.backends.run import Patience
 from quantum.backends.simulated import SimulatorBackend
 from quantum.errors import Cancelled, InvalidValues, NotConfigured, NotFound
 from quantum.simulator import run
@@ -440,3 +441,78 @@ def test_a_difference_counts_only_beyond_chance():
     found = compare_pairs([1.0, 2.0, 3.0], [0.0, 0.0, 0.0])
     assert (found.low, found.high) == pytest.approx((2 - 2.484, 2 + 2.484), abs=1e-3)
     assert share_interval(5, 5) == pytest.approx((0.566, 1.0), abs=1e-3)
+
+
+# All the way down
+
+
+def all_closed(deadline_seconds=600.0, **options) -> BackendManager:
+    """Neither provider has a token here, and the simulator takes one qubit."""
+
+    def open_one(name):
+        if name == "simulator":
+            return SimulatorBackend(max_qubits=1)
+        raise NotConfigured(f"{name} has no token")
+
+    return BackendManager(open_one, patience=Patience(deadline_seconds=deadline_seconds), **options)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(("wanted", "second"), [("ibm", "ionq"), ("ionq", "ibm")])
+def test_each_hop_down_to_the_classical_method_has_its_reason(tmp_path, name, wanted, second):
+    log = ExecutionLog(tmp_path / "log.jsonl")
+    events: list[dict] = []
+    chosen = {**SMALL[name], "backend": Route(all_closed(log=log), wanted)}
+    result = find_application(name).run(chosen, events.append)
+    for execution in result.executions:
+        assert execution["wanted"] == wanted and execution["backend"] == "classical"
+        hops = [(hop["backend"], hop["reason"].split(",")[0]) for hop in execution["hops"]]
+        assert hops == [
+            (wanted, f"{wanted} has no token"),
+            (second, f"{second} has no token"),
+            ("simulator", "simulator has 1 qubits"),
+        ]
+    assert f"({wanted}: {wanted} has no token; {second}: " in result.summary
+    assert [(e.backend, e.status) for e in log] == [("classical", "succeeded")] * len(
+        result.executions
+    )
+    told = [(e["backend"], e["status"]) for e in events if e["kind"] == "execution"]
+    assert ("classical", "running") in told and told[-1] == ("classical", "succeeded")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_deadline_that_nothing_meets_leaves_the_classical_method(name):
+    manager = BackendManager(
+        lambda name: SimulatorBackend(), patience=Patience(deadline_seconds=1e-9)
+    )
+    chosen = {**SMALL[name], "backend": Route(manager, "simulator")}
+    result = find_application(name).run(chosen, lambda event: None)
+    assert result.numbers["answered_by"] == "classical"
+    assert "longer than the 1e-09 s for this batch" in result.summary
+
+
+def test_the_answers_with_and_without_circuits_agree():
+    """Exact on the simulator, exact by the classical methods: the same questions, after all."""
+    chosen = {"molecule": "H2", "steps": 30}
+    ran = find_application("molecules").run(chosen, lambda event: None)
+    instead = find_application("molecules").run(
+        {**chosen, "backend": Route(all_closed(), "ibm")}, lambda event: None
+    )
+    energies = [result.numbers["energy_hartree"] for result in (ran, instead)]
+    assert energies[0] == pytest.approx(energies[1], abs=1e-6)
+    assert (ran.winner, instead.winner) == ("tie", "classical")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_progress_never_goes_back(results, name):
+    _, events = results[name]
+    shares = [e["done"] / e["total"] for e in events if e["kind"] == "progress"]
+    assert shares == sorted(shares) and 0 < shares[-1] <= 1
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_summary_is_sentences_with_numbers(results, name):
+    result, _ = results[name]
+    assert result.summary.endswith(".") and any(c.isdigit() for c in result.summary)
+    for odd in ("nan", "None", "inf ", "  "):
+        assert odd not in result.summary
