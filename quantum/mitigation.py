@@ -69,6 +69,9 @@ def exponential(scales: Sequence[float], values: Sequence[float]) -> float:
 class ZeroNoise:
     """Means at several strengths of the noise, and what they would be without any.
 
+    A compiler that simplifies circuits takes the folds out again, and nothing is gained: on IBM set
+    `optimization_level=0` (or leave it to IBM by `resilience_level=2`), on IonQ `native=True`.
+
     Args:
         scales: at least two, from 1 upwards.
         extrapolate: `linear`, `richardson` or `exponential`.
@@ -78,8 +81,10 @@ class ZeroNoise:
     extrapolate: Extrapolate = linear
 
     def __post_init__(self) -> None:
-        if len(set(self.scales)) < 2:
-            raise InvalidValues(f"zero noise needs two different scales, not {self.scales}")
+        if len(set(self.scales)) < max(2, len(self.scales)) or not min(self.scales) >= 1:
+            raise InvalidValues(
+                f"zero noise needs two or more different scales from 1 upwards, not {self.scales}"
+            )
 
     def construct_circuits(self, batch: Batch) -> Batch:
         """The batch with every circuit once per scale, scales side by side."""
@@ -167,6 +172,7 @@ class ReadoutMitigation:
         if n_qubits > 20:
             raise InvalidValues(f"readout of {n_qubits} qubits at once is too large: at most 20")
         chances = np.zeros(2**n_qubits)
+        _check_counts(counts, n_qubits)
         for bits, count in counts.items():
             chances[int(bits, 2)] = count
         chances = (chances / chances.sum()).reshape((2,) * n_qubits)
@@ -180,6 +186,7 @@ class ReadoutMitigation:
 
     def mean(self, qubits: Sequence[int], counts: Mapping[str, int]) -> float:
         """The mean of Z on all the qubits, readout errors divided out; any number of qubits."""
+        _check_counts(counts, len(self.confusion))
         inverses = np.linalg.inv(self.confusion)
         signs = np.array([1.0, -1.0])
         weights = {qubit: signs @ inverses[qubit] for qubit in qubits}  # [what is read]
@@ -191,6 +198,13 @@ class ReadoutMitigation:
             )
             / total
         )
+
+
+def _check_counts(counts: Mapping[str, int], n_qubits: int) -> None:
+    if not sum(counts.values()):
+        raise InvalidValues("there are no shots whose readout could be corrected")
+    if wrong := [bits for bits in counts if len(bits) != n_qubits]:
+        raise InvalidValues(f"{n_qubits} qubits are calibrated, but {wrong[0]!r} was read")
 
 
 def _chances_of_one(counts: Mapping[str, int]) -> Float[np.ndarray, " qubit"]:
@@ -226,6 +240,10 @@ class PauliTwirling:
 
     copies: int = 8
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise InvalidValues(f"twirling takes one copy or more, not {self.copies}")
 
     def construct_circuits(self, batch: Batch) -> Batch:
         """The batch with every circuit in several copies; shots are shared among them."""
