@@ -1,13 +1,14 @@
 """Measures what folds cost here and fits the constants of `folding/cost.json`.
 
     python -m benchmarks.cost_calibration            measures, fits, checks
+    python -m benchmarks.cost_calibration --memory   memory alone, on a busy machine too
     python -m benchmarks.cost_calibration --check    compares estimates with folds of other sizes
     python -m benchmarks.cost_calibration --check --networks small mini    with these alone
 
 Two networks are folded with: the small one, and one that is as wide as Protenix and OpenFold3 but
 has few blocks and random weights; the work of any other is counted from its dimensions. Each size
-is folded in a process of its own on one thread; times are its CPU seconds, so that other work on
-the machine disturbs little, memory is its peak resident set.
+is folded in a process of its own on one thread, its weights mapped from a file; times are its CPU
+seconds, so that other work on the machine disturbs little, memory is its peak resident set.
 """
 
 import argparse
@@ -77,15 +78,34 @@ def job(n_tokens: int, n_rows: int) -> FoldInput:
     return FoldInput(f"made up {n_tokens}", (ProteinChain(("A",), rows[0], msa),))
 
 
-def network(name: str) -> Any:
-    """The network to fold with."""
+def network(name: str, weights: Path) -> Any:
+    """The network to fold with, mapped from its file as every fold has it."""
     from folding.weights import own
+
+    return own.load("small") if name == "small" else own.load_file(weights, NETWORKS[name])
+
+
+def write_weights(name: str, folder: Path) -> Path:
+    """A file of random weights, written by a process that then ends; none for the small network."""
+    path = folder / f"{name}.safetensors"
+    if name != "small" and not path.exists():
+        writer = [sys.executable, "-m", "benchmarks.cost_calibration", "--write", name, str(path)]
+        subprocess.run(writer, check=True)
+    return path
+
+
+def save_random(name: str, path: Path) -> None:
+    """Writes random weights for a network."""
+    from safetensors.torch import save_file
+
     from tests.folding.model.cases import random_network
 
-    return own.load("small") if name == "small" else random_network(NETWORKS[name], 0)
+    save_file(random_network(NETWORKS[name], 0).state_dict(), path)
 
 
-def measure(name: str, n_tokens: int, n_rows: int, options: FoldOptions) -> dict[str, float]:
+def measure(
+    name: str, n_tokens: int, n_rows: int, options: FoldOptions, *, weights: Path
+) -> dict[str, float]:
     """CPU seconds of each stage and peak bytes of one fold, in this process."""
     started = time.process_time()
     import torch
@@ -95,7 +115,7 @@ def measure(name: str, n_tokens: int, n_rows: int, options: FoldOptions) -> dict
     from folding.progress import RecycleDone, SampleDone, StageStarted, StepDone, silent
 
     torch.set_num_threads(1)
-    model = network(name)
+    model = network(name, weights)
     few = FoldOptions(n_samples=1, n_recycles=0, n_steps=1)
     fold(job(4, 1), model=model, options=few, report=silent)
     fold_input = job(n_tokens, n_rows)
@@ -136,7 +156,6 @@ def measure(name: str, n_tokens: int, n_rows: int, options: FoldOptions) -> dict
         "n_atoms": predictions[0].structure.n_atoms,
         "total": time.process_time() - started - spent["start"][0],
         "bytes": _peak_bytes(),
-        "parameters": sum(p.numel() for p in model.parameters()),
     }
 
 
@@ -152,9 +171,12 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def measure_apart(name: str, n_tokens: int, n_rows: int, options: FoldOptions) -> dict[str, float]:
-    """The same in a process of its own."""
-    arguments = [name, str(n_tokens), str(n_rows), json.dumps(options.__dict__)]
+def measure_apart(
+    name: str, n_tokens: int, n_rows: int, options: FoldOptions, *, folder: Path
+) -> dict[str, float]:
+    """The same in a process of its own; the folder keeps weights from one to the next."""
+    weights = str(write_weights(name, folder))
+    arguments = [name, str(n_tokens), str(n_rows), json.dumps(options.__dict__), weights]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.cost_calibration", "--one", *arguments],
         env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"},
@@ -188,11 +210,11 @@ def fit(
     return [float(f"{c:.4g}") for c in constants]
 
 
-def calibrate() -> None:
-    """Folds all sizes and writes the constants."""
+def calibrate(folder: Path, *, only_memory: bool) -> None:
+    """Folds all sizes, writes the constants and prints them."""
     measured = []
     for name, n_tokens, n_rows in CALIBRATED:
-        measured.append(measure_apart(name, n_tokens, n_rows, OPTIONS))
+        measured.append(measure_apart(name, n_tokens, n_rows, OPTIONS, folder=folder))
         shown = {key: float(f"{v:.3g}") for key, v in measured[-1].items()}
         print(name, n_tokens, n_rows, shown, flush=True)
     sizes = [
@@ -209,24 +231,28 @@ def calibrate() -> None:
     }
     fitted["bytes"] = fit(
         [cost.terms("bytes", s, c) for s, c in zip(sizes, configs, strict=True)],
-        [m["bytes"] - 4 * m["parameters"] for m in measured],
+        [m["bytes"] - cost.held_bytes(c) for m, c in zip(measured, configs, strict=True)],
         KNOWN_BYTES,
     )
     document = {
         "probe_seconds": float(f"{cost.probe_seconds(rounds=100):.4g}"),
         "constants": fitted,
     }
+    if only_memory:
+        document = json.loads(cost.COEFFICIENTS.read_text())
+        document["constants"]["bytes"] = fitted["bytes"]
+    print(json.dumps(document, indent=1))
     cost.COEFFICIENTS.write_text(json.dumps(document, indent=1) + "\n")
     cost.constants.cache_clear()
 
 
-def check(networks: Sequence[str]) -> None:
+def check(networks: Sequence[str], folder: Path) -> None:
     """Compares estimate and fold, size by size."""
     machine = cost.Machine(threads=1, speed=1.0, memory_bytes=cost.usable_memory())
     for name, n_tokens, n_rows in CHECKED:
         if name not in networks:
             continue
-        found = measure_apart(name, n_tokens, n_rows, CHECK_OPTIONS)
+        found = measure_apart(name, n_tokens, n_rows, CHECK_OPTIONS, folder=folder)
         size = Size(n_tokens, int(cost.ATOMS_PER_TOKEN * n_tokens), n_rows)
         said = cost.estimate_for(NETWORKS[name], size, CHECK_OPTIONS, machine=machine)
         print(
@@ -243,16 +269,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), help="to check with")
-    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--memory", action="store_true", help="fits what memory takes alone")
+    parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--write", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        name, n_tokens, n_rows, options = arguments.one
-        found = measure(name, int(n_tokens), int(n_rows), FoldOptions(**json.loads(options)))
+        name, n_tokens, n_rows, words, weights = arguments.one
+        options = FoldOptions(**json.loads(words))
+        found = measure(name, int(n_tokens), int(n_rows), options, weights=Path(weights))
         print(json.dumps(found))
         return
-    if not arguments.check:
-        calibrate()
-    check(arguments.networks)
+    if arguments.write:
+        save_random(arguments.write[0], Path(arguments.write[1]))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        if not arguments.check:
+            calibrate(Path(name), only_memory=arguments.memory)
+        check(arguments.networks, Path(name))
 
 
 if __name__ == "__main__":

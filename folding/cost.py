@@ -7,6 +7,8 @@ what one core of a reference machine takes for each kind of work, as measured by
 
 import json
 import math
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +40,15 @@ SHIPPED = tuple(name for name, model in CATALOG.items() if model.ships)
 STAGES = ("features", "cycle", "context", "step", "confidence", "saving")
 # How much of each further core a fold gains (measured with two threads).
 PARALLEL_GAIN = 0.8
+GPU_CORES = 30.0
+"""Reference cores that a GPU is worth, at the least: to say how long, never to refuse."""
+GPU_LIBRARIES = 1e9
+"""Memory on a GPU that its driver and libraries fill."""
+GPU_SAMPLES = 8
+"""Samples that `folding.device` draws together on a GPU."""
+GPU_HOST_BYTES = 2e9
+"""Memory of the process itself beside a GPU: mostly libraries."""
+NVIDIA_SMI = ("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits")
 _LARGEST_SEARCHED = 20_000
 _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -53,24 +64,32 @@ class Machine:
         threads: Cores that work on one fold.
         speed: Of one core, in units of the reference machine's.
         memory_bytes: Memory of the machine or of its container.
+        gpu_bytes: Memory of the GPU that folds here; 0 where there is none.
     """
 
     threads: int
     speed: float
     memory_bytes: int
+    gpu_bytes: int = 0
 
     @property
     def usable_bytes(self) -> int:
         """Memory that a fold may fill."""
         return int(self.memory_bytes * USABLE_MEMORY)
 
+    @property
+    def usable_gpu_bytes(self) -> int:
+        """The same of the GPU."""
+        return int(self.gpu_bytes * USABLE_MEMORY)
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cost of a fold: wall-clock seconds, and peak memory of the process in bytes."""
+    """Cost of a fold: wall-clock seconds, peak memory of the process and of the GPU in bytes."""
 
     seconds: float
     bytes: int
+    gpu_bytes: int = 0
 
 
 def estimate(
@@ -111,13 +130,50 @@ def estimate_for(
 
     sample = options.n_steps * seconds("step") + seconds("confidence") + seconds("saving")
     trunk = (options.n_recycles + 1) * seconds("cycle") + seconds("features") + seconds("context")
+    kept = n_seeds * options.n_samples * _kept_bytes(size, options)
     core_seconds = n_seeds * (trunk + options.n_samples * sample)
     peak = float(np.dot(constants()["bytes"], terms("bytes", size, config)))
-    weights = 4 * work.parameters(config)
-    kept = n_seeds * options.n_samples * _kept_bytes(size, options)
+    weights = held_bytes(config)
+    if machine.gpu_bytes:
+        return Estimate(
+            seconds=core_seconds / GPU_CORES,
+            bytes=math.ceil(GPU_HOST_BYTES + 4 * work.parameters(config) + kept),
+            gpu_bytes=math.ceil(gpu_bytes(size, config, n_samples=options.n_samples)),
+        )
     return Estimate(
         seconds=core_seconds / machine.speed / _gain(machine.threads),
         bytes=math.ceil(peak + weights + kept),
+    )
+
+
+def held_bytes(config: ModelConfig) -> float:
+    """Weights that a fold holds at its peak.
+
+    Those of the token transformer, laid out for its steps, and of the head that is at work. The
+    others are read from their mapped file and given back; where the system cannot do that, they
+    are all there.
+    """
+    laid_out = 4 * work.token_weights(config) * config.n_token_blocks
+    head = work.pairformer_block(1, config).weight_bytes * config.n_confidence_blocks
+    gives_back = sys.platform == "linux"
+    return laid_out + (head if gives_back else 4 * work.parameters(config))
+
+
+def gpu_bytes(size: Size, config: ModelConfig, *, n_samples: int) -> float:
+    """Peak memory on a GPU, counted and not yet measured.
+
+    Weights in float32; the trunk's operands in bfloat16; as many samples as are drawn together.
+    """
+    pairs, operands, biases, logits, atoms, rows = work.arrays(size, config)
+    drawn = min(n_samples, GPU_SAMPLES)
+    arrays = 5 * pairs + operands + 2 * biases + 2 * logits + 3 * atoms + 4 * rows
+    pieces = min(work.GPU_PIECE_BYTES, 4 * pairs)
+    return (
+        GPU_LIBRARIES
+        + 4 * work.parameters(config)
+        + arrays
+        + pieces
+        + drawn * work.step_arrays(size, config)
     )
 
 
@@ -221,7 +277,13 @@ def largest(
 
 
 def _fits(cost: Estimate, machine: Machine) -> bool:
-    return cost.bytes <= machine.usable_bytes and cost.seconds <= MAX_SECONDS
+    fits_memory = cost.bytes <= machine.usable_bytes and cost.gpu_bytes <= machine.usable_gpu_bytes
+    return fits_memory and not _too_slow(cost, machine)
+
+
+def _too_slow(cost: Estimate, machine: Machine) -> bool:
+    """Whether a fold takes too long; how long one takes on a GPU is not known well enough."""
+    return not machine.gpu_bytes and cost.seconds > MAX_SECONDS
 
 
 def _last(fits: Callable[[int], bool], high: int) -> int:
@@ -253,7 +315,7 @@ def check(
     """
     machine = machine or this_machine()
     cost = check_memory(fold_input, options, models=models, machine=machine)
-    if cost.seconds > MAX_SECONDS:
+    if _too_slow(cost, machine):
         raise InvalidInput(
             f"This job would take about {cost.seconds / 3600:,.0f} hours here, more than the "
             f"{MAX_SECONDS / 3600:.0f} that a job may take. "
@@ -279,13 +341,19 @@ def check_memory(
     """
     machine = machine or this_machine()
     cost = estimate_job(fold_input, options, machine=machine)
-    if cost.bytes > machine.usable_bytes:
+    needs = (
+        (cost.bytes, machine.usable_bytes, "this machine can give"),
+        (cost.gpu_bytes, machine.usable_gpu_bytes, "the GPU here can give"),
+    )
+    for needed, usable, giver in needs:
+        if needed <= usable:
+            continue
         rows = count_rows(fold_input)
         alignment = f" an alignment of {rows:,} rows," if rows > 1 else ""
         raise InvalidInput(
             f"This job has {fold_input.n_tokens:,} {_unit(fold_input)}, copies counted,{alignment} "
-            f"and would need {_gigabytes(cost.bytes)} of memory; this machine can give "
-            f"{_gigabytes(machine.usable_bytes)}. {_at_most(fold_input, options, machine)} "
+            f"and would need {_gigabytes(needed)} of memory; {giver} "
+            f"{_gigabytes(usable)}. {_at_most(fold_input, options, machine)} "
             "Fold fewer chains, or one domain at a time"
             f"{_ways_out(fold_input, options, models, machine)}.",
             field="chains",
@@ -335,14 +403,16 @@ def _ways_out(
     return f"{ways}; or choose the model {fitting[0]}, with which it fits" if fitting else ways
 
 
-def check_free_memory(fold_input: FoldInput, options: FoldOptions) -> None:
+def check_free_memory(
+    fold_input: FoldInput, options: FoldOptions, *, machine: Machine | None = None
+) -> None:
     """Passes if this process can grow to what the fold needs, with what is free now.
 
     Raises:
         InvalidInput: the machine is too small for it.
         FoldingError: it cannot; a fold that begins all the same would be killed.
     """
-    needed = check_memory(fold_input, options).bytes
+    needed = check_memory(fold_input, options, machine=machine).bytes
     memory = psutil.Process().memory_info().rss + psutil.virtual_memory().available
     if needed > memory:
         raise FoldingError(
@@ -375,7 +445,18 @@ def this_machine() -> Machine:
         threads=usable_cores(),
         speed=reference / probe_seconds(),
         memory_bytes=usable_memory(),
+        gpu_bytes=gpu_memory(),
     )
+
+
+def gpu_memory(asked: Sequence[str] = NVIDIA_SMI) -> int:
+    """Bytes of the smallest NVIDIA GPU here; 0 without one. Its driver brings the command."""
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20).stdout
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    found = [int(line) for line in said.split() if line.isdigit()]
+    return min(found, default=0) * 2**20
 
 
 def usable_memory() -> int:

@@ -111,8 +111,13 @@ def cycle(size: Size, config: ModelConfig) -> Work:
     return around + templates + msa_block(size, config) * config.n_msa_blocks + blocks
 
 
+def token_weights(config: ModelConfig) -> float:
+    """Numbers in the maps of one block of the token transformer."""
+    return 6.0 * config.c_s * config.c_token + 11.0 * config.c_token**2
+
+
 def context(size: Size, config: ModelConfig) -> Work:
-    """What diffusion computes once per trunk."""
+    """What diffusion computes once per trunk, its maps laid out for the steps."""
     n, c_z = size.n_tokens, config.c_z
     heads = config.n_token_blocks * config.n_token_heads
     pairs = 2.0 * n * n * c_z * (2 * c_z + 2 * 6 * c_z + heads + config.c_atompair)
@@ -120,13 +125,18 @@ def context(size: Size, config: ModelConfig) -> Work:
     n_windowed = size.n_atoms * config.n_keys
     atoms = n_windowed * config.c_atompair * 40.0
     blocks = config.n_token_blocks + config.n_encoder_blocks + config.n_decoder_blocks
-    return Work(products=pairs, elements=elements + atoms, layers=float(blocks))
+    return Work(
+        products=pairs,
+        elements=elements + atoms,
+        layers=float(blocks),
+        weight_bytes=4.0 * token_weights(config) * config.n_token_blocks,
+    )
 
 
 def step(size: Size, config: ModelConfig) -> Work:
     """One denoising step of one sample."""
     n, a, c, c_s = size.n_tokens, size.n_atoms, config.c_token, config.c_s
-    weights = 6 * c_s * c + 11 * c * c
+    weights = token_weights(config)
     tokens = Work(
         products=2.0 * n * weights,
         attention=4.0 * n * n * c,
@@ -175,6 +185,17 @@ def arrays(size: Size, config: ModelConfig) -> tuple[float, ...]:
             size.n_rows * n * config.c_m,
         )
     )
+
+
+GPU_PIECE_BYTES = 2e9
+"""What one piece of the pairs fills on a GPU while a transition works on it."""
+
+
+def step_arrays(size: Size, config: ModelConfig) -> float:
+    """Bytes of what one sample adds to a denoising step: activations of tokens and atoms."""
+    tokens = size.n_tokens * (config.c_token * 16 + config.n_token_heads * size.n_tokens)
+    windows = 2 * size.n_atoms * config.n_keys / config.n_queries
+    return 4.0 * (tokens + config.c_atom * (16 * size.n_atoms + windows))
 
 
 def parameters(config: ModelConfig) -> float:
