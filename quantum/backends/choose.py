@@ -25,6 +25,7 @@ from quantum.backends.base import (
 from quantum.backends.executions import Execution, ExecutionLog, Hop
 from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
+from quantum.backends.line import until
 from quantum.backends.names import CLASSICAL, DEVICES, QUANTUM
 from quantum.backends.result_cache import ResultCache, fingerprint
 from quantum.backends.routing import route
@@ -180,7 +181,8 @@ class BackendManager:
             begun = time.monotonic()
             record = replace(record, backend=name, handle_id="", cost=0.0, status="queued")
             try:
-                return self._try(name, batch, record, watch)
+                with until(watch.end):
+                    return self._try(name, batch, record, watch)
             except Cancelled:
                 self._tell(replace(record, status="cancelled"), watch, quiet=True)
                 raise

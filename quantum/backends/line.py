@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,11 +29,24 @@ from quantum.errors import (
 )
 
 CONNECT_SECONDS = 5.0
+LEAST_SECONDS = 5.0  # that a question has, however late it is: so a job can be cancelled
 READ_SECONDS = 20.0
 # Vendors' warnings, also those that are charged to the lines of ours that call them.
 _VENDORS = r"(qiskit|cirq_ionq|ibm_|quantum\.backends\.(ibm|ionq))"
 _T = TypeVar("_T")
+_DEADLINE: ContextVar[float] = ContextVar("when all must be over", default=float("inf"))
 _END: ContextVar[float] = ContextVar("when the call in progress must be over", default=float("inf"))
+
+
+@contextmanager
+def until(end: float) -> Iterator[None]:
+    """Lets no question within the block outlast the end, on `time.monotonic`'s clock, by more than
+    `LEAST_SECONDS`. A submission keeps its own limit: who breaks it off knows nothing of it."""
+    token = _DEADLINE.set(min(end, _DEADLINE.get()))
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
 
 
 @dataclass
@@ -93,7 +107,8 @@ class Line:
         Raises:
             BackendError: its subclass says what is wrong.
         """
-        end = time.monotonic() + self.limit_seconds
+        now = time.monotonic()
+        end = min(now + self.limit_seconds, max(_DEADLINE.get(), now + LEAST_SECONDS))
         pause = 0.2
         for left in reversed(range(self.tries)):
             try:

@@ -9,7 +9,21 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import requests
 
-from quantum.backends.line import Breaker, Line, TimedRequests, chain, read_json, send, translate
+from quantum.backends.base import batch_of
+from quantum.backends.choose import BackendManager
+from quantum.backends.line import (
+    Breaker,
+    Line,
+    TimedRequests,
+    chain,
+    read_json,
+    send,
+    translate,
+    until,
+)
+from quantum.backends.run import Patience
+from quantum.backends.simulated import SimulatorBackend
+from quantum.circuit import Circuit
 from quantum.errors import (
     BackendError,
     BadAnswer,
@@ -316,6 +330,34 @@ def test_all_tries_together_end_with_the_limit(dripping):
     with pytest.raises(Unavailable):
         Line("Provider", limit_seconds=0.5, tries=9).ask(lambda: send(requests.get, dripping))
     assert time.monotonic() - begin < 2.5
+
+
+def test_no_question_outlasts_the_deadline_of_its_batch_by_much(dripping, monkeypatch):
+    monkeypatch.setattr("quantum.backends.line.LEAST_SECONDS", 0.2)
+    patient = Line("Provider", limit_seconds=60.0, tries=9)
+    for late in (-100.0, 0.3):  # over long ago, and soon
+        begin = time.monotonic()
+        with until(begin + late), until(begin + 50.0), pytest.raises(Unavailable):
+            patient.ask(lambda: send(requests.get, dripping))
+        assert time.monotonic() - begin < 2.0
+        patient.breaker.note(worked=True)
+
+
+def test_a_provider_that_drips_takes_no_more_than_the_deadline_from_a_batch(dripping, monkeypatch):
+    monkeypatch.setattr("quantum.backends.line.LEAST_SECONDS", 0.2)
+    asked = Line("Provider", limit_seconds=60.0, breaker=Breaker(failures=99))
+
+    class Dripping(SimulatorBackend):
+        def estimate(self, batch):
+            asked.ask(lambda: send(requests.get, dripping))
+
+    known = {"ibm": Dripping(name="ibm"), "ionq": Dripping(name="ionq")}
+    manager = BackendManager(
+        lambda name: known.get(name) or SimulatorBackend(), patience=Patience(deadline_seconds=0.5)
+    )
+    _, record = manager.run(batch_of(Circuit(1).x(0), shots=3), wanted="ibm")
+    assert record.backend == "simulator" and record.seconds < 3.0
+    assert "no answer within" in record.hops[0].reason
 
 
 def test_a_vendor_s_requests_end_in_time_and_the_rest_of_the_module_is_there(dripping):
