@@ -20,7 +20,7 @@ from folding import __version__
 from folding.inputs import FoldInput
 from folding.prediction import Prediction
 from folding.structure.clashes import MAX_LISTED, clashes
-from folding.structure.composition import Composition, proteins_alone
+from folding.structure.composition import PROTEIN, Composition, proteins_alone
 from folding.structure.disorder import relative_area
 from folding.structure.geometry import backbone_torsions
 from folding.structure.mmcif import write_mmcif
@@ -207,7 +207,10 @@ def residue_csv(prediction: Prediction) -> str:
         map(one_letter, names),
         _rounded(_residue_mean(structure, confidence.atom_plddt), 2),
         _rounded(_residue_mean(structure, confidence.resolved), 3),
-        secondary_structure(structure),
+        [
+            letter if kind == PROTEIN else ""
+            for letter, kind in zip(secondary_structure(structure), kinds, strict=True)
+        ],
         _rounded(_protein_area(structure, kinds), 3),
         *(_rounded(np.degrees(angle), 1) for angle in torsions),
         np.diff(tokens).tolist(),
@@ -218,7 +221,7 @@ def residue_csv(prediction: Prediction) -> str:
 
 def _protein_area(structure: Structure, kinds: Sequence[str]) -> np.ndarray:
     """Accessible surface as a fraction of the largest; NaN where it is no protein."""
-    return np.where(np.array(kinds) == "protein", relative_area(structure), np.nan)
+    return np.where(np.array(kinds) == PROTEIN, relative_area(structure), np.nan)
 
 
 def ranking_csv(predictions: Sequence[Prediction]) -> str:

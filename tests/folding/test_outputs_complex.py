@@ -201,7 +201,9 @@ def test_every_residue_has_a_line_of_its_kind(prediction):
     sep = next(line for line in lines if line["residue_name"] == "SEP")
     assert (sep["letter"], sep["n_tokens"], sep["residue_number"]) == ("X", "10", "5")
     ion = next(line for line in lines if line["chain_id"] == "M")
-    assert ion["relative_accessible_area"] == ion["phi_degrees"] == ""
+    assert ion["relative_accessible_area"] == ion["phi_degrees"] == ion["secondary_structure"] == ""
+    assert {line["secondary_structure"] for line in lines if line["kind"] != "protein"} == {""}
+    assert all(line["secondary_structure"] for line in lines if line["kind"] == "protein")
     assert sum(int(line["n_tokens"]) for line in lines) == prediction.structure.n_tokens
     first = lines[0]
     assert first["phi_degrees"] == ""
