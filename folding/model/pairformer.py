@@ -93,6 +93,8 @@ class PairformerBlock(nn.Module):
         would change in the coordinates.
         """
         with torch.autocast(s.device.type, enabled=False):
+            # In training, autocast's products arrive here in its own type.
+            s, z = s.float(), z.float()
             s = s + self.attention(s, z, mask)
             return s + self.transition(s)
 
