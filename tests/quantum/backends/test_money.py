@@ -98,7 +98,7 @@ def manager_of(folder: Path, *providers, **options) -> BackendManager:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(ibm=MOODS, ionq=MOODS, n_runs=st.integers(1, 3), same_tag=st.booleans())
 def test_the_cap_holds_and_somebody_answers_whatever_providers_do(ibm, ionq, n_runs, same_tag):
     with TemporaryDirectory() as name:
@@ -120,7 +120,7 @@ def test_the_cap_holds_and_somebody_answers_whatever_providers_do(ibm, ionq, n_r
         assert all(execution.status == "succeeded" for execution in manager.log)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(ibm=MOODS, at=st.integers(0, 4))
 def test_whoever_cancels_leaves_no_record_under_way_and_no_money_that_came_to_nothing(ibm, at):
     with TemporaryDirectory() as name:
@@ -144,7 +144,7 @@ def test_whoever_cancels_leaves_no_record_under_way_and_no_money_that_came_to_no
         assert len(provider.sent) <= 1
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(ibm=MOODS, dies=st.integers(0, 3))
 def test_after_a_death_at_any_moment_the_same_batch_is_sent_once(ibm, dies):
     """A provider that finds a job by its tag, as ours do: nothing is ever paid for twice."""

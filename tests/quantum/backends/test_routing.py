@@ -34,7 +34,7 @@ def odds(circuit: Circuit) -> np.ndarray:
     return probabilities(circuit)[0].double().numpy().reshape([2] * circuit.n_qubits)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(seed=st.integers(0, 10_000), extra=st.integers(0, 3))
 def test_a_routed_circuit_means_the_same_on_any_connected_device(seed, extra):
     circuit = to_cnots(random_circuit(seed, n_qubits=4, n_gates=15))

@@ -39,7 +39,7 @@ def there_and_back(tree):
         return read_tree(Path(folder))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(tree=TREES)
 def test_any_tree_comes_back_with_its_kinds(tree):
     again = there_and_back(tree)
@@ -75,7 +75,7 @@ def test_what_is_read_shares_nothing_with_what_was_written():
 TREE = {"rate": 0.125, "step": 7, "weights": torch.arange(6.0), "names": ["a", "b"]}
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(file=st.sampled_from([JSON, TENSORS]), at=st.integers(0, 10**6), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_found_out_wherever_it_is(file, at, bit):
     with TemporaryDirectory() as name:
