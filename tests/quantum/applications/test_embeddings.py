@@ -143,3 +143,14 @@ def test_learning_beats_guessing_zero():
     assert all(result.numbers[f"{kind}_rmse"] < 1.0 for kind in ("quantum", "dot", "gauss"))
     losses = result.series["quantum_loss"]
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_more_shots_measure_overlaps_better():
+    few = {"users": 10, "items": 10, "qubits": 1, "epochs": 1, "repeats": 2}
+    errors = [
+        find_application("recommender")
+        .run({**few, "shots": shots}, lambda event: None)
+        .numbers["largest_overlap_error_measured"]
+        for shots in (10, 100_000)
+    ]
+    assert errors[1] < 0.01 < errors[0]
