@@ -40,7 +40,7 @@ class Parameter:
             return self._truth(given)
         try:
             value = int(given) if self.kind == "int" else float(given)
-            exact = self.kind == "float" or float(given) == value
+            exact = self.kind == "float" or isinstance(given, str) or given == value
         except (TypeError, ValueError, OverflowError):
             exact = False
         if not exact or isinstance(given, bool):

@@ -148,7 +148,7 @@ def test_noise_breaks_the_number_of_picks_and_that_is_counted():
 
 def test_a_seed_draws_other_markets():
     few = {"markets": 1, "steps": 2, "depth": 1}
-    assert run(seed=1, **few).series["chance"] != run(seed=2, **few).series["chance"]
+    assert run(seed=1, **few).series["mean_cost"] != run(seed=2, **few).series["mean_cost"]
 
 
 def test_without_risk_greedy_choice_is_optimal_in_every_market():
