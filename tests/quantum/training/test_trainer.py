@@ -104,7 +104,9 @@ def test_a_step_broken_off_inside_leaves_the_weights_of_the_last_whole_one(tmp_p
     with pytest.raises(Cancelled):
         trainer(cut, tmp_path, epochs=n_epochs, loss=means, **options).run()
     result = trainer(Bare(), tmp_path, epochs=n_epochs, loss=means, **options).run()
-    assert result.resumed_from == 1 and result.history == expected.history
+    assert result.resumed_from == 1 and len(result.history) == len(expected.history)
+    for ours, theirs in zip(result.history, expected.history, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-12)  # sums depend on where memory begins
 
 
 def test_the_natural_gradient_is_that_of_the_data():
