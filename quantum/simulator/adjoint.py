@@ -106,10 +106,20 @@ class _Fused(torch.autograd.Function):
                 wants_batched=wants_batched,
             )
             found = ctx.program.angles.gradients(shared, batched, **ctx.batches)
-        if torch.is_grad_enabled():
-            origin = (*ctx.saved_tensors[:2], upstream)
-            return _First.apply(found[0], *origin), _First.apply(found[1], *origin)
-        return found
+        origin = (*ctx.saved_tensors[:2], upstream)
+        return first_only(found[0], *origin), first_only(found[1], *origin)
+
+
+def first_only(gradient: Tensor, *origin: Tensor) -> Tensor:
+    """The gradient as a `backward` hands it on: differentiating it again raises `InvalidValues`.
+
+    Args:
+        origin: every tensor that it was worked out from.
+    """
+    if not torch.is_grad_enabled():
+        return gradient
+    found: Tensor = _First.apply(gradient, *origin)
+    return found
 
 
 class _First(torch.autograd.Function):
@@ -123,7 +133,7 @@ class _First(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, ...]:
         raise InvalidValues(
-            "the simulator gives first derivatives only: for second ones run the shifted circuits "
+            "circuits give first derivatives only here: for second ones run the shifted circuits "
             "of quantum.gradients.parameter_shift"
         )
 

@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from quantum.errors import InvalidValues
+from quantum.simulator.adjoint import first_only
 from quantum.simulator.cost import BLOCK, CostTables, part_of
 from quantum.simulator.turns import (
     SPAN,
@@ -225,15 +225,17 @@ class _Energy(torch.autograd.Function):
         ctx.cost, ctx.gammas, ctx.betas = cost, gammas.tolist(), betas.tolist()
         state = _evolve(cost, ctx.gammas, ctx.betas, at_end=add)
         if any(ctx.needs_input_grad):
-            ctx.save_for_backward(state)
+            ctx.save_for_backward(gammas, betas, state)
         return total.to(gammas)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
-        (state,) = ctx.saved_tensors
-        gammas, betas = _slopes(state, ctx.cost, ctx.gammas, ctx.betas)
-        return upstream * gammas.to(upstream), upstream * betas.to(upstream), None
+        gammas, betas, state = ctx.saved_tensors
+        with torch.no_grad():
+            slopes = _slopes(state, ctx.cost, ctx.gammas, ctx.betas)
+            found = [upstream * slope.to(upstream) for slope in slopes]
+        origin = gammas, betas, upstream
+        return first_only(found[0], *origin), first_only(found[1], *origin), None
 
 
 def _product(left: Tensor, right: Tensor, energies: Tensor) -> Complex[Tensor, ""]:

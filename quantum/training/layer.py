@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from quantum.circuit import Circuit, Parameter
 from quantum.encoding import DataEncoder
@@ -21,6 +20,7 @@ from quantum.gradients import (
 )
 from quantum.observable import PauliSum, Z
 from quantum.simulator import expectation
+from quantum.simulator.adjoint import first_only
 
 if TYPE_CHECKING:
     from quantum.backends.base import Backend
@@ -151,17 +151,18 @@ class _Measured(torch.autograd.Function):
         angles = parameters.to(spread.slopes) @ spread.slopes.T + spread.offsets
         values = layer.evaluate(spread.circuit, layer.observables, angles)
         ctx.layer, ctx.n_weights = layer, weights.shape[1]
-        ctx.save_for_backward(parameters)
+        ctx.save_for_backward(weights, inputs, parameters)
         return values
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        (parameters,) = ctx.saved_tensors
+        *origin, parameters = ctx.saved_tensors
         wants_weights, wants_inputs, _ = ctx.needs_input_grad
         first = 0 if wants_weights else ctx.n_weights
         last = parameters.shape[1] if wants_inputs else ctx.n_weights
-        found = pull_back(ctx.layer, parameters, upstream, wanted=range(first, last))
+        with torch.no_grad():
+            found = pull_back(ctx.layer, parameters, upstream, wanted=range(first, last))
+        found = first_only(found, *origin, upstream)
         own = found[:, : ctx.n_weights - first] if wants_weights else None
         return own, found[:, max(ctx.n_weights - first, 0) :] if wants_inputs else None, None
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from quantum.ansatz import qaoa, uniform_state
-from quantum.errors import InvalidObservable
+from quantum.errors import InvalidObservable, InvalidValues
 from quantum.observable import PauliSum, X, Z, identity
 from quantum.simulator import cost as cost_tables
 from quantum.simulator import expectation, run
@@ -116,6 +116,23 @@ def test_gradients_may_be_taken_twice_from_one_energy(block):
     energy = qaoa_energy(tables, gammas=values[0], betas=values[1])
     first, again = (torch.autograd.grad(energy, values, retain_graph=True) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_second_derivative_is_refused_rather_than_left_out():
+    tables = compile_cost(ising(3), 3, dtype=torch.float64)
+    gammas, betas = angles(2)
+
+    def energy(gammas: torch.Tensor) -> torch.Tensor:
+        return qaoa_energy(tables, gammas=gammas, betas=betas.detach())
+
+    with pytest.raises(InvalidValues, match="first derivatives only"):
+        torch.autograd.functional.hessian(energy, gammas.detach())
+    value = qaoa_energy(tables, gammas=gammas, betas=betas)
+    slopes = torch.autograd.grad(value, (gammas, betas), create_graph=True)
+    plain = torch.autograd.grad(value, (gammas, betas), retain_graph=True)
+    assert all(torch.equal(a, b) for a, b in zip(slopes, plain, strict=True))
+    with pytest.raises(InvalidValues, match="first derivatives only"):
+        (value + sum(slope.square().sum() for slope in slopes)).backward()
 
 
 def test_a_full_period_of_the_mixer_changes_nothing(block):

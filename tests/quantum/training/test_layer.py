@@ -211,3 +211,15 @@ def test_shots_come_close_to_the_exact_values():
     exact, noisy = QuantumLayer(ENCODER, ANSATZ), QuantumLayer(ENCODER, ANSATZ, evaluate=measured)
     assert (exact(features(4, 3)) - noisy(features(4, 3))).abs().max() < 0.08
     assert "on simulator" in repr(exact) and "on given" in repr(noisy)
+
+
+def test_a_penalty_on_measured_slopes_is_refused_rather_than_left_out():
+    layer = QuantumLayer(ENCODER, ANSATZ, evaluate=Device(), dtype=torch.float64)
+    rows = features(2, 3).requires_grad_()
+    value = layer(rows).sum()
+    slopes = torch.autograd.grad(value, (layer.weights, rows), create_graph=True)
+    for slope in slopes:
+        with pytest.raises(InvalidValues, match="first derivatives only"):
+            (value + slope.square().sum()).backward(retain_graph=True)
+    value.backward()
+    assert torch.equal(layer.weights.grad, slopes[0]) and torch.equal(rows.grad, slopes[1])
