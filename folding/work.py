@@ -10,6 +10,12 @@ from folding.model.config import ModelConfig
 MSA_TERMS = 4
 """An alignment is shallow if this many times its rows fit into the outer product's channels."""
 
+SOFTMAX = 11
+"""A softmax costs about as much as so many more channels of an attention head would.
+
+Between heads of 8 (small) and of 32 channels (published), 512 tokens each.
+"""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -26,7 +32,7 @@ class Work:
 
     Args:
         products: Multiplications and additions of matrix products.
-        attention: The same, inside attention.
+        attention: The same, inside attention, with what the softmax is worth.
         elements: Numbers that norms, gates and sums pass over.
         layers: Blocks: each costs a little whatever its size.
         weight_bytes: Weights that are read.
@@ -64,7 +70,7 @@ def pair_stack(n: int, widths: tuple[int, int, int, int], factor: int = 4) -> Wo
     linear = 2 * multiply + 2 * attend + transition
     return Work(
         products=2.0 * n * n * linear + 4.0 * c_triangle * n**3,
-        attention=2 * 4.0 * width * n**3,
+        attention=2 * 4.0 * n_heads * (c_head + SOFTMAX) * n**3,
         elements=1.0 * n * n * (16 * c + 8 * c_triangle + 8 * width + 3 * factor * c),
         layers=5.0,
         weight_bytes=4.0 * linear,
@@ -76,7 +82,7 @@ def pairformer_block(n: int, config: ModelConfig) -> Work:
     c_s, c_z = config.c_s, config.c_z
     singles = Work(
         products=2.0 * n * 17 * c_s**2 + 2.0 * n * n * c_z * config.n_single_heads,
-        attention=4.0 * n * n * c_s,
+        attention=4.0 * n * n * (c_s + SOFTMAX * config.n_single_heads),
         elements=1.0 * n * n * (c_z + 4 * config.n_single_heads) + 40.0 * n * c_s,
         layers=2.0,
         weight_bytes=4.0 * 17 * c_s**2,
