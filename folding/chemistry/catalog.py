@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
-from folding.chemistry.leaving import leaving_flags, leaving_groups
+from folding.chemistry.leaving import LeavingGroups, leaving_flags
 from folding.chemistry.library import find, look_up
 from folding.errors import InvalidInput
 
@@ -57,8 +57,7 @@ class ComponentSummary:
 
     def leaving_groups(self, atom: str) -> list[frozenset[str]]:
         """The groups of leaving atoms that hang on an atom, one for each bond it can make."""
-        bonds, leaving = _bonds(self.code)
-        return leaving_groups(atom, bonds=bonds, leaving=leaving)
+        return _leaving(self.code).at(atom)
 
 
 @lru_cache(maxsize=1024)
@@ -72,16 +71,17 @@ def component(code: str) -> ComponentSummary | None:
 
 
 @lru_cache(maxsize=256)
-def _bonds(code: str) -> tuple[tuple[tuple[str, str], ...], frozenset[str]]:
-    """The bonds of a component by the names of their atoms, and the atoms that may leave."""
+def _leaving(code: str) -> LeavingGroups[str]:
+    """What leaves a component, by the names of its atoms."""
     row = look_up(code)
     if row is None:
-        return (), frozenset()
+        return LeavingGroups((), leaving=())
     chemistry = json.loads(zlib.decompress(row[3]))
     names = chemistry["names"]
     flags = leaving_flags(row[1], names, chemistry["leaving"])
-    bonds = tuple((names[first], names[second]) for first, second, *_ in chemistry["bonds"])
-    return bonds, frozenset(name for name, leaves in zip(names, flags, strict=True) if leaves)
+    bonds = ((names[first], names[second]) for first, second, *_ in chemistry["bonds"])
+    leaving = {name for name, leaves in zip(names, flags, strict=True) if leaves}
+    return LeavingGroups(bonds, leaving=leaving)
 
 
 def search(text: str, *, limit: int) -> tuple[ComponentSummary, ...]:

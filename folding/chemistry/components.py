@@ -9,11 +9,11 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
 
 from folding.chemistry.elements import ATOMIC_NUMBERS, HYDROGEN
-from folding.chemistry.leaving import leaving_flags, leaving_groups
+from folding.chemistry.leaving import LeavingGroups, leaving_flags
 from folding.chemistry.library import look_up
 from folding.chemistry.residues import standard_residues
 from folding.errors import InvalidInput
@@ -88,9 +88,13 @@ class Component:
 
     def leaving_groups(self, atom: int) -> list[frozenset[int]]:
         """The groups of leaving atoms that hang on an atom, one for each bond it can make."""
-        bonds = [(bond.first, bond.second) for bond in self.bonds]
+        return self._leaving.at(atom)
+
+    @cached_property
+    def _leaving(self) -> LeavingGroups[int]:
+        bonds = ((bond.first, bond.second) for bond in self.bonds)
         leaving = {index for index, leaves in enumerate(self.leaving) if leaves}
-        return leaving_groups(atom, bonds=bonds, leaving=leaving)
+        return LeavingGroups(bonds, leaving=leaving)
 
 
 @lru_cache(maxsize=512)

@@ -1,7 +1,7 @@
 """What leaves a component where it is joined to another."""
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Atom = TypeVar("Atom", bound=Hashable)
 # Some 70 residues of the dictionary do not say that the oxygen at their end leaves.
@@ -18,25 +18,37 @@ def leaving_flags(kind: str, names: Sequence[str], flags: Sequence[bool]) -> tup
     return tuple(flag or name in ends for name, flag in zip(names, flags, strict=True))
 
 
-def leaving_groups(
-    atom: Atom, *, bonds: Iterable[tuple[Atom, Atom]], leaving: Collection[Atom]
-) -> list[frozenset[Atom]]:
-    """The groups of leaving atoms that hang on an atom, one for each bond it can make."""
-    neighbours: dict[Atom, list[Atom]] = {}
-    for first, second in bonds:
-        neighbours.setdefault(first, []).append(second)
-        neighbours.setdefault(second, []).append(first)
-    groups = []
-    for start in neighbours.get(atom, []):
-        if start not in leaving:
-            continue
+class LeavingGroups(Generic[Atom]):
+    """What leaves a component, looked up atom by atom; its bonds are walked once.
+
+    Args:
+        leaving: The atoms that leave where a neighbour is joined to another component.
+    """
+
+    def __init__(self, bonds: Iterable[tuple[Atom, Atom]], *, leaving: Collection[Atom]) -> None:
+        self._neighbours: dict[Atom, dict[Atom, None]] = {}
+        for first, second in bonds:
+            self._neighbours.setdefault(first, {})[second] = None
+            self._neighbours.setdefault(second, {})[first] = None
+        self._groups: dict[Atom, frozenset[Atom]] = {}
+        alone = set(leaving) & self._neighbours.keys()
+        while alone:
+            group = self._connected(alone.pop(), alone)
+            self._groups |= dict.fromkeys(group, group)
+
+    def at(self, atom: Atom) -> list[frozenset[Atom]]:
+        """The groups of leaving atoms that hang on an atom, one for each bond it can make."""
+        return [self._groups[n] for n in self._neighbours.get(atom, ()) if n in self._groups]
+
+    def _connected(self, start: Atom, alone: set[Atom]) -> frozenset[Atom]:
+        """The atoms that hang together with one; they are taken from those that stand alone."""
         found, todo = {start}, [start]
         while todo:
-            new = {n for n in neighbours[todo.pop()] if n in leaving} - found
+            new = self._neighbours[todo.pop()].keys() & alone
+            alone -= new
             found |= new
             todo += new
-        groups.append(frozenset(found))
-    return groups
+        return frozenset(found)
 
 
 def dropped(groups: Iterable[Sequence[frozenset[Atom]]]) -> frozenset[Atom]:
@@ -44,7 +56,7 @@ def dropped(groups: Iterable[Sequence[frozenset[Atom]]]) -> frozenset[Atom]:
 
     Departure from Protenix, which draws the group at random: the first one that is left leaves.
     """
-    gone: frozenset[Atom] = frozenset()
+    gone: set[Atom] = set()
     for at_atom in groups:
-        gone |= next((group for group in at_atom if not group & gone), frozenset())
-    return gone
+        gone |= next((group for group in at_atom if gone.isdisjoint(group)), frozenset())
+    return frozenset(gone)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from folding.chemistry.leaving import leaving_flags, leaving_groups
+from folding.chemistry.leaving import LeavingGroups, leaving_flags
 from folding.errors import InvalidInput
 from folding.inputs.cif import Block, read_cif
 from folding.inputs.modification import clean_code
@@ -46,11 +46,11 @@ class UserComponent:
         leaving: Iterable[str] = (),
     ) -> None:
         self.code, self.type, self.atom_names = code, kind, tuple(atom_names)
-        self._bonds, self._leaving = tuple(bonds), frozenset(leaving)
+        self._leaving = LeavingGroups(bonds, leaving=frozenset(leaving))
 
     def leaving_groups(self, atom: str) -> Sequence[frozenset[str]]:
         """The groups of atoms that leave where that atom is joined, one for each bond."""
-        return leaving_groups(atom, bonds=self._bonds, leaving=self._leaving)
+        return self._leaving.at(atom)
 
 
 class Components:

@@ -238,7 +238,10 @@ def _clean_name(name: str) -> str:
 
 
 class _Bonded:
-    """A residue or component that bonds reach, and the atoms that they name, in order."""
+    """A residue or component that bonds reach, and the atoms that they name, in order.
+
+    All bonds are named before the first question about what is left.
+    """
 
     def __init__(self, job: FoldInput, chain: Chain, position: int) -> None:
         self.joints: list[str] = []
@@ -251,12 +254,12 @@ class _Bonded:
             self.joints = residues.joints(position)
         self.named: list[str] = []
 
-    @property
+    @cached_property
     def atoms(self) -> tuple[str, ...]:
         """The atoms that a bond may name."""
         return self.residue.kept(self.joints)
 
-    @property
+    @cached_property
     def left(self) -> tuple[str, ...]:
         """The atoms that are left once all bonds are made."""
         return self.residue.kept([*self.joints, *self.named])
@@ -290,23 +293,28 @@ def _check_bonds(job: FoldInput) -> None:
         )
     chains = {chain_id: chain for chain in job.chains for chain_id in chain.ids}
     seen: set[frozenset[AtomRef]] = set()
+    names: dict[tuple[str, int], tuple[str, ...]] = {}
     for index, bond in enumerate(job.bonds):
         field = f"bonds.{index}"
         if bond.ends in seen:
             raise InvalidInput(f"The bond {bond} is given twice. Delete one.", field=field)
         seen.add(bond.ends)
         for atom in (bond.first, bond.second):
-            _check_atom(job, atom, chains, field=field)
+            _check_position(atom, chains, field=field)
+            place = (atom.chain_id, atom.position)
+            if place not in names:
+                names[place] = _atom_names(job, chains[place[0]], place[1], field=field)
+            _check_atom(atom, names[place], field=field)
     _check_left(job)
 
 
 def _check_left(job: FoldInput) -> None:
     """Refuses bonds to atoms that other bonds replace, such as a sugar's O1 once C1 is bonded."""
-    sites = _bonded(job)
+    left = {place: frozenset(site.left) for place, site in _bonded(job).items()}
     for index, bond in enumerate(job.bonds):
         for atom in (bond.first, bond.second):
-            site = sites.get((atom.chain_id, atom.position))
-            if site is not None and atom.atom not in site.left:
+            names = left.get((atom.chain_id, atom.position))
+            if names is not None and atom.atom not in names:
                 raise InvalidInput(
                     f"The bond {bond} needs the atom {atom.atom} of {atom.chain_id}/"
                     f"{atom.position}, which leaves where another bond is made. Bond the atom "
@@ -315,7 +323,7 @@ def _check_left(job: FoldInput) -> None:
                 )
 
 
-def _check_atom(job: FoldInput, atom: AtomRef, chains: Mapping[str, Chain], *, field: str) -> None:
+def _check_position(atom: AtomRef, chains: Mapping[str, Chain], *, field: str) -> None:
     chain = chains.get(atom.chain_id)
     if chain is None:
         raise InvalidInput(
@@ -330,7 +338,9 @@ def _check_atom(job: FoldInput, atom: AtomRef, chains: Mapping[str, Chain], *, f
             f"to {n_positions}.",
             field=field,
         )
-    names = _atom_names(job, chain, atom.position, field=field)
+
+
+def _check_atom(atom: AtomRef, names: tuple[str, ...], *, field: str) -> None:
     if atom.atom not in names:
         shown = ", ".join(names[:40]) + (", …" if len(names) > 40 else "")
         raise InvalidInput(

@@ -20,7 +20,7 @@ from folding.chemistry.components import (
     numbered,
 )
 from folding.chemistry.elements import ATOMIC_NUMBERS, SYMBOLS
-from folding.chemistry.leaving import dropped, leaving_flags, leaving_groups
+from folding.chemistry.leaving import LeavingGroups, dropped, leaving_flags
 from folding.chemistry.molecules import mol_of
 from folding.chemistry.residues import CODES
 from folding.data.tokens import tokenize
@@ -419,15 +419,16 @@ def test_oxygens_that_end_a_polymer_leave_though_nobody_says_so(kind, names, fla
 
 def test_a_group_leaves_as_far_as_its_atoms_do():
     bonds = [("C", "O1"), ("O1", "X"), ("X", "Y"), ("C", "O2"), ("C", "R")]
-    groups = leaving_groups("C", bonds=bonds, leaving={"O1", "X", "O2"})
-    assert groups == [frozenset({"O1", "X"}), frozenset({"O2"})]
-    assert leaving_groups("R", bonds=bonds, leaving={"O1", "X"}) == []
-    assert leaving_groups("nowhere", bonds=bonds, leaving={"O1"}) == []
+    groups = LeavingGroups(bonds, leaving={"O1", "X", "O2"})
+    assert groups.at("C") == [frozenset({"O1", "X"}), frozenset({"O2"})]
+    assert groups.at("R") == []
+    assert groups.at("nowhere") == []
+    assert groups.at("Y") == [frozenset({"O1", "X"})]
 
 
 def test_a_leaving_ring_ends_the_walk():
     bonds = [("C", "A"), ("A", "B"), ("B", "D"), ("D", "A")]
-    assert leaving_groups("C", bonds=bonds, leaving={"A", "B", "D"}) == [frozenset("ABD")]
+    assert LeavingGroups(bonds, leaving={"A", "B", "D"}).at("C") == [frozenset("ABD")]
 
 
 def test_each_bond_takes_a_group_while_there_are_some():

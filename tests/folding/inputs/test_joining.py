@@ -7,6 +7,7 @@ import time
 import pytest
 
 from folding.chemistry.catalog import component
+from folding.chemistry.leaving import LeavingGroups
 from folding.chemistry.library import find
 from folding.data.assembly import assemble
 from folding.data.style import PUBLISHED
@@ -22,6 +23,8 @@ from folding.inputs import (
     ProteinChain,
     RnaChain,
 )
+from folding.inputs.bond import MAX_BONDS
+from folding.inputs.joining import Residue
 from tests.folding.inputs.examples import user_component
 
 PEPTIDE = "ACDENFGHIK"
@@ -319,3 +322,30 @@ def test_a_thousand_bonds_of_a_long_chain_are_judged_in_time():
     # Types are checked in tests, which takes three times as long; looking the chain up for each
     # bond would take twenty times as long.
     assert time.process_time() - started < 5
+
+
+def test_bonds_to_one_component_walk_it_a_fixed_number_of_times(monkeypatch):
+    """As counts: a component of many bonds once cost its whole list of bonds for each end."""
+    n = 500
+    own = user_component("BIG", [f"C{i}" for i in range(n)], leaving={"C7": "Y"})
+    chain, big = ProteinChain(("A",), "K" * n), Ligand(("B",), ccd=("BIG",))
+    bonds = tuple(bond(f"A/{i % n + 1}/NZ", f"B/1/C{8 + i % 450}") for i in range(MAX_BONDS))
+    walked, kept = [], []
+    build, keep = LeavingGroups.__init__, Residue.kept
+    monkeypatch.setattr(
+        LeavingGroups,
+        "__init__",
+        lambda self, bonds, *, leaving: walked.append(1) or build(self, bonds, leaving=leaving),
+    )
+    monkeypatch.setattr(
+        Residue,
+        "kept",
+        lambda self, joined: (
+            kept.append(1) if self.component.code == "BIG" else None,
+            keep(self, joined),
+        )[1],
+    )
+    job = FoldInput("job", (chain, big), bonds=bonds, user_ccd=own)
+    assert job.n_tokens == n + n - 1
+    assert len(walked) <= 2, "the component, and lysine where nobody asked for it before"
+    assert len(kept) <= 4
