@@ -18,7 +18,6 @@ from quantum.backends.base import (
     Estimate,
     Handle,
     Measured,
-    Priced,
     Status,
     is_local,
 )
@@ -30,6 +29,13 @@ from quantum.backends.names import CLASSICAL, DEVICES, QUANTUM
 from quantum.backends.result_cache import ResultCache, fingerprint
 from quantum.backends.routing import route
 from quantum.backends.run import Patience, hand_over, wait
+from quantum.backends.settling import (
+    given_up,
+    is_given_up,
+    price,
+    settle_left_over,
+    taken_up,
+)
 from quantum.backends.simulated import check_size
 from quantum.circuit import Circuit, Number
 from quantum.decomposition import to_cnots
@@ -200,6 +206,14 @@ class BackendManager:
         self._tell(replace(record, status="failed"), watch)
         raise BackendError(f"no backend could run the batch. {record.reasons}")
 
+    def settle_left_over(self) -> int:
+        """How many jobs that were given up or cancelled, and went on, are over and settled by now.
+
+        To be called now and then: until it is, their money counts as spent. Where money is short
+        they are asked about anyhow.
+        """
+        return 0 if self.store is None else settle_left_over(self.store, self.ledger, self._open)
+
     def _chain(self, wanted: str, batch: Batch) -> tuple[str, ...]:
         if wanted != QUANTUM:
             return self.chains.get(wanted, (wanted, "simulator"))
@@ -209,11 +223,15 @@ class BackendManager:
 
     def _under_way(self, names: Sequence[str], batch: Batch) -> str:
         """The backend that was handed this batch before and was not given up; empty for none."""
-        return next((name for name in names if self._known(name, batch) is not None), "")
+        for name in names:
+            with suppress(Damaged):  # that backend will say so when it is its turn
+                if self._known(name, batch) is not None:
+                    return name
+        return ""
 
     def _known(self, name: str, batch: Batch) -> Handle | None:
         found = None if self.store is None else self.store.find(self._tag(name, batch))
-        if found is None or not found.job_id or found.extra.get("given_up"):
+        if found is None or not found.job_id or is_given_up(found):
             return None
         return found
 
@@ -237,6 +255,8 @@ class BackendManager:
                 backend, tagged, store=self.store, end=watch.end, patience=patience,
                 sleep=self.sleep,
             )  # fmt: skip
+            if is_given_up(handle) and self.store is not None:
+                self.store.save(handle := taken_up(handle))
             record = self._tell(replace(record, handle_id=handle.job_id), watch)
         except Exception as error:
             if handle is not None and isinstance(error, Cancelled):
@@ -263,7 +283,7 @@ class BackendManager:
             self._settle_failed(backend, handle, cost)
             raise
         except Cancelled:
-            self._settle_if_over(backend, handle, cost)
+            self._leave(backend, handle, cost)
             raise
         if self.store is not None:
             self.store.remove(tagged.tag)
@@ -307,10 +327,13 @@ class BackendManager:
         """Cancels a job that nobody wants."""
         with suppress(BackendError):
             backend.cancel(handle)
-        self._settle_if_over(backend, handle, cost)
+        self._leave(backend, handle, cost)
 
-    def _settle_if_over(self, backend: Backend, handle: Handle, cost: float) -> None:
-        """Settles a cancelled job, unless it may go on: then its money stays set aside."""
+    def _leave(self, backend: Backend, handle: Handle, cost: float) -> None:
+        """Settles a cancelled job, unless it may go on: then its money stays set aside, and its
+        mark says that somebody has to come back."""
+        if self.store is not None:
+            self.store.save(given_up(handle))
         with suppress(BackendError):
             if backend.status(handle).is_final:
                 self._settle(backend, handle, cost)
@@ -330,7 +353,7 @@ class BackendManager:
         """What the job cost in the end: what the provider says, else what was set aside."""
         if self.ledger is None or not cost:
             return cost
-        cost = _price(backend, handle, cost)
+        cost = price(backend, handle, cost)
         self.ledger.settle(under or handle.tag, cost)
         return cost
 
@@ -352,8 +375,6 @@ class BackendManager:
         Its handle stays in the store, marked, so that the result can be fetched by whoever asks
         this backend again.
         """
-        if self.store is not None:
-            self.store.save(replace(handle, extra={**handle.extra, "given_up": True}))
         self._call_off(backend, handle, cost)
 
     def _make_way(self, name: str, batch: Batch) -> None:
@@ -364,6 +385,7 @@ class BackendManager:
             return
         if self._open(name).status(found) in (Status.CANCELLED, Status.FAILED):
             if self.ledger is not None and (cost := self.ledger.cost(found.tag)):
+                cost = price(self._open(name), found, cost)
                 self.ledger.settle(f"{found.tag} {found.job_id}", cost)
                 self.ledger.release(found.tag)
             self.store.remove(found.tag)
@@ -435,6 +457,8 @@ class BackendManager:
         if most is None:
             raise BudgetExceeded(f"{name} does not say what the job costs, so it is not sent")
         left = 0.0 if self.ledger is None else self.ledger.left(tag=tag)
+        if self.ledger is not None and left < most < inf and self.settle_left_over():
+            left = self.ledger.left(tag=tag)
         if not 0 <= most <= left:  # NaN is not
             could = "would" if most == estimate.cost else "could"
             raise BudgetExceeded(
@@ -472,18 +496,9 @@ def _hopped(record: Execution, name: str, error: Exception, *, since: float) -> 
 
 def _was_refused(error: Exception) -> bool:
     """Whether the submission surely did not reach a queue."""
+    if isinstance(error, BackendError) and error.was_refused:
+        return True
     return isinstance(error, (QuantumError, ImportError)) and not getattr(error, "transient", False)
-
-
-def _price(backend: Backend, handle: Handle, estimate: float) -> float:
-    """What the job cost in the end where the provider says so, else what was expected."""
-    if not isinstance(backend, Priced):
-        return estimate
-    try:
-        told = backend.price(handle)
-    except BackendError:
-        return estimate
-    return told if told is not None and 0 <= told < inf else estimate
 
 
 def _routed_size(circuit: Circuit, coupling: Sequence[tuple[int, int]]) -> int:

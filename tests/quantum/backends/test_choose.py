@@ -276,6 +276,107 @@ def test_a_job_is_cancelled_as_soon_as_it_is_handed_over(tmp_path, ends, spent):
     assert ibm.cancelled == ["ibm-1"] and ledger.spent() == spent
 
 
+def test_a_submission_that_was_refused_for_now_keeps_no_money(tmp_path):
+    ibm = Provider("ibm", cost=3.0)
+    ibm.submit_error = RateLimited("IBM asks for fewer requests")
+    ibm.submit_error.was_refused = True
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    manager = manage(ibm, ledger=ledger, sleep=lambda seconds: None)
+    for tag in ("a", "b"):
+        assert manager.run(replace(BATCH, tag=tag), wanted="ibm")[1].backend == "simulator"
+    assert ledger.spent() == 0.0
+
+
+def leave_one_over(ibm, tmp_path, how):
+    """A manager one of whose jobs goes on at the provider and holds 3 of 5 USD."""
+    ledger, store = Ledger(tmp_path / "ledger.jsonl", cap=5.0), HandleStore(tmp_path / "handles")
+    manager = manage(ibm, ledger=ledger, store=store, longest_queue_seconds=0.03)
+
+    def stop(event):
+        if how == "cancelled" and event["kind"] == "waiting":
+            raise Cancelled
+
+    ibm.script = ["for ever"]
+    with suppress(Cancelled):
+        manager.run(BATCH, wanted="ibm", report=stop)
+    assert (ledger.spent(), len(list(store)), ibm.cancelled) == (3.0, 1, ["ibm-1"])
+    return manager, ledger, store
+
+
+@pytest.mark.parametrize("how", ["given up", "cancelled"])
+@pytest.mark.parametrize(("status", "charged"), [(Status.CANCELLED, 0.0), (Status.SUCCEEDED, 2.0)])
+def test_what_was_left_over_is_settled_when_it_is_over(tmp_path, how, status, charged):
+    ibm = Provider("ibm", cost=3.0)
+    ibm.price = lambda handle: charged
+    manager, ledger, store = leave_one_over(ibm, tmp_path, how)
+    assert manager.settle_left_over() == 0 and ledger.spent() == 3.0
+    assert ibm.cancelled == ["ibm-1"] * 2  # asked to stop once more
+    ibm.script = [status]
+    assert manager.settle_left_over() == 1
+    assert ledger.spent() == charged and list(store) == []
+    assert manager.settle_left_over() == 0
+
+
+@pytest.mark.parametrize("trouble", ["status", "price", "open"])
+def test_what_was_left_over_waits_for_a_provider_that_cannot_be_asked(tmp_path, trouble):
+    ibm = Provider("ibm", cost=3.0)
+    ibm.price = lambda handle: 0.0
+    manager, ledger, store = leave_one_over(ibm, tmp_path, "cancelled")
+    ibm.script = [Status.CANCELLED]
+
+    def fail(*given):
+        raise Unavailable("IBM is out of order")
+
+    if trouble == "open":
+        manager = replace(manager, open=fail, _opened={})
+    else:
+        setattr(ibm, trouble, fail)
+    assert manager.settle_left_over() == 0
+    assert ledger.spent() == 3.0 and len(list(store)) == 1
+
+
+def test_where_money_is_short_what_was_left_over_is_asked_about(tmp_path):
+    ibm = Provider("ibm", cost=3.0)
+    ibm.price = lambda handle: 1.0
+    manager, ledger, _ = leave_one_over(ibm, tmp_path, "given up")
+    ibm.script = [Status.CANCELLED]
+    _, record = manager.run(replace(BATCH, tag="next"), wanted="ibm")
+    assert (record.backend, record.hops) == ("ibm", ()) and ledger.spent() == 2.0
+
+
+def test_a_job_that_somebody_waits_for_again_is_left_alone(tmp_path):
+    ibm = Provider("ibm", cost=3.0)
+    manager, ledger, store = leave_one_over(ibm, tmp_path, "given up")
+    ibm.script, ibm.submit_error = [Status.RUNNING] * 3, AssertionError("sent twice")
+    seen = []
+
+    def look(event):
+        if event["kind"] == "waiting":
+            seen.append((manager.settle_left_over(), len(list(store))))
+
+    _, record = manager.run(BATCH, wanted="ibm", report=look)
+    assert record.backend == "ibm" and seen and set(seen) == {(0, 1)}
+    assert ibm.cancelled == ["ibm-1"] and ledger.spent() == 3.0 and list(store) == []
+
+
+def test_a_job_that_makes_way_is_settled_at_its_price(tmp_path):
+    ibm = Provider("ibm", cost=3.0)
+    ibm.price = lambda handle: 0.25
+    manager, ledger, _ = leave_one_over(ibm, tmp_path, "given up")
+    ibm.script = [Status.CANCELLED]
+    _, record = manager.run(BATCH, wanted="ibm")
+    assert record.backend == "ibm" and ledger.spent() == 0.5  # of both jobs
+
+
+@pytest.mark.parametrize(("damaged", "ran"), [("ibm", "ionq"), ("ionq", "ibm")])
+def test_a_damaged_handle_is_one_backends_reason(tmp_path, damaged, ran):
+    (tmp_path / f"batch-{damaged}.json").write_text("{")
+    manager = manage(Provider("ibm"), Provider("ionq"), store=HandleStore(tmp_path))
+    _, record = manager.run(BATCH, wanted="ibm")
+    assert record.backend == ran
+    assert all("cannot be read" in hop.reason for hop in record.hops)
+
+
 def test_a_dry_run_asks_everyone_and_sends_nothing(tmp_path):
     ibm = Provider("ibm", cost=3.0, queue=60.0, coupling=((0, 1), (1, 2)))
     ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
