@@ -2,8 +2,9 @@
 
 Written programs use `stdgates.inc` and define on top what it lacks, so any reader of the standard
 understands them. Reading takes the part of the language that describes one fixed circuit:
-registers, inputs, gates and gate definitions, the modifiers `ctrl` and `inv`, broadcasting, final
-measurements; also the common part of OpenQASM 2.
+registers, inputs, constants, gates and gate definitions, the modifiers `ctrl` and `inv`,
+broadcasting, final measurements; also the common part of OpenQASM 2. A program's own definition of
+a gate is what the gate means there, whatever is known here under its name.
 """
 
 import ast
@@ -31,6 +32,10 @@ _RESERVED = frozenset({
     "durationof", "delay", "reset", "measure", "barrier", "true", "false",
 })  # fmt: skip
 _DEFINED = ("sxdg", "u", "gpi", "gpi2", "iswap", "rxx", "ryy", "rzz", "xy", "ms", "ccz")
+# What `stdgates.inc` defines.
+_STANDARD = frozenset(GATES) - {*_DEFINED, "mcp", "pauli"} | {
+    "CX", "cu", "cphase", "phase", "u1", "u2", "u3",
+}  # fmt: skip
 
 
 def to_openqasm(circuit: Circuit) -> str:
@@ -109,8 +114,12 @@ def from_openqasm(text: str, *, inputs: Collection[str] = ()) -> Circuit:
 
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_ASIDE = re.compile(r"^[ \t]*(?:#?pragma\b|@\w).*$", re.MULTILINE)  # these end with their line
 _STATEMENT = re.compile(r"\s*((?:gate|def)\b[^{;]*\{[^}]*\}|[^;{}]*;)")
-_IGNORED = re.compile(r"(OPENQASM|include|barrier|bit|creg|pragma|input|gphase)\b|$")
+_IGNORED = re.compile(r"(OPENQASM|barrier|bit|creg|gphase)\b|$")
+_INCLUDE = re.compile(r"include\s*([\"'])(.*)\1")
+_INPUT = re.compile(r"input\s+\w+(?:\s*\[[^]]*\])?\s+(\w+)")
+_CONSTANT = re.compile(r"const\s+float(?:\s*\[[^]]*\])?\s+(\w+)\s*=(.*)", re.DOTALL)
 _REGISTER = re.compile(r"qubit(?:\s*\[(\d+)\])?\s+(\w+)|qreg\s+(\w+)\s*\[(\d+)\]")
 _GATE = re.compile(r"gate\s+(\w+)\s*(?:\(([^)]*)\))?\s*([^{]*)\{([^}]*)\}")
 _MEASURE = re.compile(r"(?:[\w\[\]\s:]+=\s*)?measure\b\s*(.*?)(?:->.*)?$", re.DOTALL)
@@ -132,7 +141,7 @@ _CONTROLLED = {
 
 def _statements(text: str) -> list[str]:
     """The program cut into statements; raises `ConversionError` where it cannot be."""
-    code = _COMMENT.sub(" ", text).strip()
+    code = _ASIDE.sub(" ", _COMMENT.sub(" ", text)).strip()
     found, at = [], 0
     while at < len(code):
         match = _STATEMENT.match(code, at)
@@ -151,6 +160,11 @@ class _Definition:
     qubits: tuple[str, ...]
     body: tuple[str, ...]
 
+    @classmethod
+    def of(cls, angles: str | None, qubits: str, body: str) -> "_Definition":
+        parts = tuple(part.strip() for part in body.split(";") if part.strip())
+        return cls(_names(angles or ""), _names(qubits), parts)
+
 
 @dataclass
 class _Reader:
@@ -160,20 +174,30 @@ class _Reader:
     instructions: list[Instruction] = field(default_factory=list)
     registers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     definitions: dict[str, _Definition] = field(default_factory=dict)
+    constants: dict[str, Angle] = field(default_factory=lambda: dict(_CONSTANTS))
     measured: set[int] = field(default_factory=set)
+    has_standard: bool = False  # whether stdgates.inc is included
     n_qubits: int = 0
+    n_controls: int = 0  # on what is being spelled out
     open: list[str] = field(default_factory=list)  # definitions that are being spelled out
 
     def read(self, statement: str) -> None:
-        if _IGNORED.match(statement):
-            return
-        if match := _REGISTER.fullmatch(statement):
+        if match := _MEASURE.fullmatch(statement):
+            self.measured.update(*(self._qubits(text) for text in match.group(1).split(",")))
+        elif match := _INCLUDE.fullmatch(statement):
+            self._include(match.group(2))
+        elif match := _INPUT.fullmatch(statement):
+            name = match.group(1)
+            self._name(name, Parameter(name, is_input=name in self.inputs))
+        elif match := _CONSTANT.fullmatch(statement):
+            self._name(match.group(1), self._angle(match.group(2), {}))
+        elif match := _REGISTER.fullmatch(statement):
             self._declare(match.group(2) or match.group(3), match.group(1) or match.group(4))
         elif match := _GATE.fullmatch(statement):
             self._define(*match.groups())
-        elif "measure" in statement and (match := _MEASURE.fullmatch(statement)):
-            self.measured.update(*(self._qubits(text) for text in match.group(1).split(",")))
-        else:
+        elif statement.startswith(("input ", "const ")):
+            raise ConversionError(f"cannot read {statement!r}: declare a float")
+        elif not _IGNORED.match(statement):
             self.instructions += self._call(statement, {}, {})
 
     def _declare(self, name: str, size: str | None) -> None:
@@ -183,11 +207,30 @@ class _Reader:
         self.registers[name] = tuple(range(self.n_qubits, self.n_qubits + count))
         self.n_qubits += count
 
+    def _include(self, name: str) -> None:
+        if name == "stdgates.inc":
+            self.has_standard = True
+            self._check_standard(*self.definitions)
+
+    def _name(self, name: str, value: Angle) -> None:
+        if name in self.constants:
+            raise ConversionError(f"there are two values {name!r}")
+        self.constants[name] = value
+
     def _define(self, name: str, angles: str | None, qubits: str, body: str) -> None:
-        if name in GATES or name.startswith("pauli_"):
-            return  # our own gate, written out for other readers
-        parts = tuple(part.strip() for part in body.split(";") if part.strip())
-        self.definitions[name] = _Definition(_names(angles or ""), _names(qubits), parts)
+        self._check_standard(name)
+        if name in self.definitions:
+            raise ConversionError(f"the gate {name} is defined twice")
+        definition = _Definition.of(angles, qubits, body)
+        if definition != _own(name) or GATES.keys() & self.definitions.keys():
+            self.definitions[name] = definition  # else our own gate, written for other readers
+
+    def _check_standard(self, *names: str) -> None:
+        if self.has_standard and (taken := _STANDARD.intersection(names)):
+            raise ConversionError(
+                f"the program defines {', '.join(sorted(taken))}, which stdgates.inc does too: "
+                "rename it"
+            )
 
     def _qubits(self, text: str) -> tuple[int, ...]:
         match = _OPERAND.match(text.strip())
@@ -223,7 +266,9 @@ class _Reader:
         result = []
         for row in _broadcast(places, statement):
             n_controls = sum(count for kind, count in modifiers if kind == "ctrl")
+            self.n_controls += n_controls
             inner = self._gate(name, given, row[n_controls:])
+            self.n_controls -= n_controls
             result += _modify(inner, modifiers, row[:n_controls])
         self._check_unmeasured(result)
         return result
@@ -256,6 +301,8 @@ class _Reader:
                 f"{name} takes {len(definition.angles)} angles and {len(definition.qubits)} "
                 f"qubits, not {len(angles)} and {len(qubits)}"
             )
+        if self.n_controls and any(part.startswith("gphase") for part in definition.body):
+            raise ConversionError(f"{name} has a phase of its own: it cannot be controlled here")
         inside_angles = dict(zip(definition.angles, angles, strict=True))
         inside_qubits = dict(zip(definition.qubits, qubits, strict=True))
         calls = (part for part in definition.body if not _IGNORED.match(part))
@@ -268,13 +315,17 @@ class _Reader:
         def lookup(name: str) -> Angle:
             if name in arguments:
                 return arguments[name]
-            return _CONSTANTS.get(name) or Parameter(name, is_input=name in self.inputs)
+            if name not in self.constants:
+                raise ConversionError(f"nothing declares {name!r}: write 'input float {name};'")
+            return self.constants[name]
 
         try:
             # Names are marked, for some of them are words of Python.
             python = _NAME.sub(r"_\g<0>", text.strip().replace("^", "**"))
             value = _evaluate(ast.parse(python, mode="eval").body, lookup)
             angle = value if isinstance(value, Parameter) else float(value)
+        except ConversionError:
+            raise
         except _NO_ANGLE as error:
             raise ConversionError(
                 f"the angle {text.strip()!r} is no number and not linear in one parameter"
@@ -282,8 +333,18 @@ class _Reader:
         return angle
 
 
+_WORD = re.compile(r"pauli_[xyz]+")
 _NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
 _NO_ANGLE = (SyntaxError, TypeError, KeyError, ValueError, ArithmeticError, RecursionError)
+
+
+def _own(name: str) -> _Definition | None:
+    """What is written here for a gate that the standard lacks."""
+    if name not in _DEFINED and not _WORD.fullmatch(name):
+        return None
+    match = _GATE.fullmatch(_definition(name))
+    assert match is not None
+    return _Definition.of(*match.groups()[1:])
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -216,3 +216,76 @@ def test_a_program_may_be_written_on_one_line_and_with_comments():
 def test_registers_follow_each_other_in_the_order_they_are_declared():
     text = "qubit[2] b; qubit a; x a; y b[1]; measure b;"
     assert from_openqasm(text) == Circuit(3).x(2).y(1)
+
+
+# What a program says itself
+
+TWO = Circuit(2).cx(0, 1).rz(1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("definition", "call", "expected"),
+    [
+        ("gate h a { x a; }", "h q[0]", Circuit(2).x(0)),
+        ("gate xy(t) a, b { h a; cx a, b; }", "xy(1.0) q[0], q[1]", Circuit(2).h(0).cx(0, 1)),
+        (
+            "gate ms(t) a, b { cx a, b; rz(t) b; }",
+            "ms(1) q[0], q[1]",
+            Circuit(2).cx(0, 1).rz(1.0, 1),
+        ),
+        ("gate pauli_x(t) a { rz(t) a; }", "pauli_x(1) q[1]", Circuit(2).rz(1.0, 1)),
+        ("gate pauli_fly a { y a; }", "pauli_fly q[1]", Circuit(2).y(1)),
+        ("gate cx a, b { CX a, b; }", "cx q[1], q[0]", Circuit(2).cx(1, 0)),
+    ],
+)
+def test_a_gate_means_what_the_program_says(definition, call, expected):
+    assert from_openqasm(f"{definition} qubit[2] q; {call};") == expected
+
+
+def test_another_definition_of_our_gate_is_the_same_unitary():
+    text = "gate rzz(t) a, b { cx b, a; rz(t) a; cx b, a; } qubit[2] q; rzz(0.7) q[0], q[1];"
+    circuit = from_openqasm(text)
+    assert circuit == Circuit(2).cx(1, 0).rz(0.7, 0).cx(1, 0)
+    assert same(unitary(circuit).numpy(), unitary(Circuit(2).rzz(0.7, 0, 1)).numpy())
+
+
+def test_our_definition_in_terms_of_gates_that_mean_something_else_is_theirs():
+    ccz = next(line for line in to_openqasm(Circuit(3).ccz(0, 1, 2)).splitlines() if "ccz" in line)
+    circuit = from_openqasm(f"gate h a {{ y a; }} {ccz} qubit[3] q; ccz q[0], q[1], q[2];")
+    assert circuit == Circuit(3).y(2).ccx(0, 1, 2).y(2)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ('include "stdgates.inc"; gate h a { x a; } qubit q; h q;', "defines h, which stdgates"),
+        ('gate u2(a, b) r { x r; } include "stdgates.inc"; qubit q; x q;', "defines u2, which"),
+        ("gate two a { x a; } gate two a { y a; } qubit q; two q;", "two is defined twice"),
+        ("gate g a { gphase(1); x a; } qubit[2] q; ctrl @ g q[0], q[1];", "phase of its own"),
+        ("qubit q; bit c = measure q; x q;", "follows a measurement"),
+        ("qubit[2] q; bit[2] c = measure q; x q[1];", "follows a measurement"),
+        ("gate g(t) a { rx(t) a; } qubit q; g(2) q; rx(t) q;", "nothing declares 't'"),
+        ("gate g a { rx(s) a; } qubit q; g q;", "nothing declares 's'"),
+        ("input float a; input float a; qubit q; rx(a) q;", "two values 'a'"),
+        ("const int n = 3; qubit q; rx(n) q;", "const int n = 3"),
+    ],
+)
+def test_what_would_read_as_another_circuit_is_refused(body, message):
+    with pytest.raises(ConversionError, match=message):
+        from_openqasm(f"OPENQASM 3.0; {body}")
+
+
+def test_constants_are_numbers_and_asides_are_skipped():
+    text = """OPENQASM 3.0;
+    pragma of somebody else's
+    #pragma and another
+    const float[64] third = pi / 3;
+    input float a;
+    qubit[2] q;
+    @hint of no account
+    rx(2 * third) q[0];
+    rz(a - third) q[1];
+    bit[2] c = measure q;
+    """
+    third = np.pi / 3
+    assert from_openqasm(text) == Circuit(2).rx(2 * third, 0).rz(Parameter("a") - third, 1)
