@@ -36,6 +36,8 @@ from webapp.machine import machine, numbers
 from webapp.meter import Meter
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from folding.model.alphafold3 import AlphaFold3
     from webapp.search_request import Site, SiteDatabase
 
@@ -144,6 +146,18 @@ def load_model(name: str, store: Store) -> Loaded:
         raise WeightsError(not_here(name))
     network = own.load_file(store.path(name), model.config).to(best_device())
     return Loaded(network, store.sha256(name), store.size(name))
+
+
+def machine_of(network: nn.Module) -> cost.Machine:
+    """This machine as it folds with this network: a GPU counts if that is where the weights are."""
+    import torch
+
+    from folding.device import place_of
+
+    device = place_of(network).device
+    is_gpu = device.type == "cuda"
+    n_bytes = torch.cuda.get_device_properties(device).total_memory if is_gpu else 0
+    return replace(machine(), gpu_bytes=n_bytes)
 
 
 class Models:
@@ -289,9 +303,9 @@ def replay(
     manifest = read_manifest(path)
     fold_input = _input_beside(path, manifest)
     options = FoldOptions(**manifest["options"])
-    cost.check_free_memory(fold_input, options)
     torch.set_num_threads(manifest.get("threads", torch.get_num_threads()))
     loaded = load(options.model)
+    cost.check_free_memory(fold_input, options, machine=machine_of(loaded.network))
     place = place_of(loaded.network, numbers())
     now = describe(fold_input, options, weights_sha256=loaded.sha256, place=place)
     found = differences(manifest, now)

@@ -104,7 +104,8 @@ def compute(job: Job, held: lease.Lease) -> Outcome:
         folder=folder,
         report=report,
     )
-    cost.check_free_memory(fold_input, options)
+    here = pipeline.machine_of(loaded.network)
+    cost.check_free_memory(fold_input, options, machine=here)
     return pipeline.run(
         fold_input,
         options,

@@ -4,9 +4,9 @@ import os
 import threading
 import time
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
+from torch import nn
 
 from folding import cost
 from folding.errors import FoldingError, InvalidInput
@@ -28,7 +28,8 @@ def folds(monkeypatch):
     """Replaces the fold by a function of `hear`; the rest of the way is the product's."""
 
     def use(fold):
-        network = SimpleNamespace(reads_templates=False)
+        network = nn.Linear(1, 1)
+        network.reads_templates = False
         loaded = pipeline.Loaded(network=network, sha256="0" * 64, bytes=0)
         monkeypatch.setattr(tasks, "model", lambda name: loaded)
         monkeypatch.setattr(pipeline, "fold_with", lambda *_, **__: fold)
@@ -133,7 +134,7 @@ def test_the_alignment_that_was_found_counts(job, folds, monkeypatch):
         (chain,) = fold_input.chains
         return replace(fold_input, chains=(replace(chain, msa=">q\nGAGAG\n" * 9000),))
 
-    def refuse(fold_input, options):
+    def refuse(fold_input, options, **rest):
         counted.append(fold_input.chains[0].msa.count(">"))
         raise FoldingError("Too deep.")
 
@@ -142,6 +143,17 @@ def test_the_alignment_that_was_found_counts(job, folds, monkeypatch):
     tasks.work_on(job)
     assert counted == [9000]
     assert row().error == "Too deep."
+
+
+def test_a_gpu_that_the_model_is_not_on_gives_a_fold_no_memory(job, folds, monkeypatch):
+    folds(lambda hear: pytest.fail("folded"))
+    beside = cost.Machine(threads=1, speed=1.0, memory_bytes=10**10, gpu_bytes=10**11)
+    monkeypatch.setattr(cost, "this_machine", lambda: beside)
+    chain = {"protein": {"id": "A", "sequence": "GA" * 2000}}
+    job.fold_input = {**job.fold_input, "sequences": [chain]}
+    tasks.work_on(job)
+    assert row().status == "failed"
+    assert "this machine can give 8.0 GB" in row().error
 
 
 def test_a_job_that_is_tried_again_is_measured_again(job, folds, monkeypatch):

@@ -81,8 +81,9 @@ class Command(BaseCommand):
         from webapp import pipeline
 
         try:
-            cost.check_free_memory(fold_input, options)
             loaded = pipeline.load_model(options.model, downloads.store())
+            here = pipeline.machine_of(loaded.network)
+            cost.check_free_memory(fold_input, options, machine=here)
         except FoldingError as error:
             raise CommandError(str(error)) from None
         with tqdm(total=100.0, bar_format=BAR) as bar:
