@@ -7,10 +7,11 @@ clients turn that round (`Circuit`'s qubit 0 is the most significant).
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from quantum.backends.base import (
@@ -24,12 +25,14 @@ from quantum.backends.base import (
 )
 from quantum.backends.cache import FileCache
 from quantum.backends.credentials import Credentials, need_packages
+from quantum.backends.ionq_native import compile_native
 from quantum.backends.line import Line, send
 from quantum.backends.readings import combine_results, construct_circuits
 from quantum.backends.simulated import check_size
 from quantum.circuit import Circuit, Instruction
 from quantum.decomposition import decompose, to_cnots
 from quantum.errors import (
+    BackendError,
     BadAnswer,
     InvalidValues,
     JobFailed,
@@ -39,6 +42,7 @@ from quantum.errors import (
 )
 
 _T = TypeVar("_T")
+Size: TypeAlias = tuple[int, int]  # gates on one qubit, and on two
 Run: TypeAlias = tuple[Circuit, dict[str, float]]  # a circuit and the values of its parameters
 NOISE_MODELS = ("ideal", "aria-1", "aria-2", "forte-1", "forte-enterprise-1")
 _MOST_CIRCUITS, _MOST_JOBS = 50, 100  # circuits of one job; jobs of one batch
@@ -174,8 +178,8 @@ class IonQBackend:
         cost = seconds = queue = 0.0
         currency = "USD"
         asked: Counter[tuple[tuple[str, Any], ...]] = Counter()
-        for circuit, rows in zip(wanted.circuits, wanted.values, strict=True):
-            asked[tuple(self._questions(circuit, batch).items())] += len(rows)
+        for circuit, n_runs, size in self._sizes(wanted):
+            asked[tuple(self._questions(circuit, batch, size).items())] += n_runs
         for question, n_runs in asked.items():  # circuits of one size are asked about once
             found = self._get("jobs/estimate", dict(question))
             cost += _number(found, "estimated_cost") * n_runs
@@ -200,6 +204,8 @@ class IonQBackend:
             try:
                 ids.append(known.get(name) or self._create(part, batch, name))
             except QuantumError as error:
+                if isinstance(error, BackendError) and ids:
+                    error.was_refused = False  # a part is taken, and its money is not free
                 if error.transient or not ids:
                     raise  # what is there already is found by its name
                 self._take_back(ids)
@@ -322,13 +328,23 @@ class IonQBackend:
         except KeyError:
             raise BadAnswer(f"IonQ gives no status that is known: {job.get('status')}") from None
 
-    def _questions(self, circuit: Circuit, batch: Batch) -> dict[str, Any]:
-        gates = simple(circuit).instructions
-        pairs = sum(len(gate.qubits) > 1 for gate in gates)
+    def _sizes(self, wanted: Batch) -> Iterator[tuple[Circuit, int, Size]]:
+        """Every circuit with the number of its runs, and the largest that one of them is."""
+        native = self.options.native
+        runs = iter(wanted.runs())
+        for circuit, rows in zip(wanted.circuits, wanted.values, strict=True):
+            program = compile_native(circuit, pair=self.options.gate_pair) if native else None
+            values = [each for _, each in islice(runs, len(rows))]
+            sizes = [_size(p.qubits for p in program.bind(v)) for v in values] if program else []
+            singles, pairs = zip(*(sizes or [_sent_size(circuit)]), strict=True)
+            yield circuit, len(rows), (max(singles), max(pairs))
+
+    def _questions(self, circuit: Circuit, batch: Batch, size: Size) -> dict[str, Any]:
+        singles, pairs = size
         return {
             "type": "ionq.circuit.v1",
             "backend": self.options.target,
-            "1q_gates": len(gates) - pairs,
+            "1q_gates": singles,
             "2q_gates": pairs,
             "qubits": circuit.n_qubits,
             "shots": batch.shots or 1000,
@@ -350,6 +366,18 @@ def simple(circuit: Circuit) -> Circuit:
         spelled = to_cnots(Circuit(circuit.n_qubits, (instruction,))).instructions
         found += [instruction] if known else spelled
     return Circuit(circuit.n_qubits, tuple(found))
+
+
+def _sent_size(circuit: Circuit) -> Size:
+    """Gates on one and on two qubits, at most, where IonQ makes the pulses: a SWAP takes three."""
+    gates = simple(circuit).instructions
+    singles, pairs = _size(gate.qubits for gate in gates)
+    return singles, pairs + 2 * sum(gate.gate == "swap" for gate in gates)
+
+
+def _size(gates: Iterable[tuple[int, ...]]) -> Size:
+    found = Counter(len(qubits) > 1 for qubits in gates)
+    return found[False], found[True]
 
 
 def _part(answer: Any, name: str) -> dict[str, Any]:

@@ -513,3 +513,59 @@ def test_price_is_asked_for_the_gates_that_are_sent(connect, server):
     backend.estimate(batch_of(Circuit(3).ccx(0, 1, 2), shots=10))
     (asked,) = server.requests("GET", ".*/jobs/estimate")
     assert asked.query["2q_gates"] == "6"
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("machine", ["forte-1", "aria-1"])
+def test_price_is_asked_for_the_pulses_that_are_sent(connect, server, client, machine):
+    backend = connect(client, target=f"qpu.{machine}", native=True)
+    batch = batch_of(Circuit(3).swap(0, 1).ry("a", 1).rzz("b", 1, 2), VALUES[:1], shots=10)
+    backend.estimate(batch)
+    backend.submit(batch)
+    (asked,) = server.requests("GET", ".*/jobs/estimate")
+    (sent,) = server.requests("POST", ".*/jobs")
+    gates = [gate["gate"] for gate in sent.body["input"]["circuit"]]
+    assert int(asked.query["2q_gates"]) == sum(gate in ("ms", "zz") for gate in gates) == 4
+    assert int(asked.query["1q_gates"]) == sum(gate in ("gpi", "gpi2") for gate in gates)
+
+
+def test_of_rows_that_take_more_pulses_and_less_the_most_are_asked_about_once(connect, server):
+    """A negative angle is a positive one between two flips."""
+    backend = connect(target="qpu.forte-1", native=True)
+    rows = torch.tensor([[0.5], [-0.5], [0.5]], dtype=torch.float64)
+    cost = backend.estimate(batch_of(Circuit(2).rzz("a", 0, 1), rows, shots=10)).cost
+    (asked,) = server.requests("GET", ".*/jobs/estimate")
+    assert (asked.query["1q_gates"], asked.query["2q_gates"]) == ("2", "1")
+    assert cost == pytest.approx(3 * 10 * (2 * 0.0001 + 0.001))
+
+
+def test_price_of_a_swap_is_that_of_three_gates(connect, server):
+    connect(target="qpu.forte-1").estimate(batch_of(Circuit(2).swap(0, 1), shots=10))
+    (asked,) = server.requests("GET", ".*/jobs/estimate")
+    assert (asked.query["1q_gates"], asked.query["2q_gates"]) == ("0", "3")
+
+
+def test_a_later_job_put_off_leaves_the_money_of_the_first_set_aside(
+    connect, server, small_jobs, tmp_path
+):
+    server.hold = True
+    backend, ledger = connect(target="qpu.forte-1"), Ledger(tmp_path / "spent.jsonl", 50.0)
+    create = backend._create
+
+    def second_is_put_off(part, batch, name):
+        server.faults = [Fault(429, "/jobs$", "POST")] if name.endswith(".1") else []
+        return create(part, batch, name)
+
+    object.__setattr__(backend, "_create", second_is_put_off)
+    backends = {"ionq": backend, "simulator": mock(name="simulator")}
+    manager = BackendManager(
+        backends.__getitem__,
+        ledger=ledger,
+        chains={"ionq": ("ionq", "simulator")},
+        patience=replace(QUICK, deadline_seconds=7200),
+        sleep=lambda seconds: None,
+    )
+    batch = batch_of([Circuit(2).cx(0, 1)] * 3, shots=100, tag="large")
+    _, record = manager.run(batch, wanted="ionq")
+    assert record.backend == "simulator" and "fewer requests" in record.hops[0].reason
+    assert ledger.spent() == backend.estimate(batch).cost > 0
