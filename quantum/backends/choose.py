@@ -285,11 +285,11 @@ class BackendManager:
         except Cancelled:
             self._leave(backend, handle, cost)
             raise
-        if self.store is not None:
-            self.store.remove(tagged.tag)
         cost = self._settle(backend, handle, cost)
         if self.results is not None:
             self.results.store(fingerprint(backend), batch, measured)
+        if self.store is not None:  # last: whoever dies before finds the job and its answer
+            self.store.remove(tagged.tag)
         record = replace(record, cost=cost, status="succeeded")
         return measured, self._tell(record, watch)
 
@@ -306,11 +306,14 @@ class BackendManager:
                 raise DeadlinePassed(f"{over} before {name} was asked")
             reason = f"{record.fallback_reason}; {over}, but {name} needs nobody and answers late"
             record = replace(record, fallback_reason=reason)
-        self._make_way(name, batch)
+        waits = self._make_way(name, batch)
         offer, backend = self._offer(name, batch, seconds=watch.left)
         if offer.estimate is None or backend is None:
             raise DoesNotFit(offer.reason)
-        cost = self._set_aside(name, batch, offer.estimate)
+        if waits and self.ledger is not None:  # its money was set aside, or spent, before
+            cost = self.ledger.cost(self._tag(name, batch))
+        else:
+            cost = self._set_aside(name, batch, offer.estimate)
         return backend, cost, replace(record, cost=cost, currency=offer.estimate.currency)
 
     def _settle_failed(self, backend: Backend, handle: Handle, cost: float) -> None:
@@ -377,18 +380,20 @@ class BackendManager:
         """
         self._call_off(backend, handle, cost)
 
-    def _make_way(self, name: str, batch: Batch) -> None:
-        """Forgets a job of the batch that was given up and came to nothing: the next is new. What
-        it cost stands under its own name from now on."""
+    def _make_way(self, name: str, batch: Batch) -> bool:
+        """Whether a job of the batch that was given up may still answer. One that came to nothing
+        is forgotten: the next is new, and what it cost stands under its own name from now on."""
         found = None if self.store is None else self.store.find(self._tag(name, batch))
         if found is None or not found.job_id or self.store is None:
-            return
+            return False
         if self._open(name).status(found) in (Status.CANCELLED, Status.FAILED):
             if self.ledger is not None and (cost := self.ledger.cost(found.tag)):
                 cost = price(self._open(name), found, cost)
                 self.ledger.settle(f"{found.tag} {found.job_id}", cost)
                 self.ledger.release(found.tag)
             self.store.remove(found.tag)
+            return False
+        return True
 
     def _offer(
         self, name: str, batch: Batch, *, seconds: float | None = None

@@ -7,15 +7,23 @@ lock on a file beside the ledger, so that whoever comes second sees what the fir
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from quantum.backends.clock import now
 from quantum.circuit import Number
 from quantum.errors import BudgetExceeded, Damaged, InvalidValues
+
+
+class _Entry(NamedTuple):
+    """The newest line of a tag: money that is spent, or set aside."""
+
+    cost: float
+    is_spent: bool
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,8 @@ class Ledger:
     currency: str = "USD"
 
     def reserve(self, tag: str, cost: Number) -> None:
-        """Sets the money aside. Asking again for the same tag replaces what it had.
+        """Sets the money aside. Asking again for the same tag replaces what it had set aside; what
+        it spent stays, under a name of its own.
 
         Raises:
             BudgetExceeded: it would pass the cap; nothing is set aside.
@@ -40,12 +49,15 @@ class Ledger:
             raise InvalidValues(f"a cost is 0 or more, not {cost}")
         with self._locked():
             entries = self._read()
-            taken = sum(value for other, value in entries.items() if other != tag)
+            taken = _taken(entries, tag)
             if taken + cost > self.cap:
                 raise BudgetExceeded(
                     f"the job would cost {cost:.2f} {self.currency}; of the cap of "
                     f"{self.cap:.2f}, {max(0.0, self.cap - taken):.2f} is left"
                 )
+            earlier = entries.get(tag)
+            if earlier is not None and earlier.is_spent:
+                self._append(_free_name(tag, entries), earlier.cost, "settled")
             self._append(tag, cost, "reserved")
 
     def settle(self, tag: str, cost: Number) -> None:
@@ -64,28 +76,30 @@ class Ledger:
     def spent(self) -> float:
         """What is spent and set aside by now."""
         with self._locked():
-            return sum(self._read().values(), 0.0)
+            return _taken(self._read())
 
     def cost(self, tag: str) -> float:
         """What the submission has set aside or spent."""
         with self._locked():
-            return self._read().get(tag, 0.0)
+            found = self._read().get(tag)
+        return 0.0 if found is None else found.cost
 
     def left(self, *, tag: str = "") -> float:
         """What may still be spent, by the submission `tag` with what it has set aside already."""
         with self._locked():
-            taken = sum((cost for other, cost in self._read().items() if other != tag), 0.0)
+            taken = _taken(self._read(), tag)
         return max(0.0, self.cap - taken)
 
-    def _read(self) -> dict[str, float]:
+    def _read(self) -> dict[str, _Entry]:
         if not self.file.exists():
             return {}
-        entries: dict[str, float] = {}
+        entries: dict[str, _Entry] = {}
         for number, line in enumerate(self._lines(), 1):
             try:
                 entry = json.loads(line)
-                entries[entry["tag"]] = float(entry["cost"])
-            except (ValueError, KeyError, TypeError):
+                is_spent = entry.get("what") == "settled"
+                entries[entry["tag"]] = _Entry(float(entry["cost"]), is_spent)
+            except (ValueError, KeyError, TypeError, AttributeError):
                 raise Damaged(
                     f"line {number} of the ledger {self.file} cannot be read, so nothing more is "
                     "spent: restore it"
@@ -115,3 +129,13 @@ class Ledger:
                 yield
             finally:
                 fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _taken(entries: Mapping[str, _Entry], tag: str = "") -> float:
+    """What is spent, and set aside by others than the tag."""
+    return sum((e.cost for name, e in entries.items() if e.is_spent or name != tag), 0.0)
+
+
+def _free_name(tag: str, entries: Mapping[str, _Entry]) -> str:
+    """A name for what the tag spent before, that no entry has."""
+    return next(name for n in count(1) if (name := f"{tag} before {n}") not in entries)

@@ -368,6 +368,46 @@ def test_a_job_that_makes_way_is_settled_at_its_price(tmp_path):
     assert record.backend == "ibm" and ledger.spent() == 0.5  # of both jobs
 
 
+def test_a_batch_bought_twice_under_one_tag_counts_twice(tmp_path):
+    ibm, store = Provider("ibm", cost=3.0), HandleStore(tmp_path / "handles")
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    manager = manage(ibm, ledger=ledger, store=store)
+    assert manager.run(BATCH, wanted="ibm")[1].backend == "ibm"
+    _, record = manager.run(BATCH, wanted="ibm")
+    assert record.backend == "simulator" and "2.00 may still be spent" in record.hops[0].reason
+    assert ledger.spent() == 3.0
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_job_that_is_fetched_late_is_paid_for_once(tmp_path, settled):
+    ibm = Provider("ibm", cost=3.0)
+    ibm.price = lambda handle: 2.0
+    manager, ledger, store = leave_one_over(ibm, tmp_path, "given up")
+    ibm.submit_error = AssertionError("sent twice")
+    if settled:
+        ledger.settle("batch-ibm", 2.0)
+    ibm.script = [Status.SUCCEEDED] * 2
+    _, record = manager.run(BATCH, wanted="ibm")
+    assert (record.backend, record.cost) == ("ibm", 2.0)
+    assert ledger.spent() == 2.0 and list(store) == []
+
+
+def test_whoever_dies_with_an_answer_has_stored_it(tmp_path):
+    ibm, store = Provider("ibm", cost=3.0), HandleStore(tmp_path / "handles")
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+
+    class Dies(ResultCache):
+        def store(self, *given):
+            raise KeyboardInterrupt
+
+    folder = FileCache(tmp_path / "results")
+    with pytest.raises(KeyboardInterrupt):
+        manage(ibm, ledger=ledger, store=store, results=Dies(folder)).run(BATCH, wanted="ibm")
+    ibm.submit_error = AssertionError("sent twice")
+    _, record = manage(ibm, ledger=ledger, store=store).run(BATCH, wanted="ibm")
+    assert record.backend == "ibm" and ledger.spent() == 3.0
+
+
 @pytest.mark.parametrize(("damaged", "ran"), [("ibm", "ionq"), ("ionq", "ibm")])
 def test_a_damaged_handle_is_one_backends_reason(tmp_path, damaged, ran):
     (tmp_path / f"batch-{damaged}.json").write_text("{")

@@ -27,17 +27,20 @@ def ledger(tmp_path):
 def test_it_counts_as_a_table_of_tags_would(tmp_path_factory, steps):
     ledger = Ledger(tmp_path_factory.mktemp("money") / "ledger.jsonl", cap=10.0)
     table: dict[str, float] = {}
+    spent: dict[str, bool] = {}
+    before = 0.0  # by tags that asked for more after they had been settled
     for verb, tag, cost in steps:
-        others = sum(value for other, value in table.items() if other != tag)
+        others = sum(v for other, v in table.items() if other != tag or spent[tag]) + before
         if verb == "reserve" and others + cost > 10.0:
             with pytest.raises(BudgetExceeded):
                 ledger.reserve(tag, cost)
             continue
         {"reserve": ledger.reserve, "settle": ledger.settle}.get(verb, _release(ledger))(tag, cost)
-        table[tag] = 0.0 if verb == "release" else cost
+        before += table[tag] if verb == "reserve" and spent.get(tag) else 0.0
+        table[tag], spent[tag] = 0.0 if verb == "release" else cost, verb == "settle"
         again = Ledger(ledger.file, cap=10.0)  # as another process sees it
-        assert again.spent() == pytest.approx(sum(table.values()))
-        assert again.left() == pytest.approx(max(0.0, 10.0 - sum(table.values())))
+        assert again.spent() == pytest.approx(before + sum(table.values()))
+        assert again.left() == pytest.approx(max(0.0, 10.0 - before - sum(table.values())))
         assert all(again.cost(name) == value for name, value in table.items())
 
 
@@ -73,6 +76,17 @@ def test_a_job_asks_with_what_it_has_set_aside_already(ledger):
     assert ledger.left() == 1.0 and ledger.left(tag="a") == 10.0
     ledger.reserve("a", 10.0)
     assert ledger.left() == 0.0
+
+
+def test_what_a_tag_spent_stays_when_it_asks_again(ledger):
+    for n in range(3):
+        assert ledger.left(tag="a") == 10.0 - 3.0 * n
+        ledger.reserve("a", 4.0 if n < 2 else 1.0)
+        ledger.settle("a", 3.0)
+    assert ledger.spent() == 9.0 and ledger.cost("a") == 3.0
+    with pytest.raises(BudgetExceeded, match=r"1\.00 is left"):
+        ledger.reserve("a", 4.0)
+    assert ledger.spent() == 9.0
 
 
 def test_an_empty_ledger_has_spent_nothing_and_makes_no_file(ledger):
