@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -38,6 +38,7 @@ from webapp.meter import Meter
 if TYPE_CHECKING:
     from torch import nn
 
+    from folding.device import Numbers, Place
     from folding.model.alphafold3 import AlphaFold3
     from webapp.search_request import Site, SiteDatabase
 
@@ -97,19 +98,21 @@ def fold_with(
     options: FoldOptions,
     state: Path | None = None,
     weights_sha256: str = "",
+    place: Place | None = None,
 ) -> Fold:
     """A `fold` by this model.
 
     Args:
         state: Folder in which the fold keeps what is done, to go on from there another time.
         weights_sha256: Says which weights the state belongs to.
+        place: Where the model is, in the numbers that this site wants, by default.
     """
     from folding.checkpoint import FolderCheckpoint, NoCheckpoint, fingerprint
     from folding.device import place_of
     from folding.predict import fold
 
     checkpoint: FolderCheckpoint | NoCheckpoint = NoCheckpoint()
-    place = place_of(model, numbers())
+    place = place or place_of(model, numbers())
     if state is not None:
         key = fingerprint(fold_input, options, weights_sha256=weights_sha256, place=place)
         checkpoint = FolderCheckpoint(state, key)
@@ -306,13 +309,21 @@ def replay(
     torch.set_num_threads(manifest.get("threads", torch.get_num_threads()))
     loaded = load(options.model)
     cost.check_free_memory(fold_input, options, machine=machine_of(loaded.network))
-    place = place_of(loaded.network, numbers())
+    place = place_of(loaded.network, numbers_of(manifest))
     now = describe(fold_input, options, weights_sha256=loaded.sha256, place=place)
     found = differences(manifest, now)
     begin(found)
-    predictions = fold_with(loaded.network, fold_input, options)(report)
+    predictions = fold_with(loaded.network, fold_input, options, place=place)(report)
     digests = coordinates_sha256(predictions)
     return Replay(predictions, found, changed(manifest["coordinates_sha256"], digests))
+
+
+def numbers_of(manifest: Mapping[str, Any]) -> Numbers:
+    """What a fold was computed in; what this site wants where its manifest does not say."""
+    words = str(manifest.get("dtype", ""))
+    if "bfloat16" in words:
+        return "bfloat16"
+    return "float32" if words == "float32" else numbers()
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,7 +34,11 @@ OPTIONS = FoldOptions(n_samples=1, n_recycles=0, n_steps=2)
 def folder(tmp_path_factory):
     """The files of a job."""
     place = tmp_path_factory.mktemp("job")
-    loaded = pipeline.load_model("small", downloads.store())
+    fold_and_save(pipeline.load_model("small", downloads.store()), place)
+    return place
+
+
+def fold_and_save(loaded: pipeline.Loaded, place: Path) -> None:
     pipeline.run(
         JOB,
         OPTIONS,
@@ -41,7 +46,6 @@ def folder(tmp_path_factory):
         save=pipeline.saver(place, JOB, OPTIONS, weights_sha256=loaded.sha256),
         report=lambda event: None,
     )
-    return place
 
 
 def changed_manifest(folder, name: str, **changes):
@@ -55,6 +59,23 @@ def test_the_same_bits_come_again(folder):
     out = StringIO()
     call_command("replay", str(folder / "manifest.json"), stdout=out)
     assert out.getvalue() == "2 of 2 samples have the same coordinates, bit for bit.\n"
+
+
+@pytest.mark.parametrize(("then", "now"), [("float32", "bfloat16"), ("bfloat16", "float32")])
+def test_a_fold_is_done_again_in_the_numbers_that_it_was_done_in(monkeypatch, tmp_path, then, now):
+    loaded = pipeline.load_model("small", downloads.store())
+    monkeypatch.setenv("FOLDSTREAM_NUMBERS", then)
+    fold_and_save(loaded, tmp_path)
+    monkeypatch.setenv("FOLDSTREAM_NUMBERS", now)
+    done, _, heard = replayed(tmp_path, loaded)
+    assert heard == []
+    assert done.changed == []
+
+
+@pytest.mark.parametrize("wanted", ["float32", "bfloat16"])
+def test_a_manifest_that_names_no_numbers_is_done_in_those_of_this_site(monkeypatch, wanted):
+    monkeypatch.setenv("FOLDSTREAM_NUMBERS", wanted)
+    assert pipeline.numbers_of({}) == pipeline.numbers_of({"dtype": "posit16"}) == wanted
 
 
 def test_a_fold_without_free_memory_is_not_done_again(folder, monkeypatch):
