@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from folding import cost
 from webapp.env import BadSetting, env_text
 
 if TYPE_CHECKING:
+    from folding import cost
     from folding.device import Numbers
 
 NUMBERS: tuple[Numbers, ...] = ("auto", "float32", "bfloat16")
@@ -30,6 +30,9 @@ def numbers() -> Numbers:
 
 def machine() -> cost.Machine:
     """This machine, with the threads that `OMP_NUM_THREADS` leaves to one fold."""
+    # Not at the top: the settings read the numbers, and need none of the science for it.
+    from folding import cost
+
     here = cost.this_machine()
     word = env_text("OMP_NUM_THREADS").partition(",")[0].strip()
     limit = int(word) if word.isdigit() else 0

@@ -8,6 +8,7 @@ from csp.constants import NONE, SELF, UNSAFE_INLINE
 from webapp import broker, database
 from webapp.address import EVERYWHERE
 from webapp.env import env_bool, env_float, env_folder, env_int, env_list, env_secret, env_text
+from webapp.machine import numbers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -17,6 +18,9 @@ DATA_DIR = env_folder("FOLDSTREAM_DATA", BASE_DIR / "var")
 # Weights that were downloaded or imported; mirrors hold the published files under their names.
 WEIGHTS_DIR = Path(env_text("FOLDSTREAM_WEIGHTS", str(DATA_DIR / "weights"))).expanduser().resolve()
 WEIGHTS_MIRRORS = env_list("FOLDSTREAM_WEIGHTS_MIRRORS")
+
+# Read at each fold; here too, so that a word nobody knows ends the start and not every job.
+NUMBERS = numbers()
 
 DEBUG = env_bool("DEBUG", False)
 SECRET_KEY = env_secret("SECRET_KEY", file=DATA_DIR / "secret_key")

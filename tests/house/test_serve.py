@@ -173,6 +173,14 @@ def test_a_bad_setting_is_one_sentence(tmp_path):
     assert result.stderr == ""
 
 
+def test_a_bad_setting_of_the_science_is_one_too(tmp_path):
+    result = run_once(tmp_path, "--port", "0", FOLDSTREAM_NUMBERS="float16")
+    assert result.returncode == 2
+    said = result.stdout.splitlines()[-1]
+    assert said.startswith("FOLDSTREAM_NUMBERS is 'float16', but it must be one of auto, float32")
+    assert result.stderr == ""
+
+
 def test_a_role_that_does_not_exist_is_refused(tmp_path):
     result = run_once(tmp_path, "wroker")
     assert result.returncode == 2

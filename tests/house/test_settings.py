@@ -82,6 +82,7 @@ def test_several_machines_share_one_redis_and_a_wrapped_queue(tmp_path):
     [
         ("DEBUG", "maybe", "DEBUG is 'maybe', but it must be one of 1, true"),
         ("EMAIL_PORT", "smtp", "EMAIL_PORT is 'smtp', but it must be a whole number"),
+        ("FOLDSTREAM_NUMBERS", "float16", "FOLDSTREAM_NUMBERS is 'float16', but it must be one of"),
         ("DATABASE_URL", "oracle://x/y", "postgresql://user:password@host:5432/name"),
     ],
 )
