@@ -2,14 +2,16 @@
 
 A state is a vector of amplitudes (qubit 0 is the most significant bit of the index), a record is
 counts of bit strings. Each is one file: written whole, then renamed, so that readers never see
-half of one.
+half of one. It names the SHA-256 of what it holds, so that a damaged one is found out.
 """
 
+import hashlib
 import json
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from quantum.circuit import Number
-from quantum.errors import InvalidValues, QuantumError
+from quantum.errors import Damaged, InvalidValues, QuantumError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -58,7 +60,7 @@ class Entry:
     """One stored item.
 
     Args:
-        kind: `state` or `counts`.
+        kind: `state` or `counts`; `damaged` where the file does not say any more.
         last_used: seconds since 1970; `uses` counts loads.
     """
 
@@ -118,39 +120,46 @@ class StateManager:
         return self._save(name, "counts", {}, dict(counts), provenance)
 
     def load_state(self, name: str) -> Complex[Tensor, " amplitude"]:
-        """The amplitudes; raises `StateNotFound`."""
-        with self._open(name, "state") as file:
-            found = torch.view_as_complex(file.get_tensor("amplitudes").contiguous())
+        """The amplitudes; raises `StateNotFound` and `Damaged`."""
+        _, tensors = self._held(name, "state")
         self._use(name)
-        return found
+        return torch.view_as_complex(tensors["amplitudes"].contiguous())
 
     def load_counts(self, name: str) -> dict[str, int]:
-        """The counts; raises `StateNotFound`."""
-        with self._open(name, "counts") as file:
-            found = json.loads(file.metadata()["counts"])
+        """The counts; raises `StateNotFound` and `Damaged`."""
+        known, _ = self._held(name, "counts")
         self._use(name)
-        return found
+        return dict(json.loads(known["counts"]))
 
     def entry(self, name: str) -> Entry:
-        """What is known of the item, without counting as a use; raises `StateNotFound`."""
+        """What is known of the item, without counting as a use.
+
+        Raises:
+            StateNotFound: there is no such item.
+            Damaged: its description is not as written; amplitudes are checked when loaded.
+        """
         with self._open(name) as file:
-            known = file.metadata()
-        path = self._path(name)
-        used = self._uses(name)
-        return Entry(
-            name, known["kind"], path.stat().st_size, used[0], used[1],
-            Provenance(**json.loads(known["provenance"])),
-        )  # fmt: skip
+            known = _metadata(file)
+            return self._entry(name, known["kind"], Provenance(**json.loads(known["provenance"])))
 
     def entries(self) -> list[Entry]:
-        """Everything that is stored, by name."""
+        """Everything that is stored, by name, damaged items included."""
         found = []
         for path in sorted(self.folder.glob("[!.]*.safetensors")):
-            try:
-                found.append(self.entry(path.name.removesuffix(".safetensors")))
-            except StateNotFound:
-                continue  # evicted meanwhile
+            with suppress(StateNotFound):  # evicted meanwhile
+                found.append(self._listed(path.name.removesuffix(".safetensors")))
         return found
+
+    def _listed(self, name: str) -> Entry:
+        try:
+            return self.entry(name)
+        except Damaged:
+            with _absent(name):
+                return self._entry(name, "damaged", Provenance())
+
+    def _entry(self, name: str, kind: str, provenance: Provenance) -> Entry:
+        moment, uses = self._uses(name)
+        return Entry(name, kind, self._path(name).stat().st_size, moment, uses, provenance)
 
     def fidelity(self, first: str, second: str) -> float:
         """How alike two items are, from 0 to 1.
@@ -193,7 +202,9 @@ class StateManager:
         return gone
 
     def score(self, entry: Entry) -> float:
-        """What an entry is worth now."""
+        """What an entry is worth now; what is damaged is worth nothing."""
+        if entry.kind == "damaged":
+            return 0.0
         age = max(0.0, self.clock() - entry.last_used)
         return (1 + entry.uses) * 0.5 ** (age / self.half_life_seconds)
 
@@ -210,6 +221,8 @@ class StateManager:
         known = asdict(provenance or Provenance())
         known["created"] = known["created"] or self.clock()
         metadata = {"kind": kind, "counts": json.dumps(counts), "provenance": json.dumps(known)}
+        metadata["sha256"] = _digest(tensors)
+        metadata["described"] = _description(metadata)
         draft = path.with_name(f".{path.name}.{uuid4().hex}")
         save_file(tensors, draft, metadata)
         if (size := draft.stat().st_size) > self.max_bytes:
@@ -220,14 +233,28 @@ class StateManager:
         self._evict(keep=name)
         return self.entry(name)
 
-    def _open(self, name: str, kind: str = "") -> Any:
+    def _held(self, name: str, kind: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+        """The description and the tensors of an item, as they were written."""
+        with self._open(name) as file:
+            known = _metadata(file)
+            if known["kind"] != kind:
+                raise StateNotFound(f"{name!r} is no {kind}, but {known['kind']}")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            if known.get("sha256", told := _digest(tensors)) != told:
+                raise Damaged(f"{name!r} {_NOT_AS_WRITTEN}")
+            return known, tensors
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[Any]:
+        """The file; what cannot be read of it in the block is `Damaged`."""
+        path = self._path(name)
         try:
-            file = safe_open(self._path(name), framework="pt")
-        except (FileNotFoundError, SafetensorError):
-            raise StateNotFound(f"there is no state {name!r}") from None
-        if kind and file.metadata()["kind"] != kind:
-            raise StateNotFound(f"{name!r} is no {kind}, but {file.metadata()['kind']}")
-        return file
+            with _absent(name), safe_open(path, framework="pt") as file:
+                yield file
+        except QuantumError:
+            raise
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise Damaged(f"{name!r} cannot be read ({error}): restore it or delete it") from error
 
     def _use(self, name: str) -> None:
         _, uses = self._uses(name)
@@ -258,6 +285,41 @@ class StateManager:
         if not _NAME.fullmatch(name) or name.endswith((".safetensors", ".used")):
             raise InvalidValues(f"a name is letters, digits, '.', '_' and '-', not {name!r}")
         return self.folder / f"{name}.safetensors"
+
+
+_NOT_AS_WRITTEN = "is not what was written: restore it or delete it"
+
+
+@contextmanager
+def _absent(name: str) -> Iterator[None]:
+    """Says in our words that there is no such file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise StateNotFound(f"there is no state {name!r}") from None
+
+
+def _metadata(file: Any) -> dict[str, str]:
+    """What the file says of itself; raises `ValueError` where that was not written so."""
+    known: dict[str, str] = file.metadata()
+    # Files of before have no digests.
+    if known.get("described", told := _description(known)) != told:
+        raise ValueError("its description was changed")
+    return known
+
+
+def _description(metadata: Mapping[str, str]) -> str:
+    """The digest of all that is said, but for itself."""
+    said = sorted((key, value) for key, value in metadata.items() if key != "described")
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.numpy().data)
+    return digest.hexdigest()
 
 
 def state_fidelity(

@@ -6,9 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from quantum.circuit import Circuit
-from quantum.errors import InvalidValues
+from quantum.errors import Damaged, InvalidValues
 from quantum.simulator import run, sample
 from quantum.simulator.samples import count_bits
 from quantum.store.states import (
@@ -99,9 +100,6 @@ def test_what_was_not_saved_is_not_found(manager, tmp_path):
     manager.save_counts("read", {"0": 1})
     with pytest.raises(StateNotFound, match="is no state"):
         manager.load_state("read")
-    (tmp_path / "broken.safetensors").write_bytes(b"no such format")
-    with pytest.raises(StateNotFound):
-        manager.load_state("broken")
     assert [entry.name for entry in manager.entries()] == ["read"]
     manager.remove("read")
     manager.remove("read")
@@ -215,6 +213,79 @@ def test_a_score_halves_with_its_half_life_and_grows_with_uses(manager, clock):
     assert manager.score(manager.entry("read")) == pytest.approx(fresh / 2)
     clock.seconds -= 200  # a clock that was set back
     assert manager.score(manager.entry("read")) == fresh
+
+
+# Damage
+
+
+def flip(path, place):
+    data = bytearray(path.read_bytes())
+    data[place] ^= 0x40
+    path.write_bytes(data)
+
+
+def test_a_flipped_bit_anywhere_in_a_state_is_found(manager, tmp_path):
+    state = run(BELL.ry(0.3, 0))[0].to(torch.complex128)
+    size = manager.save_state("bell", state).bytes
+    path = tmp_path / "bell.safetensors"
+    whole = path.read_bytes()
+    for place in (*range(9, size, 37), size - 57, size - 1):
+        flip(path, place)
+        try:
+            found = manager.load_state("bell")
+        except Damaged as error:
+            assert "restore it or delete it" in str(error)
+        else:  # a space of the padding
+            assert torch.equal(found, state) and size - 64 - 8 <= place < size - 64
+        path.write_bytes(whole)
+    assert torch.equal(manager.load_state("bell"), state)
+
+
+def test_counts_that_were_edited_are_found(manager, tmp_path):
+    manager.save_counts("read", {"0": 1}, provenance=Provenance("ibm"))
+    path = tmp_path / "read.safetensors"
+    for before, after in ((b'\\"0\\": 1', b'\\"0\\": 9'), (b"ibm", b"ibn")):
+        whole = path.read_bytes()
+        assert before in whole
+        path.write_bytes(whole.replace(before, after))
+        for read in (manager.load_counts, manager.entry):
+            with pytest.raises(Damaged, match="'read'"):
+                read("read")
+        path.write_bytes(whole)
+    assert manager.load_counts("read") == {"0": 1}
+
+
+@pytest.mark.parametrize("left", [0, 5, 100, -3])
+def test_a_cut_off_item_is_listed_and_can_be_removed(manager, tmp_path, left):
+    manager.save_state("bell", run(BELL)[0])
+    path = tmp_path / "bell.safetensors"
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(Damaged, match="'bell'"):
+        manager.load_state("bell")
+    assert [(entry.name, entry.kind) for entry in manager.entries()] == [("bell", "damaged")]
+    manager.remove("bell")
+    assert manager.entries() == []
+
+
+def test_what_is_damaged_takes_room_and_goes_first(tmp_path, clock):
+    manager = sized(tmp_path, clock, n_items=3)
+    for name in ("loved", "plain", "torn"):
+        manager.save_counts(name, {"0": 1})
+    for _ in range(3):
+        manager.load_counts("torn")
+    torn = tmp_path / "full" / "torn.safetensors"
+    torn.write_bytes(bytes(torn.stat().st_size))
+    manager.save_counts("new", {"0": 1})
+    assert [entry.name for entry in manager.entries()] == ["loved", "new", "plain"]
+    assert not torn.exists()
+
+
+def test_records_of_before_digests_are_read(manager, tmp_path):
+    state = torch.tensor([[0.6, 0.0], [0.0, 0.8]])
+    said = {"kind": "state", "counts": "{}", "provenance": '{"backend": "ibm"}'}
+    save_file({"amplitudes": state}, tmp_path / "old.safetensors", said)
+    assert torch.equal(torch.view_as_real(manager.load_state("old")), state)
+    assert manager.entry("old").provenance.backend == "ibm"
 
 
 # Likeness
