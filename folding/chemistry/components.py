@@ -54,6 +54,8 @@ class Component:
         positions: Ideal coordinates, Å, or None where none are known.
         smiles: What it was made from, where that is SMILES; its atoms are in the same order.
         is_placed: The positions are a conformer that the user chose.
+        drawing: SDF of a molecule that is drawn in a plane, hydrogens included, whose wedges and
+            double bonds say how it is in space; its heavy atoms are in the same order.
     """
 
     code: str
@@ -68,6 +70,7 @@ class Component:
     positions: tuple[Position, ...] | None
     smiles: str | None = None
     is_placed: bool = False
+    drawing: str | None = None
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -198,7 +201,6 @@ def from_file(text: str, *, code: str) -> Component:
     index = {old: new for new, old in enumerate(heavy)}
     positions = tuple(molecule.atoms[i].position for i in heavy)
     usable = not molecule.is_drawn and len(set(positions)) == len(positions)
-    drawn = _from_drawing(molecule) if molecule.is_drawn else None
     return Component(
         code=code,
         name="Ligand from a file",
@@ -213,17 +215,10 @@ def from_file(text: str, *, code: str) -> Component:
             for b in molecule.bonds
             if b.first in index and b.second in index
         ),
-        positions=positions if usable else drawn and tuple(drawn[i] for i in heavy),
+        positions=positions if usable else None,
         is_placed=usable,
+        drawing=write_sdf(molecule) if molecule.is_drawn else None,
     )
-
-
-def _from_drawing(molecule: Molecule) -> tuple[Position, ...] | None:
-    """Coordinates in space of every atom of a molecule that is drawn in a plane, or None."""
-    from folding.chemistry.molecules import raised
-
-    positions = raised(write_sdf(molecule))
-    return None if positions is None else tuple(positions)
 
 
 @lru_cache(maxsize=16)
@@ -254,14 +249,9 @@ def _from_block(block: Block) -> Component:
     bonds = _block_bonds(block, heavy_names)
     positions = _block_positions(block, heavy)
     details = block.column("_chem_comp.pdbx_ideal_coordinates_details")
-    if positions and block.column(WEDGE):
-        atoms = zip([elements[i] for i in heavy], positions, heavy, strict=True)
-        positions = _from_drawing(
-            Molecule(
-                tuple(Atom(element, place, _whole(charges[i])) for element, place, i in atoms),
-                _wedged(block, heavy_names, bonds),
-            )
-        )
+    drawing = _block_drawing(block, elements, [_whole(charge) for charge in charges])
+    if block.column(WEDGE):
+        positions = None
     return Component(
         code=code,
         name=(block.column("_chem_comp.name") or (code,))[0],
@@ -274,7 +264,18 @@ def _from_block(block: Block) -> Component:
         bonds=bonds,
         positions=positions,
         is_placed=positions is not None and details == (AS_GIVEN,),
+        drawing=drawing,
     )
+
+
+def _block_drawing(block: Block, elements: Sequence[str], charges: Sequence[int]) -> str | None:
+    """The SDF that a component with wedges was drawn in: wedges may lie at its hydrogens."""
+    names = block.column("_chem_comp_atom.atom_id")
+    places = _block_places(block, range(len(names))) if block.column(WEDGE) else None
+    if places is None:
+        return None
+    atoms = tuple(map(Atom, elements, places, charges))
+    return write_sdf(Molecule(atoms, _wedged(block, names, _block_bonds(block, names))))
 
 
 def _wedged(
@@ -322,14 +323,25 @@ def _block_bonds(block: Block, names: Sequence[str]) -> tuple[ComponentBond, ...
 
 def _block_positions(block: Block, heavy: Sequence[int]) -> tuple[Position, ...] | None:
     """Ideal coordinates, those of an experiment where there are none, or nothing."""
+    return _block_places(block, heavy, apart=True)
+
+
+def _block_places(
+    block: Block, atoms: Sequence[int], *, apart: bool = False
+) -> tuple[Position, ...] | None:
+    """The first coordinates that the block has for all of these atoms.
+
+    Args:
+        apart: No two atoms may be at one place, as they may in a drawing.
+    """
     for prefix in ("pdbx_model_Cartn_{}_ideal", "model_Cartn_{}"):
         axes = [block.column(f"_chem_comp_atom.{prefix.format(axis)}") for axis in "xyz"]
         try:
-            found = tuple((float(axes[0][i]), float(axes[1][i]), float(axes[2][i])) for i in heavy)
+            found = tuple((float(axes[0][i]), float(axes[1][i]), float(axes[2][i])) for i in atoms)
         except (ValueError, IndexError):
             continue
         near = all(abs(axis) < 1e5 for position in found for axis in position)
-        if near and len(set(found)) == len(found):
+        if near and not (apart and len(set(found)) < len(found)):
             return found
     return None
 

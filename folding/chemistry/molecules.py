@@ -10,7 +10,7 @@ from rdkit.Chem import rdDistGeom
 from rdkit.Geometry import Point3D
 
 from folding.chemistry.catalog import smiles_atoms
-from folding.chemistry.components import Component, Position
+from folding.chemistry.components import Component
 from folding.errors import InvalidInput
 
 SEED = 20_210_930
@@ -58,10 +58,12 @@ def mol_from_smiles(smiles: str) -> Chem.Mol:
 def mol_of(component: Component) -> Chem.Mol | None:
     """The component with its stereochemistry; None where RDKit can make no sense of it.
 
-    Stereochemistry is that of the SMILES, or of the ideal coordinates.
+    Stereochemistry is that of the SMILES, of the drawing, or of the ideal coordinates.
     """
     if component.smiles is not None:
         return mol_from_smiles(component.smiles)
+    if (drawn := _drawn(component)) is not None:
+        return drawn
     mol = Chem.RWMol()
     for number, charge in zip(component.numbers, component.charges, strict=True):
         atom = Chem.Atom(number if number <= 118 else 0)
@@ -85,25 +87,25 @@ def mol_of(component: Component) -> Chem.Mol | None:
     return mol.GetMol()
 
 
-def raised(drawing: str) -> list[Position] | None:
-    """Coordinates in space of every atom of an SDF file that is drawn in a plane.
+def _drawn(component: Component) -> Chem.Mol | None:
+    """The heavy atoms as a file draws them in a plane; None without a drawing that makes sense.
 
-    Chirality is that of its wedges, double bonds are as they are drawn. None where the drawing
-    says neither, or makes no sense.
+    Chirality is that of its wedges, double bonds are as they are drawn. What it says is taken from
+    the plane itself: raising it into space takes a minute for a ring of forty residues.
     """
-    block = drawing.replace("\r\n", "\n")
+    if component.drawing is None:
+        return None
     try:
         with rdBase.BlockLogs():
-            mol = Chem.MolFromMolBlock(block, removeHs=False, strictParsing=False)
-    except RuntimeError:
+            mol = Chem.MolFromMolBlock(component.drawing, removeHs=False, strictParsing=False)
+            if mol is None:
+                return None
+            mol = Chem.RemoveAllHs(mol)
+    except (Chem.MolSanitizeException, RuntimeError):
         return None
-    positions = None if mol is None or not _says_stereo(mol) else _embed(mol)
-    return None if positions is None else [(x, y, z) for x, y, z in positions.round(4).tolist()]
-
-
-def _says_stereo(mol: Chem.Mol) -> bool:
-    found = Chem.FindPotentialStereo(mol)
-    return any(element.specified == Chem.StereoSpecified.Specified for element in found)
+    mol.RemoveAllConformers()
+    is_whole = [atom.GetAtomicNum() for atom in mol.GetAtoms()] == list(component.numbers)
+    return mol if is_whole else None
 
 
 def set_positions(mol: Chem.Mol, positions: np.ndarray) -> None:
@@ -120,7 +122,8 @@ def set_positions(mol: Chem.Mol, positions: np.ndarray) -> None:
 def embedded(component: Component) -> Conformer:
     """A conformer by RDKit's ETKDGv3; the ideal coordinates where that fails.
 
-    AF3 SI section 2.8. Takes 20 seconds at most.
+    AF3 SI section 2.8. Two attempts of some 10 seconds at most; RDKit looks at the clock late, and
+    large rings take a minute.
     """
     if len(component.atom_names) == 1:
         return Conformer(np.zeros((1, 3), np.float32))

@@ -21,7 +21,7 @@ from folding.chemistry.components import (
 )
 from folding.chemistry.elements import ATOMIC_NUMBERS, SYMBOLS
 from folding.chemistry.leaving import LeavingGroups, dropped, leaving_flags
-from folding.chemistry.molecules import mol_of
+from folding.chemistry.molecules import embedded, mol_of
 from folding.chemistry.residues import CODES
 from folding.data.tokens import tokenize
 from folding.errors import InvalidInput
@@ -501,3 +501,38 @@ def test_what_is_written_as_sdf_is_the_same_molecule():
         assert found.bonds == molecule.bonds
         assert [a.charge for a in found.atoms] == [a.charge for a in molecule.atoms]
         assert Chem.MolFromMolBlock(write_sdf(molecule)).GetNumAtoms() == 6
+
+
+def wedged_to_hydrogen(smiles: str) -> str:
+    """A drawing whose every wedge lies at a hydrogen; these are the first atoms of the file."""
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    order = sorted(range(mol.GetNumAtoms()), key=lambda i: mol.GetAtomWithIdx(i).GetAtomicNum())
+    mol = Chem.RenumberAtoms(mol, order)
+    rdDepictor.Compute2DCoords(mol)
+    text = Chem.MolToMolBlock(mol)
+    molecule = read_molecule(text)
+    wedged = [{b.first, b.second} for b in molecule.bonds if b.wedge]
+    hydrogens = {i for i, atom in enumerate(molecule.atoms) if atom.element == "H"}
+    assert wedged
+    assert all(ends & hydrogens for ends in wedged)
+    return text
+
+
+@pytest.mark.parametrize("smiles", ["CC[C@@H](C)CO", "CC[C@H](C)CO", "C[C@H](O)[C@@H](N)CF"])
+def test_wedges_at_hydrogens_keep_their_hand_on_their_way_through_a_job(smiles):
+    text = wedged_to_hydrogen(smiles)
+    job = FoldInput("job", (ProteinChain(("A",), "GAGA"), Ligand(("B",), file=text)))
+    carried = from_user(FoldInput.from_json(job.to_json()).user_ccd)["LIG-1"]
+    right = Chem.CanonSmiles(smiles)
+    assert Chem.MolToSmiles(mol_of(from_file(text, code="LIG-1"))) == right
+    assert Chem.MolToSmiles(mol_of(carried)) == right
+    np.testing.assert_array_equal(
+        embedded(carried).positions, embedded(from_file(text, code="LIG-1")).positions
+    )
+
+
+def test_a_drawing_of_more_atoms_than_its_format_counts_keeps_its_bonds():
+    mol = Chem.MolFromSmiles("C" * 1000)
+    rdDepictor.Compute2DCoords(mol)
+    component = from_file(Chem.MolToMolBlock(mol, forceV3000=True), code="LIG-1")
+    assert Chem.MolToSmiles(mol_of(component)) == "C" * 1000

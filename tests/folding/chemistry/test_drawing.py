@@ -7,10 +7,14 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+from rdkit import Chem
+from rdkit.Chem import rdDepictor, rdDistGeom
 
 from folding.chemistry import drawing
 from folding.errors import InvalidInput
 from folding.inputs import Ligand
+from folding.inputs.components import write_component
+from folding.inputs.molecule import read_molecule
 from tests.folding.inputs.examples import data, user_component
 
 
@@ -52,6 +56,24 @@ def test_stereochemistry_is_drawn():
         drawing.draw(Ligand(("A",), smiles=f"C[C{hand}H](N)C(=O)O")) for hand in ("@", "@@")
     )
     assert len({flat, left, right}) == 3
+
+
+def test_a_flat_file_is_drawn_without_a_place_in_space(monkeypatch):
+    """A ring of forty alanines took a minute to embed, for a picture that is flat again."""
+    monkeypatch.setattr(rdDistGeom, "EmbedMolecule", lambda *_: pytest.fail("it was embedded"))
+    smiles = "N[C@@H](C)C(=O)"
+    mol = Chem.MolFromSmiles(f"N1[C@@H](C)C(=O){smiles * 38}N[C@@H](C)C1=O")
+    rdDepictor.Compute2DCoords(mol)
+    file = Chem.MolToMolBlock(mol)
+    own = write_component("RNG", read_molecule(file))
+    pictures = [
+        drawing.draw(Ligand(("A",), file=file)),
+        drawing.draw(Ligand(("A",), ccd=("RNG",)), user_ccd=own),
+    ]
+    flat = drawing.draw(Ligand(("A",), smiles=Chem.MolToSmiles(mol, isomericSmiles=False)))
+    for picture in pictures:
+        assert atoms_drawn(picture) == set(range(200))
+        assert picture.count("<path") > flat.count("<path") + 100, "wedges are drawn"
 
 
 def test_a_component_of_the_users_own_is_drawn_instead_of_the_dictionarys():

@@ -7,7 +7,7 @@ import pytest
 from rdkit import Chem
 
 from folding.chemistry.components import from_dictionary, from_file, from_smiles
-from folding.chemistry.molecules import embedded, ideal, mol_of, raised, set_positions
+from folding.chemistry.molecules import embedded, ideal, mol_of, set_positions
 from folding.data.tokens import tokenize
 from folding.errors import InvalidInput
 from folding.inputs import FoldInput, Ligand, ProteinChain
@@ -161,6 +161,10 @@ def test_what_cannot_be_sanitized_has_no_molecule_but_keeps_its_coordinates():
     np.testing.assert_allclose(conformer.positions, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("drawing", ["", "no molecule", "\n\n\n  1  0  0 V2000\n"])
-def test_a_drawing_that_makes_no_sense_is_not_raised(drawing):
-    assert raised(drawing) is None
+@pytest.mark.parametrize(
+    "drawing", ["", "no molecule", "\n\n\n  1  0  0 V2000\n", Chem.MolToMolBlock(Chem.Mol())]
+)
+def test_a_drawing_that_makes_no_sense_leaves_the_bonds(drawing):
+    component = replace(from_dictionary("GOL"), positions=None)
+    mol = mol_of(replace(component, drawing=drawing))
+    assert Chem.MolToSmiles(mol) == Chem.MolToSmiles(mol_of(component)) == "OCC(O)CO"
