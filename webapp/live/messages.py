@@ -63,7 +63,10 @@ class JobPage:
         given up, and pictures of a fold that has ended. Reads the database.
         """
         records = records_of(entries)
-        last = {slot: record.id for record in records if (slot := _slot(record))}
+        # Written late, neither the words of an earlier attempt nor a status after the end may hide
+        # what replaced them.
+        in_order = sorted(records, key=lambda record: (record.attempt, _tells_the_end(record)))
+        last = {slot: record.id for record in in_order if (slot := _slot(record))}
         current = [r for r in records if (slot := _slot(r)) is None or last[slot] == r.id]
         built = (self._message(record) for record in current)
         return [message for message in built if message is not None]
@@ -71,6 +74,12 @@ class JobPage:
     def snapshot(self, since: str) -> list[Message]:
         """Where the row stands now, as if it had been said at `since`."""
         return [self._read_row(since)]
+
+    @property
+    def ended_just_now(self) -> bool:
+        """Whether the last words of the row that was read may still be on their way."""
+        finished_at = self._job.finished_at if self._job else None
+        return finished_at is not None and timedelta() <= timezone.now() - finished_at < LAST_WORDS
 
     def _message(self, record: Record) -> Message | None:
         event = record.event
@@ -157,10 +166,11 @@ def poll(job: Job, since: str) -> dict[str, Any]:
     the row alone has to do. The end comes last, and not before its record stands in the stream.
     """
     page, since = JobPage(job.pk), valid_id(since)
-    row, log = page.snapshot(since), page.build(_stored(job, since))
+    row = page.snapshot(since)
+    waits, log = page.ended_just_now, page.build(_stored(job, since))
     if row[0].kind != "ended":
         built = [*row, *log]
-    elif any(message.kind == "ended" for message in log) or _ended_just_now(job):
+    elif any(message.kind == "ended" for message in log) or waits:
         built = log
     else:
         built = [*log, *row]
@@ -171,11 +181,6 @@ def poll(job: Job, since: str) -> dict[str, Any]:
         "frames": [base64.b64encode(binary).decode() for binary in binaries],
         "last": max((since, *(message.id for message in built)), key=frames.stream_id),
     }
-
-
-def _ended_just_now(job: Job) -> bool:
-    """Whether the job's last words may still be on their way into its stream."""
-    return job.finished_at is not None and timezone.now() - job.finished_at < LAST_WORDS
 
 
 def _stored(job: Job, since: str) -> list[Entry]:

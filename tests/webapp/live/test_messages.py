@@ -3,8 +3,10 @@
 import base64
 import json
 import struct
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from tests.webapp import making
 from webapp import jobs
@@ -107,6 +109,21 @@ def test_an_older_status_does_not_tell_the_end_before_the_last_line(page, job):
     assert [m.kind for m in early] == ["log"]
     late = page.build(entries(line("No."), failed, first=3))
     assert [m.kind for m in late] == ["log", "ended"]
+
+
+def test_a_status_that_comes_after_the_end_does_not_hide_it(page, job):
+    jobs.fail(job, "No.")
+    running, failed = (StatusChanged(status=status) for status in ("running", "failed"))
+    together = page.build(entries(running, line("No."), failed, running))
+    assert [(m.id, m.kind) for m in together] == [("2-0", "log"), ("3-0", "ended")]
+    assert page.build(entries(running, first=9)) == []
+
+
+def test_what_a_given_up_attempt_says_late_does_not_replace_the_next_ones_words(page, job):
+    jobs.give_back(job, crashed=True)
+    jobs.start(job.pk, worker="w#2")
+    said = [*entries(progress(5.0), attempt=2), *entries(progress(90.0), attempt=1, first=2)]
+    assert [(m.id, m.kind) for m in page.build(said)] == [("1-0", "progress")]
 
 
 def test_a_change_of_mind_at_the_end_leaves_the_end_to_the_worker(user, published, job):
@@ -230,8 +247,23 @@ def test_a_poll_tells_the_end_after_the_last_line(job, redis_server):
 def test_a_poll_does_not_wait_for_last_words_that_were_lost(job, redis_server):
     put(redis_server, job, line("almost"))
     jobs.stop(job)
-    job.refresh_from_db()
-    job.finished_at -= messages.LAST_WORDS
+    ended_at = Job.objects.get().finished_at - messages.LAST_WORDS
+    Job.objects.update(finished_at=ended_at)
+    assert said_in(poll(job, "0")) == ["almost", "cancelled"]
+
+
+def test_a_poll_asks_the_row_as_it_is_now_whether_last_words_may_come(job, redis_server):
+    put(redis_server, job, line("almost"))
+    before = Job.objects.get()
+    jobs.stop(job)
+    assert before.finished_at is None
+    assert said_in(poll(before, "0")) == ["almost"]
+
+
+def test_a_poll_does_not_wait_for_a_clock_that_runs_ahead(job, redis_server):
+    put(redis_server, job, line("almost"))
+    jobs.stop(job)
+    Job.objects.update(finished_at=timezone.now() + timedelta(hours=1))
     assert said_in(poll(job, "0")) == ["almost", "cancelled"]
 
 
