@@ -184,9 +184,9 @@ def _score(model: torch.nn.Module, test: TensorSamples) -> float:
 
 
 @torch.no_grad()
-def _measure(trial: _Trial, control: torch.nn.Module, place: Place) -> float:
-    """The share of 16 test samples that get the same class by what the backend measures; where no
-    circuit ran, by the classical network of the same size."""
+def _measure(trial: _Trial, control: torch.nn.Module, place: Place) -> float | None:
+    """The share of 16 test samples that get the same class by what the backend measures; None
+    where no circuit ran, and the classical network of the same size gave the classes."""
     samples = trial.test.features[:16]
     before, layer, after = trial.model[0], trial.model[1], trial.model[2]  # type: ignore[index]
     inputs = layer.encoder.angles(before(samples))
@@ -197,7 +197,9 @@ def _measure(trial: _Trial, control: torch.nn.Module, place: Place) -> float:
         return tuple(Measured(means=tuple(row), errors=(0.0,) * len(row)) for row in scores)
 
     values, _ = place.means(layer.circuit, rows, layer.observables, classical=solve)
-    scores: Tensor = values if place.by_classical else after(values.float())
+    if place.by_classical:
+        return None
+    scores: Tensor = after(values.float())
     return float((scores.argmax(1) == trial.model(samples).argmax(1)).double().mean())
 
 
@@ -208,9 +210,10 @@ def _words(n: dict[str, Any], place: Place, winner: str) -> str:
         "tie": "a tie: the difference may be chance",
     }[winner]
     measured = (
-        f"{place.apology} By the classical layer instead,"
+        f"{place.apology} The classical layer classified the 16 samples instead."
         if place.by_classical
-        else f"Measured on {place.name},"
+        else f"Measured on {place.name}, {n['measured_agreement']:.0%} of 16 samples get the same "
+        "class."
     )
     return (
         f"Accuracy on samples not seen: with the quantum layer {n['quantum_accuracy']:.1%} "
@@ -221,5 +224,5 @@ def _words(n: dict[str, Any], place: Place, winner: str) -> str:
         f"{verdict}. A classical network with a hidden layer of 32 "
         f"({n['wide_parameters']} parameters) reaches {n['wide_accuracy']:.1%}. "
         f"Training took {n['quantum_seconds']:.1f} s against {n['classical_seconds']:.1f} s. "
-        f"{measured} {n['measured_agreement']:.0%} of 16 samples get the same class."
+        f"{measured}"
     )

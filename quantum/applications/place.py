@@ -93,7 +93,7 @@ class Place:
         self.name = self._route.wanted
         self.shots, self.seed, self._report = shots, seed, report
         self.executions: list[dict[str, Any]] = []
-        self._reasons = ""
+        self._reasons: list[str] = []
 
     @property
     def by_classical(self) -> bool:
@@ -102,8 +102,8 @@ class Place:
 
     @property
     def apology(self) -> str:
-        """A sentence that says who ran no circuit of the last batch, and why."""
-        return f"No quantum backend ran the circuits ({self._reasons})."
+        """A sentence that says who ran no circuits, and why, of all batches where nobody did."""
+        return f"No quantum backend ran the circuits ({'; '.join(dict.fromkeys(self._reasons))})."
 
     @property
     def is_exact(self) -> bool:
@@ -145,7 +145,9 @@ class Place:
             batch, wanted=self._route.wanted, classical=classical, report=self._report
         )
         self.executions.append(execution.to_json())
-        self.name, self._reasons = execution.backend, execution.reasons
+        self.name = execution.backend
+        if self.by_classical:
+            self._reasons.append(execution.reasons)
         return measured
 
 

@@ -100,6 +100,7 @@ def test_a_backend_that_opens_again_is_used_again():
     assert where.by_classical
     where.read(TURN, ROWS, classical=unused)
     assert not where.by_classical and where.name == "fickle"
+    assert where.apology == "No quantum backend ran the circuits (fickle: closed for lunch)."
     assert [e["backend"] for e in where.executions] == ["classical", "fickle"]
 
 
