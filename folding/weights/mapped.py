@@ -10,6 +10,7 @@ import bisect
 import ctypes
 import mmap
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -70,14 +71,26 @@ class Mapped:
 def clean_files(addresses: Iterable[int], smaps: Path = SMAPS) -> Iterator[Area]:
     """Areas that hold some of these addresses, lie in a file, and were never written to."""
     wanted = sorted(addresses)
-    area, inode = Area(0, 0), 0
-    for line in _lines(smaps):
-        if found := _AREA.match(line):
-            area, inode = Area(int(found[1], 16), int(found[2], 16)), int(found[3])
-        elif line.startswith("Anonymous:") and inode and line.split()[1] == "0":
-            place = bisect.bisect_left(wanted, area.start)
-            if place < len(wanted) and wanted[place] < area.end:
-                yield area
+    for area, fields in _files(smaps):
+        # Pages of one's own: those in memory, and those that the system has swapped out.
+        is_clean = fields.get("Anonymous") == fields.get("Swap", "0") == "0"
+        place = bisect.bisect_left(wanted, area.start)
+        if is_clean and place < len(wanted) and wanted[place] < area.end:
+            yield area
+
+
+def _files(smaps: Path) -> Iterator[tuple[Area, dict[str, str]]]:
+    """Each area that lies in a file, with the first word of each field that describes it."""
+    found: re.Match[str] | None = None
+    fields: dict[str, str] = {}
+    for line in [*_lines(smaps), "0-0 ---p 0 0:0 0"]:
+        if not (following := _AREA.match(line)):
+            name, _, rest = line.partition(":")
+            fields[name] = rest.strip().partition(" ")[0]
+            continue
+        if found and int(found[3]):
+            yield Area(int(found[1], 16), int(found[2], 16)), fields
+        found, fields = following, {}
 
 
 def _lines(smaps: Path) -> list[str]:
@@ -108,6 +121,8 @@ def _drop(area: Area) -> None:
 
 def trim() -> None:
     """Returns what was freed to the system, where the C library does so on demand (glibc)."""
+    if sys.platform != "linux":
+        return
     if function := getattr(_library(), "malloc_trim", None):
         function(0)
 

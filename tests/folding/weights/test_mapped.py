@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from folding.weights import own
+from folding.weights import mapped, own
 from folding.weights.mapped import Area, Mapped, clean_files, joined, trim
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone says what is mapped")
@@ -126,6 +126,19 @@ Anonymous:             0 kB
 """
 
 
+def test_what_was_written_to_and_swapped_out_is_no_clean_file(tmp_path):
+    swapped = SMAPS.replace("VmFlags", "Swap:                  8 kB\nVmFlags", 1)
+    (tmp_path / "smaps").write_text(swapped)
+    assert list(clean_files([0x1400], tmp_path / "smaps")) == []
+    (tmp_path / "smaps").write_text(swapped.replace("8 kB", "0 kB", 1))
+    assert list(clean_files([0x1400], tmp_path / "smaps")) == [Area(0x1000, 0x5000)]
+
+
+def test_a_file_in_the_last_area_counts(tmp_path):
+    (tmp_path / "smaps").write_text("".join(SMAPS.splitlines(keepends=True)[:4]))
+    assert list(clean_files([0x1400], tmp_path / "smaps")) == [Area(0x1000, 0x5000)]
+
+
 def test_only_files_nobody_wrote_to_and_that_hold_weights_count(tmp_path):
     (tmp_path / "smaps").write_text(SMAPS)
     addresses = [0x1400, 0x6000, 0xA000]
@@ -145,6 +158,12 @@ def test_only_files_nobody_wrote_to_and_that_hold_weights_count(tmp_path):
 )
 def test_neighbouring_areas_are_let_go_at_once(areas, whole):
     assert list(joined(Area(*area) for area in areas)) == [Area(*area) for area in whole]
+
+
+def test_other_systems_are_not_asked_to_trim(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(mapped, "_library", lambda: pytest.fail("there is no such library"))
+    trim()
 
 
 @linux
