@@ -1,7 +1,7 @@
 """A worker's hold on what it has in hand: a thread that keeps the lease, and notices the end.
 
 The work asks `check()` at every step. Losing the database for a moment loses nothing: the thread
-tries again until the lease has run out.
+tries again until the lease has run out, over a new connection each time.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from folding.errors import Cancelled, Paused
 from webapp import jobs
@@ -56,8 +56,11 @@ class Keeper(ABC):
         except NotYours:
             self.reason = NotYours
             self._done.set()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("The database did not take the heartbeat, once more soon: %s", error)
+            # Nobody else would: a thread has no requests, between which Django looks for dead ones.
+            with suppress(Error):
+                connection.close()
 
     def keep(self, tick_seconds: float) -> None:
         """Runs in the thread until the work is done or lost."""

@@ -1,10 +1,11 @@
 """A worker's hold on a job: kept, recorded, and given up when the row says so."""
 
+import sqlite3
 import time
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from folding.errors import Cancelled
@@ -90,6 +91,33 @@ def test_a_database_that_is_busy_for_a_moment_loses_nothing(job, monkeypatch, ca
         held.check()
         jobs.cancel(job)
         until(ends_with(held, Cancelled))
+
+
+class Dead:
+    """A connection whose server was started again."""
+
+    def cursor(self, *_, **__):
+        raise sqlite3.InterfaceError("connection already closed")
+
+    close = cursor
+
+
+def test_a_connection_that_died_is_replaced(job, caplog):
+    held = lease.Lease(job)
+    held.tick()
+    connection.close()
+    connection.connection = Dead()
+    held.tick()
+    assert "connection already closed" in caplog.text
+    held.check()
+    Job.objects.update(lease_until=timezone.now())
+    time.sleep(0.05)
+    held.tick()
+    assert Job.objects.get().lease_until > timezone.now() + timedelta(seconds=20)
+    jobs.cancel(job)
+    held.tick()
+    with pytest.raises(Cancelled):
+        held.check()
 
 
 def test_after_the_block_nothing_is_written(job):
