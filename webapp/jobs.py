@@ -82,7 +82,11 @@ def submit_all(
 
 
 def retry(job: Job) -> Job:
-    """A new job with the same input and options."""
+    """A new job with the same input and options.
+
+    Raises:
+        InvalidInput: The input was stored before rules that refuse it.
+    """
     fold_input = FoldInput.from_json(job.fold_input)
     search = SearchRequest.from_json(job.search)
     return submit(job.owner, fold_input, FoldOptions(**job.options), search=search, retry_of=job)

@@ -199,3 +199,39 @@ def test_what_went_out_comes_in_again(ada, user):
     file = SimpleUploadedFile(Path("again.json").name, exported)
     assert ada.post(reverse("submit"), form_data() | {"json_file": file}).status_code == 302
     assert Job.objects.exclude(pk=job.pk).get().fold_input == job.fold_input
+
+
+# What was stored before the rules that refuse it -------------------------------------------------
+
+
+@pytest.fixture
+def refused(user: User) -> Job:
+    """A job whose stored bond is given twice."""
+    job = folded.queued_job(user, COMPLEX, options=FoldOptions(n_samples=3))
+    job.fold_input["bondedAtomPairs"] *= 2
+    job.save()
+    return job
+
+
+def test_a_stored_job_that_is_refused_by_now_comes_back_to_the_form(ada, refused):
+    answer = ada.get(reverse("submit"), {"job": str(refused.pk)})
+    assert answer.status_code == 200
+    form = answer.context["form"]
+    assert ["is given twice" in text for text in form.whole_errors] == [True]
+    assert "is given twice" in answer.content.decode()
+    assert json.loads(form.job.initial["json"]) == refused.fold_input
+    assert form.job.initial["n_samples"] == "3"
+
+
+def test_a_stored_job_that_is_refused_by_now_goes_out_as_it_is(ada, refused):
+    answer = ada.get(reverse("job_export", args=[refused.pk]))
+    assert answer.status_code == 200
+    assert answer["Content-Disposition"] == f'attachment; filename="{refused.pk}.json"'
+    assert json.loads(answer.content) == refused.fold_input
+
+
+def test_a_stored_job_that_is_refused_by_now_is_not_tried_again(ada, refused):
+    answer = ada.post(reverse("job_retry", args=[refused.pk]), follow=True)
+    assert answer.redirect_chain[-1][0] == reverse("job", args=[refused.pk])
+    assert "is given twice" in answer.content.decode()
+    assert list(Job.objects.all()) == [refused]

@@ -24,13 +24,15 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from folding.errors import InvalidInput
 from folding.inputs import MAX_SEQUENCE_CHARACTERS, FoldInput, FoldOptions
-from webapp import downloads, jobs
+from webapp import downloads, jobs, viewer
 from webapp.examples import BY_SLUG, EXAMPLES
 from webapp.forms import SubmitForm
 from webapp.live import fragments
 from webapp.live.messages import poll
 from webapp.models import Job
+from webapp.search_forms import SearchForm
 from webapp.search_request import SearchRequest
 
 TOO_BIG = (
@@ -139,12 +141,22 @@ def _prefilled(request: HttpRequest) -> SubmitForm:
         job_id = UUID(request.GET.get("job", ""))
     except ValueError:
         return SubmitForm()
-    job = own_job(request, job_id)
-    return SubmitForm.of_job(
-        FoldInput.from_json(job.fold_input),
-        FoldOptions(**job.options),
-        search=SearchRequest.from_json(job.search),
-    )
+    return _form_of(own_job(request, job_id))
+
+
+def _form_of(job: Job) -> SubmitForm:
+    """The form that would submit the job once more; what is refused by now, as it was stored."""
+    search = SearchRequest.from_json(job.search)
+    try:
+        fold_input = FoldInput.from_json(job.fold_input)
+        return SubmitForm.of_job(fold_input, FoldOptions(**job.options), search=search)
+    except InvalidInput as error:
+        initial = {name: str(value) for name, value in job.options.items() if value is not False}
+        initial |= {"mode": "json", "json": _json_text(job.fold_input)}
+        form = SubmitForm(initial=initial)
+        form.search = SearchForm.of_request(search)
+        form.whole_errors = [str(error)]
+        return form
 
 
 def _form_page(request: HttpRequest, form: SubmitForm, *, status: int = 200) -> HttpResponse:
@@ -177,19 +189,30 @@ def events(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def export(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """What was asked for, as AlphaFold 3 JSON, to download."""
-    return _as_json((FoldInput.from_json(own_job(request, job_id).fold_input),))
+    """What was asked for as AlphaFold 3 JSON, to download; as stored where it is refused by now."""
+    row = own_job(request, job_id)
+    try:
+        return _as_json((FoldInput.from_json(row.fold_input),))
+    except InvalidInput:
+        return _json_file(row.fold_input, name=viewer.slug(row))
 
 
 def _as_json(fold_inputs: Sequence[FoldInput]) -> HttpResponse:
     """A job, or a list of several, as a file of AlphaFold 3 JSON."""
     documents = [fold_input.to_json(strict=True) for fold_input in fold_inputs]
     document = documents[0] if len(documents) == 1 else documents
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    response = HttpResponse(text, content_type="application/json")
-    name = content_disposition_header(True, f"{fold_inputs[0].slug}.json")
-    response["Content-Disposition"] = name or "attachment"
+    return _json_file(document, name=fold_inputs[0].slug)
+
+
+def _json_file(document: object, *, name: str) -> HttpResponse:
+    response = HttpResponse(_json_text(document), content_type="application/json")
+    disposition = content_disposition_header(True, f"{name}.json")
+    response["Content-Disposition"] = disposition or "attachment"
     return response
+
+
+def _json_text(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 # Its owner's verbs ------------------------------------------------------------------------------
@@ -226,7 +249,11 @@ def resume(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @login_required
 def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A new job with the same input; on to its page."""
-    return redirect("job", jobs.retry(own_job(request, job_id)).pk)
+    try:
+        return redirect("job", jobs.retry(own_job(request, job_id)).pk)
+    except InvalidInput as error:
+        messages.error(request, str(error))
+        return redirect("job", job_id)
 
 
 @require_POST
