@@ -41,6 +41,8 @@ SHIPPED = tuple(name for name, model in CATALOG.items() if model.ships)
 STAGES = ("features", "cycle", "context", "step", "confidence", "saving")
 # How much of each further core a fold gains (measured with two threads).
 PARALLEL_GAIN = 0.8
+GIVES_BACK = sys.platform == "linux"
+"""Whether weights that lie in a file can be given back, as far as the system's name tells."""
 GPU_CORES = 30.0
 """Reference cores that a GPU is worth, at the least: to say how long, never to refuse."""
 GPU_LIBRARIES = 1e9
@@ -66,12 +68,14 @@ class Machine:
         speed: Of one core, in units of the reference machine's.
         memory_bytes: Memory of the machine or of its container.
         gpu_bytes: Memory of the GPU that folds here; 0 where there is none.
+        gives_back: Weights that have done their work are dropped from memory until the next use.
     """
 
     threads: int
     speed: float
     memory_bytes: int
     gpu_bytes: int = 0
+    gives_back: bool = GIVES_BACK
 
     @property
     def usable_bytes(self) -> int:
@@ -82,6 +86,10 @@ class Machine:
     def usable_gpu_bytes(self) -> int:
         """The same of the GPU."""
         return int(self.gpu_bytes * USABLE_MEMORY)
+
+    def holds(self, cost: "Estimate") -> bool:
+        """Whether a fold of this cost fits the memory, the GPU's too."""
+        return cost.bytes <= self.usable_bytes and cost.gpu_bytes <= self.usable_gpu_bytes
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ def estimate_for(
     kept = n_seeds * options.n_samples * _kept_bytes(size, options)
     core_seconds = n_seeds * (trunk + options.n_samples * sample)
     peak = float(np.dot(constants()["bytes"], terms("bytes", size, config)))
-    weights = held_bytes(config)
+    weights = held_bytes(config, gives_back=machine.gives_back)
     if machine.gpu_bytes:
         return Estimate(
             seconds=core_seconds / GPU_CORES,
@@ -147,16 +155,15 @@ def estimate_for(
     )
 
 
-def held_bytes(config: ModelConfig) -> float:
+def held_bytes(config: ModelConfig, *, gives_back: bool = GIVES_BACK) -> float:
     """Weights that a fold holds at its peak.
 
     Those of the token transformer, laid out for its steps, and of the head that is at work. The
-    others are read from their mapped file and given back; where the system cannot do that, they
-    are all there.
+    others are read from their mapped file and given back; where that cannot be done, they are all
+    there.
     """
     laid_out = 4 * work.token_weights(config) * config.n_token_blocks
     head = work.pairformer_block(1, config).weight_bytes * config.n_confidence_blocks
-    gives_back = sys.platform == "linux"
     return laid_out + (head if gives_back else 4 * work.parameters(config))
 
 
@@ -278,8 +285,7 @@ def largest(
 
 
 def _fits(cost: Estimate, machine: Machine) -> bool:
-    fits_memory = cost.bytes <= machine.usable_bytes and cost.gpu_bytes <= machine.usable_gpu_bytes
-    return fits_memory and not _too_slow(cost, machine)
+    return machine.holds(cost) and not _too_slow(cost, machine)
 
 
 def _too_slow(cost: Estimate, machine: Machine) -> bool:

@@ -152,15 +152,16 @@ def load_model(name: str, store: Store) -> Loaded:
 
 
 def machine_of(network: nn.Module) -> cost.Machine:
-    """This machine as it folds with this network: a GPU counts if that is where the weights are."""
+    """This machine as it folds with this network: where its weights are, and can be given back."""
     import torch
 
     from folding.device import place_of
+    from folding.weights.mapped import Mapped
 
     device = place_of(network).device
     is_gpu = device.type == "cuda"
     n_bytes = torch.cuda.get_device_properties(device).total_memory if is_gpu else 0
-    return replace(machine(), gpu_bytes=n_bytes)
+    return replace(machine(), gpu_bytes=n_bytes, gives_back=Mapped(network).gives_back)
 
 
 class Models:

@@ -45,6 +45,14 @@ class Mapped:
         """Whether there is nothing to give back."""
         return not self._files
 
+    @property
+    def gives_back(self) -> bool:
+        """Whether there is something to give back and the system takes it: tried on one page."""
+        if self.is_empty:
+            return False
+        start = self._files[0].start
+        return _drop(Area(start, start + mmap.PAGESIZE))
+
     def let_go(self, *modules: nn.Module | None) -> None:
         """Gives back what the weights of these modules fill."""
         if self.is_empty:
@@ -114,9 +122,10 @@ def joined(areas: Iterable[Area]) -> Iterator[Area]:
         yield whole
 
 
-def _drop(area: Area) -> None:
-    """Drops the pages; a refusal leaves them where they are."""
-    _madvise()(area.start, area.end - area.start, mmap.MADV_DONTNEED)
+def _drop(area: Area) -> bool:
+    """Whether the pages were dropped; a refusal leaves them where they are."""
+    refused = _madvise()(area.start, area.end - area.start, mmap.MADV_DONTNEED)
+    return not refused
 
 
 def trim() -> None:

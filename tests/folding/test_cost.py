@@ -350,9 +350,13 @@ def test_without_a_driver_there_is_no_gpu():
     assert cost.gpu_memory((sys.executable, "-c", "raise SystemExit(9)")) == 0
 
 
-def test_weights_that_can_be_given_back_are_not_held(monkeypatch):
+def test_weights_that_can_be_given_back_are_not_held():
     config = cost.KNOWN["protenix_base_default_v1.0.0"]
-    held = cost.held_bytes(config)
+    held = cost.held_bytes(config, gives_back=True)
     assert 0.45 < held / (4 * work.parameters(config)) < 0.65
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert cost.held_bytes(config) > held + 0.9 * 4 * work.parameters(config)
+    added = cost.held_bytes(config, gives_back=False) - held
+    assert added > 0.9 * 4 * work.parameters(config)
+    base = FoldOptions(model="protenix_base_default_v1.0.0")
+    gives, keeps = (replace(LAPTOP, gives_back=gives_back) for gives_back in (True, False))
+    more = estimate(100, base, machine=keeps).bytes - estimate(100, base, machine=gives).bytes
+    assert more == pytest.approx(added, abs=2)

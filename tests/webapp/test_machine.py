@@ -1,5 +1,8 @@
 """The machine that estimates are for."""
 
+import sys
+from dataclasses import replace
+
 import pytest
 
 from folding import cost
@@ -58,6 +61,19 @@ def test_the_web_knows_the_same_numbers_as_the_science():
     from folding import device
 
     assert NUMBERS == device.NUMBERS
+
+
+def test_a_fold_knows_where_its_model_lies_and_what_can_be_given_back(monkeypatch):
+    from torch import nn
+
+    from folding.weights import own
+
+    beside = replace(FOUR, gpu_bytes=10**11)
+    monkeypatch.setattr(cost, "this_machine", lambda: beside)
+    here = pipeline.machine_of(own.load())
+    assert (here.gpu_bytes, here.gives_back) == (0, sys.platform == "linux")
+    # What lies in memory of its own stays there.
+    assert not pipeline.machine_of(nn.Linear(4, 4)).gives_back
 
 
 @pytest.mark.parametrize("setting", ["float32", "bfloat16"])

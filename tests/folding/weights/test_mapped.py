@@ -50,6 +50,19 @@ def test_what_is_let_go_is_no_longer_in_memory_and_reads_the_same(tmp_path):
 
 
 @linux
+def test_whether_weights_can_be_given_back_is_tried(tmp_path, monkeypatch):
+    model = saved(tmp_path)
+    before = read_all(model)
+    assert Mapped(model).gives_back
+    assert read_all(model) == before
+    assert not Mapped(nn.Linear(64, 64)).gives_back
+    monkeypatch.setattr(mapped, "_madvise", lambda: lambda start, n_bytes, advice: -1)
+    assert not Mapped(model).gives_back
+    monkeypatch.setattr(mapped, "_lines", lambda smaps: [])
+    assert not Mapped(model).gives_back
+
+
+@linux
 def test_only_the_module_that_is_named_is_let_go(tmp_path):
     model = saved(tmp_path)
     read_all(model)
