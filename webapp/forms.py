@@ -266,9 +266,8 @@ class SubmitForm:
 
     @property
     def may_not_fit(self) -> bool:
-        """Whether this machine's memory is too small for the most that a search may find."""
-        memory = machine().usable_bytes
-        return self.estimate is not None and self.estimate.bytes > memory
+        """Whether some memory here is too small for the most that a search may find."""
+        return self.estimate is not None and not machine().holds(self.estimate)
 
     @property
     def job_notes(self) -> tuple[str, ...]:
@@ -316,6 +315,7 @@ class SubmitForm:
             self.estimate = cost.Estimate(
                 seconds=sum(estimate.seconds for estimate in estimates),
                 bytes=max(estimate.bytes for estimate in estimates),
+                gpu_bytes=max(estimate.gpu_bytes for estimate in estimates),
             )
 
     def _check(self, fold_input: FoldInput, *, among: Sequence[FoldInput]) -> cost.Estimate:

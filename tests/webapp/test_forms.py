@@ -1,6 +1,7 @@
 """Bad input gets a sentence at its field and is not lost; good input becomes a job."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -225,6 +226,19 @@ def test_a_search_that_may_find_too_much_is_let_through_with_a_warning(settings,
     assert "will not fit into this machine" in page
     calm = render_to_string("jobs/submit/check.html", {"form": post(row, msa_source="")})
     assert "will not fit" not in calm
+
+
+def test_a_search_that_may_find_too_much_for_the_gpu_is_warned_of_too(settings, monkeypatch):
+    settings.MSA_DATABASES = ["one=/x/one.fasta"]
+    row = {"sequence": SEQUENCE * 8}
+    beside = replace(LARGE, gpu_bytes=64 * 2**30)
+    monkeypatch.setattr(cost, "this_machine", lambda: beside)
+    alone, most = (post(row, msa_source=source).estimate.gpu_bytes for source in ("", "local"))
+    assert 0 < alone < most
+    tight = replace(beside, gpu_bytes=int(most / cost.USABLE_MEMORY) - 1000)
+    monkeypatch.setattr(cost, "this_machine", lambda: tight)
+    assert post(row, msa_source="local").may_not_fit
+    assert not post(row, msa_source="").may_not_fit
 
 
 @pytest.mark.parametrize(
