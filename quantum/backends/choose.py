@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from typing import Any, TypeAlias
 
@@ -87,18 +88,37 @@ class Offer:
         return self.estimate is not None
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Watch:
-    """Who listens to a run, when it began, and when it has to be over."""
+    """A run: who listens, when it began and has to be over, and its record as it is by now.
+
+    Args:
+        cost: of the backend in hand; the record's is that of those before it, too.
+    """
 
     report: Report
     start: float
     end: float
+    record: Execution
+    cost: float = 0.0
 
     @property
     def left(self) -> float:
         """Seconds that are left; none of them is negative."""
         return max(0.0, self.end - time.monotonic())
+
+    def note(self, *, cost: float | None = None, **changes: Any) -> None:
+        """Changes the record; `cost` is that of the backend in hand."""
+        self.cost = self.cost if cost is None else cost
+        total = self.cost + sum(hop.cost for hop in self.record.hops)
+        self.record = replace(self.record, cost=total, **changes)
+
+    def hop(self, error: Exception, *, since: float) -> None:
+        """Notes why the backend in hand did not do it, and what it may charge all the same."""
+        seconds = round(time.monotonic() - since, 3)
+        hop = Hop(self.record.backend, str(error), seconds, self.cost)
+        self.cost = 0.0
+        self.note(hops=(*self.record.hops, hop), fallback_reason=hop.reason)
 
 
 @dataclass(frozen=True)
@@ -170,7 +190,6 @@ class BackendManager:
             BackendError: nobody could do it; the message holds each reason.
         """
         begin = time.monotonic()
-        watch = _Watch(report, begin, begin + self.patience.deadline_seconds)
         record = Execution(
             tag=batch.tag,
             wanted=wanted,
@@ -178,33 +197,56 @@ class BackendManager:
             n_runs=batch.n_runs,
             shots=batch.shots,
         )
-        names = self._chain(wanted, batch)
-        if names and (under_way := self._under_way(names, batch)) not in ("", names[0]):
-            names = (under_way, *(name for name in names if name != under_way))
-            reason = f"an earlier attempt had moved on to {under_way} and is under way there"
-            record = replace(record, fallback_reason=reason)
-        for name in names:
+        watch = _Watch(report, begin, begin + self.patience.deadline_seconds, record)
+        try:
+            return self._run(batch, wanted, classical, watch), watch.record
+        except BaseException as error:  # whatever it is, no record stays under way for ever
+            self._end(watch, error)
+            raise
+
+    def _run(
+        self, batch: Batch, wanted: str, classical: Classical | None, watch: _Watch
+    ) -> tuple[Measured, ...]:
+        with until(watch.end):
+            names = self._order(wanted, batch, watch)
+        attempts = [(name, partial(self._try, name)) for name in names]
+        if classical is not None:
+            attempts.append((CLASSICAL, partial(self._solve, classical)))
+        for name, attempt in attempts:
             begun = time.monotonic()
-            record = replace(record, backend=name, handle_id="", cost=0.0, status="queued")
+            watch.note(backend=name, handle_id="", status="queued")
             try:
                 with until(watch.end):
-                    return self._try(name, batch, record, watch)
+                    return attempt(batch, watch)
             except Cancelled:
-                self._tell(replace(record, status="cancelled"), watch, quiet=True)
                 raise
             except (QuantumError, ImportError) as error:
-                record = _hopped(record, name, error, since=begun)
-        if classical is not None:
-            begun = time.monotonic()
-            record = replace(record, backend=CLASSICAL, handle_id="", cost=0.0, status="running")
-            record = self._tell(record, watch)
-            try:
-                measured = classical(batch)
-                return measured, self._tell(replace(record, status="succeeded"), watch)
-            except QuantumError as error:
-                record = _hopped(record, CLASSICAL, error, since=begun)
-        self._tell(replace(record, status="failed"), watch)
-        raise BackendError(f"no backend could run the batch. {record.reasons}")
+                watch.hop(error, since=begun)
+        self._tell(watch, status="failed")
+        raise BackendError(f"no backend could run the batch. {watch.record.reasons}")
+
+    def _end(self, watch: _Watch, error: BaseException) -> None:
+        """Closes the record of a run that raises."""
+        if isinstance(error, Cancelled):
+            self._tell(watch, status="cancelled", quiet=True)
+        elif watch.record.status in ("queued", "running"):
+            self._tell(watch, status="failed", quiet=True)
+
+    def _solve(self, classical: Classical, batch: Batch, watch: _Watch) -> tuple[Measured, ...]:
+        self._tell(watch, status="running")
+        measured = classical(batch)
+        self._tell(watch, status="succeeded")
+        return measured
+
+    def _order(self, wanted: str, batch: Batch, watch: _Watch) -> tuple[str, ...]:
+        """The backends in the order in which they are tried."""
+        names = self._chain(wanted, batch)
+        under_way = self._under_way(names, batch)
+        if under_way in ("", *names[:1]):
+            return names
+        reason = f"an earlier attempt had moved on to {under_way} and is under way there"
+        watch.note(fallback_reason=reason)
+        return (under_way, *(name for name in names if name != under_way))
 
     def settle_left_over(self) -> int:
         """How many jobs that were given up or cancelled, and went on, are over and settled by now.
@@ -235,40 +277,18 @@ class BackendManager:
             return None
         return found
 
-    def _try(
-        self, name: str, batch: Batch, record: Execution, watch: _Watch
-    ) -> tuple[tuple[Measured, ...], Execution]:
+    def _try(self, name: str, batch: Batch, watch: _Watch) -> tuple[Measured, ...]:
         """The batch on one backend: estimate, set money aside, submit, wait, settle."""
         if (kept := self._kept(name, batch)) is not None:
-            record = replace(record, handle_id="kept from before", status="succeeded")
-            return kept, self._tell(record, watch)
+            self._tell(watch, handle_id="kept from before", status="succeeded")
+            return kept
         tagged = replace(batch, tag=self._tag(name, batch))
-        held = self._holds(tagged.tag)
-        handle = self._known(name, batch)
-        backend, cost, record = self._prepare(name, batch, record, watch)
+        backend, handle = self._submit(name, batch, tagged, watch)
         patience = replace(self.patience, queue_seconds=self.longest_queue_seconds)
-        sending = False
-        try:
-            record = self._tell(record, watch)
-            sending = True
-            handle = hand_over(
-                backend, tagged, store=self.store, end=watch.end, patience=patience,
-                sleep=self.sleep,
-            )  # fmt: skip
-            if is_given_up(handle) and self.store is not None:
-                self.store.save(handle := taken_up(handle))
-            record = self._tell(replace(record, handle_id=handle.job_id), watch)
-        except Exception as error:
-            if handle is not None and isinstance(error, Cancelled):
-                self._call_off(backend, handle, cost)
-            elif handle is None and not held and (not sending or _was_refused(error)):
-                self._release(tagged.tag)  # else this job, or one of an earlier try, may be taken
-            raise
 
         def hear(handle: Handle, status: Status) -> None:
-            nonlocal record
-            if status.value != record.status and not status.is_final:
-                record = self._tell(replace(record, status=status.value), watch)
+            if status.value != watch.record.status and not status.is_final:
+                self._tell(watch, status=status.value)
             else:
                 watch.report({"kind": "waiting", "backend": name, "status": status.value})
 
@@ -277,69 +297,108 @@ class BackendManager:
                 backend, handle, end=watch.end, patience=patience, report=hear, sleep=self.sleep
             )
         except DeadlinePassed:
-            self._give_up(backend, handle, cost)
+            watch.note(cost=self._call_off(backend, handle, watch.cost))
             raise
         except JobFailed:
-            self._settle_failed(backend, handle, cost)
+            watch.note(cost=self._settle_failed(backend, handle, watch.cost))
             raise
         except Cancelled:
-            self._leave(backend, handle, cost)
+            watch.note(cost=self._leave(backend, handle, watch.cost))
             raise
-        cost = self._settle(backend, handle, cost)
+        watch.note(cost=self._settle(backend, handle, watch.cost))
         if self.results is not None:
             self.results.store(fingerprint(backend), batch, measured)
         if self.store is not None:  # last: whoever dies before finds the job and its answer
             self.store.remove(tagged.tag)
-        record = replace(record, cost=cost, status="succeeded")
-        return measured, self._tell(record, watch)
+        self._tell(watch, status="succeeded")
+        return measured
 
-    def _prepare(
-        self, name: str, batch: Batch, record: Execution, watch: _Watch
-    ) -> tuple[Backend, float, Execution]:
-        """The backend, and the money set aside. A job that it has already is weighed no more."""
+    def _submit(
+        self, name: str, batch: Batch, tagged: Batch, watch: _Watch
+    ) -> tuple[Backend, Handle]:
+        """The job at the backend: one that it has already, or a new one with its money."""
+        held = self._holds(tagged.tag)
+        handle = self._known(name, batch)
+        backend = self._prepare(name, batch, watch)
+        patience = replace(self.patience, queue_seconds=self.longest_queue_seconds)
+        sending = False
+        try:
+            self._tell(watch)
+            sending = True
+            handle = hand_over(
+                backend, tagged, store=self.store, end=watch.end, patience=patience,
+                sleep=self.sleep,
+            )  # fmt: skip
+            if is_given_up(handle) and self.store is not None:
+                self.store.save(handle := taken_up(handle))
+            self._tell(watch, handle_id=handle.job_id)
+        except Exception as error:
+            if handle is not None and isinstance(error, Cancelled):
+                watch.note(cost=self._call_off(backend, handle, watch.cost))
+            elif handle is None and not held and (not sending or _was_refused(error)):
+                self._release(tagged.tag)  # else this job, or one of an earlier try, may be taken
+                watch.note(cost=0.0)
+            raise
+        return backend, handle
+
+    def _prepare(self, name: str, batch: Batch, watch: _Watch) -> Backend:
+        """The backend, with money set aside. A job that it has already is weighed no more."""
         if self._known(name, batch) is not None:
-            cost = 0.0 if self.ledger is None else self.ledger.cost(self._tag(name, batch))
-            return self._open(name), cost, replace(record, cost=cost)
+            watch.note(cost=self._cost(name, batch))
+            return self._open(name)
         if not watch.left:
             over = f"the {self.patience.deadline_seconds:g} s for this batch were over"
             if not is_local(self._open(name)):
-                raise DeadlinePassed(f"{over} before {name} was asked")
-            reason = f"{record.fallback_reason}; {over}, but {name} needs nobody and answers late"
-            record = replace(record, fallback_reason=reason)
+                raise DeadlinePassed(f"{over} before it was sent to {name}")
+            before = watch.record.fallback_reason
+            late = f"{over}, but {name} needs nobody and answers late"
+            watch.note(fallback_reason=f"{before}; {late}" if before else late)
         waits = self._make_way(name, batch)
         offer, backend = self._offer(name, batch, seconds=watch.left)
         if offer.estimate is None or backend is None:
             raise DoesNotFit(offer.reason)
-        if waits and self.ledger is not None:  # its money was set aside, or spent, before
-            cost = self.ledger.cost(self._tag(name, batch))
-        else:
-            cost = self._set_aside(name, batch, offer.estimate)
-        return backend, cost, replace(record, cost=cost, currency=offer.estimate.currency)
+        estimate = offer.estimate
+        # The money of a job that waits was set aside, or spent, before.
+        cost = self._cost(name, batch) if waits else self._set_aside(name, batch, estimate)
+        watch.note(cost=cost, currency=estimate.currency)
+        return backend
 
-    def _settle_failed(self, backend: Backend, handle: Handle, cost: float) -> None:
-        """Most providers take no money for a failed job, and say so. Where one does, it stands
-        under the job's own name from now on: its tag is free for another try."""
+    def _cost(self, name: str, batch: Batch) -> float:
+        """What the ledger has set aside, or spent, for the batch there."""
+        return 0.0 if self.ledger is None else self.ledger.cost(self._tag(name, batch))
+
+    def _settle_failed(self, backend: Backend, handle: Handle, cost: float) -> float:
+        """What the job cost. Most providers take no money for a failed one, and say so. Where one
+        does, it stands under the job's own name from now on: its tag is free for another try."""
         with suppress(BackendError):
             backend.cancel(handle)  # parts of it may still run, for nothing
-        self._settle(backend, handle, cost, under=f"{handle.tag} {handle.job_id}")
+        cost = self._settle(backend, handle, cost, under=f"{handle.tag} {handle.job_id}")
         self._release(handle.tag)
         if self.store is not None:
             self.store.remove(handle.tag)
+        return cost
 
-    def _call_off(self, backend: Backend, handle: Handle, cost: float) -> None:
-        """Cancels a job that nobody wants."""
+    def _call_off(self, backend: Backend, handle: Handle, cost: float) -> float:
+        """Cancels a job that nobody wants, or that took too long, so that it does not cost money
+        beside its successor; gives what it cost, or may cost."""
+        if self.store is not None:
+            self.store.save(given_up(handle))
         with suppress(BackendError):
             backend.cancel(handle)
-        self._leave(backend, handle, cost)
+        return self._leave(backend, handle, cost)
 
-    def _leave(self, backend: Backend, handle: Handle, cost: float) -> None:
-        """Settles a cancelled job, unless it may go on: then its money stays set aside, and its
-        mark says that somebody has to come back."""
+    def _leave(self, backend: Backend, handle: Handle, cost: float) -> float:
+        """Settles a cancelled job, unless it may go on: then its money stays set aside.
+
+        Its handle stays in the store, marked, so that somebody comes back to settle it, or to fetch
+        a result that came all the same.
+        """
         if self.store is not None:
             self.store.save(given_up(handle))
         with suppress(BackendError):
             if backend.status(handle).is_final:
-                self._settle(backend, handle, cost)
+                return self._settle(backend, handle, cost)
+        return cost
 
     def _holds(self, tag: str) -> bool:
         """Whether money is set aside for the tag; a ledger that cannot be read may hold some."""
@@ -370,15 +429,6 @@ class BackendManager:
         if name not in self._opened:
             self._opened[name] = self.open(name)
         return self._opened[name]
-
-    def _give_up(self, backend: Backend, handle: Handle, cost: float) -> None:
-        """Cancels a job that took too long, so that it does not cost money beside its successor.
-
-        Its money stays set aside unless the provider says that it is over: it may run all the same.
-        Its handle stays in the store, marked, so that the result can be fetched by whoever asks
-        this backend again.
-        """
-        self._call_off(backend, handle, cost)
 
     def _make_way(self, name: str, batch: Batch) -> bool:
         """Whether a job of the batch that was given up may still answer. One that came to nothing
@@ -484,19 +534,12 @@ class BackendManager:
     def _tag(self, name: str, batch: Batch) -> str:
         return f"{batch.tag}-{name}"
 
-    def _tell(self, record: Execution, watch: _Watch, *, quiet: bool = False) -> Execution:
-        record = replace(record, seconds=round(time.monotonic() - watch.start, 3))
+    def _tell(self, watch: _Watch, *, quiet: bool = False, **changes: Any) -> None:
+        watch.note(**changes, seconds=round(time.monotonic() - watch.start, 3))
         if self.log is not None:
-            self.log.append(record)
+            self.log.append(watch.record)
         if not quiet:
-            watch.report({"kind": "execution", **record.to_json()})
-        return record
-
-
-def _hopped(record: Execution, name: str, error: Exception, *, since: float) -> Execution:
-    """The record on its way to the next backend, with the reason."""
-    hop = Hop(name, str(error), round(time.monotonic() - since, 3))
-    return replace(record, hops=(*record.hops, hop), fallback_reason=hop.reason)
+            watch.report({"kind": "execution", **watch.record.to_json()})
 
 
 def _was_refused(error: Exception) -> bool:

@@ -15,11 +15,16 @@ from quantum.backends.clock import now
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A backend that was asked and did not do it, and why the next one was."""
+    """A backend that was asked and did not do it, and why the next one was.
+
+    Args:
+        cost: what it charges, or may charge, all the same.
+    """
 
     backend: str
     reason: str
     seconds: float = 0.0
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Execution:
         handle_id: the provider's name for the job.
         tag: ours.
         seconds: since it began, of which `queue_seconds` were spent waiting for a machine.
-        cost: in `currency`; estimated while it runs.
+        cost: in `currency`, those of its hops included; estimated while it runs.
         status: `queued`, `running`, `succeeded`, `failed` or `cancelled`.
         fallback_reason: why it is not on the backend that was wanted; empty where it is.
     """

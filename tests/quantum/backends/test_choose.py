@@ -1,6 +1,7 @@
 """Choosing and falling back, with money in play and providers that fail in every way."""
 
 import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from quantum.backends.choose import BackendManager
 from quantum.backends.executions import Execution, ExecutionLog, Hop
 from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
+from quantum.backends.line import _END, LEAST_SECONDS, Breaker, Line
 from quantum.backends.noisy import NoisyBackend
 from quantum.backends.result_cache import ResultCache
 from quantum.backends.run import Patience
@@ -408,6 +410,102 @@ def test_whoever_dies_with_an_answer_has_stored_it(tmp_path):
     assert record.backend == "ibm" and ledger.spent() == 3.0
 
 
+def test_what_a_hop_may_charge_counts(tmp_path):
+    ibm, ionq = Provider("ibm", cost=3.0, script=["for ever"]), Provider("ionq", cost=1.5)
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    manager = manage(ibm, ionq, ledger=ledger, longest_queue_seconds=0.03)
+    _, record = manager.run(BATCH, wanted="ibm")
+    assert record.backend == "ionq" and [hop.cost for hop in record.hops] == [3.0]
+    assert record.cost == ledger.spent() == 4.5
+
+
+@pytest.mark.parametrize(
+    ("mood", "charged"),
+    [
+        ({"submit_error": Unauthorized()}, 0.0),
+        ({"submit_error": Unavailable()}, 3.0),  # it may be taken
+        ({"script": [Status.FAILED]}, 1.0),
+    ],
+)
+def test_the_record_and_the_ledger_say_the_same_of_a_hop(tmp_path, mood, charged):
+    ibm = Provider("ibm", cost=3.0)
+    ibm.price = lambda handle: 1.0
+    for name, value in mood.items():
+        setattr(ibm, name, value)
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    _, record = manage(ibm, ledger=ledger).run(BATCH, wanted="ibm")
+    assert record.cost == record.hops[0].cost == ledger.spent() == charged
+
+
+@pytest.mark.parametrize("moment", ["queued", "waiting", "succeeded"])
+def test_a_cancelled_record_keeps_its_job_and_its_cost(tmp_path, moment):
+    ibm = Provider("ibm", cost=3.0, script=[Status.QUEUED])
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+    log = ExecutionLog(tmp_path / "log.jsonl")
+
+    def stop(event):
+        if moment in (event["kind"], event["status"]) and event.get("handle_id", "ibm-1"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        manage(ibm, ledger=ledger, log=log).run(BATCH, wanted="ibm", report=stop)
+    (record,) = log
+    assert (record.status, record.handle_id, record.cost) == ("cancelled", "ibm-1", 3.0)
+
+
+@pytest.mark.parametrize("error", [ValueError("no such gate"), KeyboardInterrupt()])
+@pytest.mark.parametrize("where", ["backend", "report", "classical"])
+def test_a_record_ends_whatever_is_raised(tmp_path, error, where):
+    log, ibm = ExecutionLog(tmp_path / "log.jsonl"), Provider("ibm")
+
+    def fail(*given):
+        raise error
+
+    options = {"wanted": "ibm"}
+    if where == "backend":
+        ibm.status = fail
+    elif where == "report":
+        options["report"] = fail
+    else:
+        options = {"wanted": "nobody", "classical": fail}
+    with pytest.raises(type(error)):
+        manager = manage(ibm, log=log, chains={"nobody": (), "ibm": ("ibm",)})
+        manager.run(BATCH, **options)
+    assert [execution.status for execution in log] == ["failed"]
+
+
+def test_whoever_cancels_the_classical_method_ends_the_record(tmp_path):
+    log = ExecutionLog(tmp_path / "log.jsonl")
+
+    def stop(event):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        huge = batch_of(Circuit(40).h(0))
+        manage(log=log).run(huge, classical=lambda batch: (), report=stop)
+    (record,) = log
+    assert (record.backend, record.status) == ("classical", "cancelled")
+
+
+def test_the_deadline_is_also_of_weighing_and_nobody_who_was_weighed_was_not_asked():
+    ibm, ionq = Provider("ibm"), Provider("ionq")
+    line, ends = Line("IBM", limit_seconds=900.0, breaker=Breaker()), []
+
+    def estimate(batch):
+        time.sleep(0.06)
+        return line.ask(
+            lambda: ends.append(_END.get() - time.monotonic()) or Estimate(0.0, 0.01, 0.0)
+        )
+
+    ibm.estimate = ionq.estimate = estimate
+    patience = replace(PATIENT, deadline_seconds=0.1)
+    _, record = manage(ibm, ionq, patience=patience).run(BATCH, wanted="quantum")
+    assert len(ends) == 2 and max(ends) <= LEAST_SECONDS
+    assert record.backend == "simulator" and ibm.jobs == ionq.jobs == []
+    for hop in record.hops:
+        assert hop.reason.endswith(f"for this batch were over before it was sent to {hop.backend}")
+
+
 @pytest.mark.parametrize(("damaged", "ran"), [("ibm", "ionq"), ("ionq", "ibm")])
 def test_a_damaged_handle_is_one_backends_reason(tmp_path, damaged, ran):
     (tmp_path / f"batch-{damaged}.json").write_text("{")
@@ -518,7 +616,7 @@ def test_the_deadline_is_of_all_hops_together_and_the_simulator_answers_late():
     _, record = manage(ibm, ionq, patience=QUICK).run(BATCH, wanted="ibm")
     assert [hop.backend for hop in record.hops] == ["ibm", "ionq"]
     assert "did not finish ibm-1 within 0.3 s" in record.hops[0].reason
-    assert record.hops[1].reason == "the 0.3 s for this batch were over before ionq was asked"
+    assert record.hops[1].reason == "the 0.3 s for this batch were over before it was sent to ionq"
     assert ionq.jobs == [] and record.backend == "simulator" and record.seconds < 1
     assert record.fallback_reason.endswith("were over, but simulator needs nobody and answers late")
 
