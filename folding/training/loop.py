@@ -221,14 +221,18 @@ class LossLog:
         self.rows: list[dict[str, float | int]] = []
 
     def forget_after(self, step: int) -> None:
-        """Takes out the lines of steps that a lost process made after its last checkpoint."""
+        """Takes out the lines of steps that a lost process made after its last checkpoint.
+
+        So it does with lines that were cut short, and with columns that this log does not keep.
+        """
         if not self.path.exists():
             return
         with self.path.open(newline="") as file:
-            kept = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]
+        kept = [row for row in rows if row.get("step", "").isdecimal() and int(row["step"]) <= step]
         temporary = self.path.with_suffix(".part")
         with temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.columns)
+            writer = csv.DictWriter(file, self.columns, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(kept)
         temporary.replace(self.path)

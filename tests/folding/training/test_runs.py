@@ -226,6 +226,26 @@ def test_the_log_goes_on_after_its_last_checkpoint(tmp_path):
     assert lines(path) == [(2, 1.0), (4, 1.0), (6, 2.0), (8, 2.0)]
 
 
+@pytest.mark.parametrize("cut", ["", "x", "6", "6,0.5,", "6.5,1,1,1,1,1,1,1", '"6,1', "\n\n"])
+def test_a_line_that_was_cut_short_is_left_out(tmp_path, cut):
+    path = tmp_path / "loss.csv"
+    said(LossLog(path, every=2), range(1, 5), 1.0)
+    path.write_text(path.read_text() + cut)
+    again = LossLog(path, every=2)
+    again.forget_after(8)
+    said(again, [5, 6], 2.0)
+    assert lines(path) == [(2, 1.0), (4, 1.0), (6, 2.0)]
+
+
+def test_columns_of_another_version_are_left_out(tmp_path):
+    path = tmp_path / "loss.csv"
+    header, row = ",".join(("odour", *LOG_COLUMNS)), ",".join(["9", "1", *["3.5"] * 7])
+    path.write_text(f"{header}\n{row}\n{row},8\n")
+    LossLog(path).forget_after(4)
+    assert lines(path) == [(1, 3.5), (1, 3.5)]
+    assert path.read_text().startswith("step,loss,")
+
+
 def test_a_log_that_is_not_there_has_nothing_to_forget(tmp_path):
     LossLog(tmp_path / "loss.csv").forget_after(3)
     assert not (tmp_path / "loss.csv").exists()
