@@ -18,6 +18,8 @@ N_TEMPLATES = 4
 N_DISTANCE_BINS = 39
 NO_BIN = N_DISTANCE_BINS
 """The bin of distances that are unknown or below 3.25 Å."""
+# With these a file says the sequence of its chains, unresolved residues included.
+_SEQUENCE_ITEMS = ("_entity_poly_seq.mon_id", "_atom_site.label_entity_id")
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ def template_features(
         empty: The class that each slot shows of a chain without such a template.
 
     Raises:
-        InvalidInput: A template's mmCIF text cannot be read, holds several chains, or is shorter
-            than its mapping says.
+        InvalidInput: A template's mmCIF text cannot be read, holds several chains, or says a
+            sequence that is shorter than its mapping.
     """
     if not any(getattr(chain, "templates", None) for chain in fold_input.chains):
         return None
@@ -135,10 +137,10 @@ def _template(template: Template | None, width: int, *, shown: int) -> tuple[np.
     if template is not None:
         chain = _only_chain(template)
         for query, place in zip(template.query_indices, template.template_indices, strict=True):
-            letter = chain.sequence[place]
             residue = chain.residues.get(place)
             if query >= width or residue is None:
                 continue
+            letter = chain.sequence[place]
             restype[query] = LETTERS.index(letter)
             atoms = residue.atoms
             if (point := atoms.get("CA" if letter == "G" else "CB")) is not None:
@@ -159,6 +161,9 @@ def _only_chain(template: Template) -> StructureChain:
             field="templates",
         )
     n_residues = len(chains[0].sequence)
+    # A bare table of atoms does not tell how far the chain goes on unresolved.
+    if not all(item in template.cif.lower() for item in _SEQUENCE_ITEMS):
+        return chains[0]
     if (last := max(template.template_indices)) >= n_residues:
         raise InvalidInput(
             f"A template's indices reach residue {last} (counted from 0), but its chain has "

@@ -1,5 +1,6 @@
 """Templates as features: distances, directions, masks, and what is shown where there are none."""
 
+import re
 from dataclasses import fields
 
 import numpy as np
@@ -160,6 +161,28 @@ def test_a_mapping_beyond_the_template_is_refused():
     with pytest.raises(InvalidInput, match=r"reach residue 12 .* its chain has 12 residues"):
         features(Template(whole, (0, 1), (0, 12)))
     assert features(Template(whole, (0, 1), (0, 11))).restype[0, 1] == LETTERS.index("L")
+
+
+def without_sequence(text: str) -> str:
+    """The file as programs write it that know of atoms only."""
+    head, tail = text.split("loop_\n_entity_poly_seq.entity_id\n")
+    return head + tail[tail.index("loop_\n_atom_site.") :]
+
+
+@pytest.mark.parametrize("ending", ["unresolved", "a trace"])
+def test_a_bare_table_of_atoms_may_be_shorter_than_its_mapping(ending):
+    """Where the file says no sequence, its chain may go on: what is not there is passed over."""
+    everywhere = tuple(range(12))
+    text = mmcif({"A": SEQUENCE}, missing=(11, 12) if ending == "unresolved" else ())
+    if ending == "a trace":
+        lines = text.splitlines()
+        text = "\n".join(
+            line for line in lines if not re.match(r"ATOM \d+ . (N|C|CB) .* (11|12) \?", line)
+        )
+    found = features(Template(without_sequence(text), everywhere, everywhere))
+    classes = [LETTERS.index(letter) for letter in SEQUENCE[:10]]
+    assert found.restype[0].tolist() == [*classes, GAP_CLASS, GAP_CLASS]
+    assert found.frame_mask[0].sum() == 10 * 10
 
 
 def test_a_template_may_stand_for_residues_in_any_order():
