@@ -22,7 +22,7 @@ from quantum.backends.base import (
     Status,
     is_local,
 )
-from quantum.backends.executions import Execution, ExecutionLog, Hop
+from quantum.backends.executions import Execution, ExecutionLog
 from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
 from quantum.backends.line import until
@@ -38,6 +38,7 @@ from quantum.backends.settling import (
     taken_up,
 )
 from quantum.backends.simulated import check_size
+from quantum.backends.watch import Report, Watch, silent
 from quantum.circuit import Circuit, Number
 from quantum.decomposition import to_cnots
 from quantum.errors import (
@@ -52,7 +53,6 @@ from quantum.errors import (
     QuantumError,
 )
 
-Report: TypeAlias = Callable[[dict[str, Any]], None]
 Open: TypeAlias = Callable[[str], Backend]
 Classical: TypeAlias = Callable[[Batch], tuple[Measured, ...]]
 
@@ -63,10 +63,6 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "mock": ("mock",),
     "simulator": ("simulator",),
 }
-
-
-def _silent(event: dict[str, Any]) -> None:
-    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,39 +82,6 @@ class Offer:
     @property
     def can_run(self) -> bool:
         return self.estimate is not None
-
-
-@dataclass
-class _Watch:
-    """A run: who listens, when it began and has to be over, and its record as it is by now.
-
-    Args:
-        cost: of the backend in hand; the record's is that of those before it, too.
-    """
-
-    report: Report
-    start: float
-    end: float
-    record: Execution
-    cost: float = 0.0
-
-    @property
-    def left(self) -> float:
-        """Seconds that are left; none of them is negative."""
-        return max(0.0, self.end - time.monotonic())
-
-    def note(self, *, cost: float | None = None, **changes: Any) -> None:
-        """Changes the record; `cost` is that of the backend in hand."""
-        self.cost = self.cost if cost is None else cost
-        total = self.cost + sum(hop.cost for hop in self.record.hops)
-        self.record = replace(self.record, cost=total, **changes)
-
-    def hop(self, error: Exception, *, since: float) -> None:
-        """Notes why the backend in hand did not do it, and what it may charge all the same."""
-        seconds = round(time.monotonic() - since, 3)
-        hop = Hop(self.record.backend, str(error), seconds, self.cost)
-        self.cost = 0.0
-        self.note(hops=(*self.record.hops, hop), fallback_reason=hop.reason)
 
 
 @dataclass(frozen=True)
@@ -175,7 +138,7 @@ class BackendManager:
         *,
         wanted: str = "simulator",
         classical: Classical | None = None,
-        report: Report = _silent,
+        report: Report = silent,
     ) -> tuple[tuple[Measured, ...], Execution]:
         """What came out, and the record of how.
 
@@ -197,7 +160,7 @@ class BackendManager:
             n_runs=batch.n_runs,
             shots=batch.shots,
         )
-        watch = _Watch(report, begin, begin + self.patience.deadline_seconds, record)
+        watch = Watch(report, begin, begin + self.patience.deadline_seconds, record)
         try:
             return self._run(batch, wanted, classical, watch), watch.record
         except BaseException as error:  # whatever it is, no record stays under way for ever
@@ -205,7 +168,7 @@ class BackendManager:
             raise
 
     def _run(
-        self, batch: Batch, wanted: str, classical: Classical | None, watch: _Watch
+        self, batch: Batch, wanted: str, classical: Classical | None, watch: Watch
     ) -> tuple[Measured, ...]:
         with until(watch.end):
             names = self._order(wanted, batch, watch)
@@ -225,20 +188,20 @@ class BackendManager:
         self._tell(watch, status="failed")
         raise BackendError(f"no backend could run the batch. {watch.record.reasons}")
 
-    def _end(self, watch: _Watch, error: BaseException) -> None:
+    def _end(self, watch: Watch, error: BaseException) -> None:
         """Closes the record of a run that raises."""
         if isinstance(error, Cancelled):
             self._tell(watch, status="cancelled", quiet=True)
         elif watch.record.status in ("queued", "running"):
             self._tell(watch, status="failed", quiet=True)
 
-    def _solve(self, classical: Classical, batch: Batch, watch: _Watch) -> tuple[Measured, ...]:
+    def _solve(self, classical: Classical, batch: Batch, watch: Watch) -> tuple[Measured, ...]:
         self._tell(watch, status="running")
         measured = classical(batch)
         self._tell(watch, status="succeeded")
         return measured
 
-    def _order(self, wanted: str, batch: Batch, watch: _Watch) -> tuple[str, ...]:
+    def _order(self, wanted: str, batch: Batch, watch: Watch) -> tuple[str, ...]:
         """The backends in the order in which they are tried."""
         names = self._chain(wanted, batch)
         under_way = self._under_way(names, batch)
@@ -277,7 +240,7 @@ class BackendManager:
             return None
         return found
 
-    def _try(self, name: str, batch: Batch, watch: _Watch) -> tuple[Measured, ...]:
+    def _try(self, name: str, batch: Batch, watch: Watch) -> tuple[Measured, ...]:
         """The batch on one backend: estimate, set money aside, submit, wait, settle."""
         if (kept := self._kept(name, batch)) is not None:
             self._tell(watch, handle_id="kept from before", status="succeeded")
@@ -314,7 +277,7 @@ class BackendManager:
         return measured
 
     def _submit(
-        self, name: str, batch: Batch, tagged: Batch, watch: _Watch
+        self, name: str, batch: Batch, tagged: Batch, watch: Watch
     ) -> tuple[Backend, Handle]:
         """The job at the backend: one that it has already, or a new one with its money."""
         held = self._holds(tagged.tag)
@@ -322,12 +285,16 @@ class BackendManager:
         backend = self._prepare(name, batch, watch)
         patience = replace(self.patience, queue_seconds=self.longest_queue_seconds)
         sending = False
+
+        def listen() -> None:
+            watch.report({"kind": "waiting", "backend": name, "status": "queued"})
+
         try:
             self._tell(watch)
             sending = True
             handle = hand_over(
                 backend, tagged, store=self.store, end=watch.end, patience=patience,
-                sleep=self.sleep,
+                listen=listen, sleep=self.sleep,
             )  # fmt: skip
             if is_given_up(handle) and self.store is not None:
                 self.store.save(handle := taken_up(handle))
@@ -341,7 +308,7 @@ class BackendManager:
             raise
         return backend, handle
 
-    def _prepare(self, name: str, batch: Batch, watch: _Watch) -> Backend:
+    def _prepare(self, name: str, batch: Batch, watch: Watch) -> Backend:
         """The backend, with money set aside. A job that it has already is weighed no more."""
         if self._known(name, batch) is not None:
             watch.note(cost=self._cost(name, batch))
@@ -534,7 +501,7 @@ class BackendManager:
     def _tag(self, name: str, batch: Batch) -> str:
         return f"{batch.tag}-{name}"
 
-    def _tell(self, watch: _Watch, *, quiet: bool = False, **changes: Any) -> None:
+    def _tell(self, watch: Watch, *, quiet: bool = False, **changes: Any) -> None:
         watch.note(**changes, seconds=round(time.monotonic() - watch.start, 3))
         if self.log is not None:
             self.log.append(watch.record)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf
 from time import monotonic
 
 import torch
@@ -21,6 +21,8 @@ from quantum.backends.simulated import SimulatorBackend, exact_means
 from quantum.circuit import Circuit, Number
 from quantum.errors import BackendError, Cancelled, DeadlinePassed, InvalidValues, JobFailed
 from quantum.observable import PauliSum
+
+_LISTEN_SECONDS = 2.0  # of a pause before a submission, between two looks whether it is wanted
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,14 @@ def run(
         BackendError: the provider's refusal or failure, by class.
     """
     end = monotonic() + patience.deadline_seconds
-    handle = hand_over(backend, batch, store=store, end=end, patience=patience, sleep=sleep)
+
+    def listen() -> None:
+        if report is not None:
+            report(Handle(backend.name, batch), Status.QUEUED)
+
+    handle = hand_over(
+        backend, batch, store=store, end=end, patience=patience, listen=listen, sleep=sleep
+    )
     try:
         measured = wait(backend, handle, end=end, patience=patience, report=report, sleep=sleep)
     except JobFailed:  # it will never have a result: the tag is free for another try
@@ -114,6 +123,7 @@ def hand_over(
     store: HandleStore | None = None,
     end: float | None = None,
     patience: Patience = Patience(),
+    listen: Callable[[], None] = lambda: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Handle:
     """The handle of the batch's one submission: the one that is known, or a new one.
@@ -121,14 +131,23 @@ def hand_over(
     Args:
         end: on `time.monotonic`'s clock; until then a provider that says that it takes nothing now
             is asked again. An answer that got lost is never asked for again here.
+        listen: is called every few seconds of a pause; it may raise `Cancelled`: nothing is sent
+            then.
     """
+
+    def pause(seconds: float) -> None:
+        for _ in range(ceil(seconds / _LISTEN_SECONDS)):
+            listen()
+            sleep(min(seconds, _LISTEN_SECONDS))
+            seconds -= _LISTEN_SECONDS
+
     if store is None:
-        return _submit(backend, batch, end, patience, sleep)
+        return _submit(backend, batch, end, patience, pause)
     known = store.find(batch.tag)
     if known is not None and known.backend == backend.name and known.job_id:
         return known
     store.save(Handle(backend.name, batch))  # before sending: the tag is what finds it again
-    handle = _submit(backend, batch, end, patience, sleep)
+    handle = _submit(backend, batch, end, patience, pause)
     store.save(handle)
     return handle
 
@@ -138,21 +157,21 @@ def _submit(
     batch: Batch,
     end: float | None,
     patience: Patience,
-    sleep: Callable[[float], None],
+    pause: Callable[[float], None],
 ) -> Handle:
-    pause = patience.first_seconds
+    seconds = patience.first_seconds
     if end is not None and patience.queue_seconds is not None:
         end = min(end, monotonic() + patience.queue_seconds)  # to be put off is to queue
     for left in reversed(range(patience.trouble)):
         try:
             return backend.submit(batch)
         except BackendError as error:
-            wanted = max(pause, error.retry_after_seconds or 0.0)
+            wanted = max(seconds, error.retry_after_seconds or 0.0)
             too_late = end is None or monotonic() + wanted >= end
             if not error.was_refused or not left or too_late:
                 raise
-        sleep(wanted)
-        pause = min(2 * pause, patience.longest_seconds)
+        pause(wanted)
+        seconds = min(2 * seconds, patience.longest_seconds)
     raise AssertionError("the last try returns or raises")
 
 

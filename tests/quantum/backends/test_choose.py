@@ -289,6 +289,22 @@ def test_a_submission_that_was_refused_for_now_keeps_no_money(tmp_path):
     assert ledger.spent() == 0.0
 
 
+def test_whoever_cancels_in_a_pause_before_a_submission_pays_nothing(tmp_path):
+    ibm, pauses = Provider("ibm", cost=3.0), []
+    ibm.submit_error = RateLimited("IBM asks for fewer requests")
+    ibm.submit_error.was_refused, ibm.submit_error.retry_after_seconds = True, 200.0
+    ledger = Ledger(tmp_path / "ledger.jsonl", cap=5.0)
+
+    def stop(event):
+        if event["kind"] == "waiting" and pauses:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        manager = manage(ibm, ledger=ledger, sleep=pauses.append)
+        manager.run(BATCH, wanted="ibm", report=stop)
+    assert len(pauses) == 1 and pauses[0] <= 5.0 and ledger.spent() == 0.0
+
+
 def leave_one_over(ibm, tmp_path, how):
     """A manager one of whose jobs goes on at the provider and holds 3 of 5 USD."""
     ledger, store = Ledger(tmp_path / "ledger.jsonl", cap=5.0), HandleStore(tmp_path / "handles")

@@ -274,6 +274,34 @@ def test_a_report_can_cancel_the_job():
         run(backend, BATCH, report=stop)
 
 
+def put_off(batch):
+    error = Unavailable("asks for a pause")
+    error.was_refused, error.retry_after_seconds = True, 201.0
+    raise error
+
+
+def test_a_pause_before_a_submission_is_ended_by_whoever_cancels():
+    backend, pauses, heard = Scripted(), [], []
+    backend.submit = put_off
+
+    def stop(handle, status):
+        heard.append((handle.job_id, handle.tag, status))
+        if len(heard) == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run(backend, BATCH, patience=Patience(7200.0), report=stop, sleep=pauses.append)
+    assert pauses == [2.0, 2.0] and set(heard) == {("", "t-1", Status.QUEUED)}
+
+
+def test_a_pause_that_nobody_ends_is_as_long_as_it_was_asked_for():
+    backend, pauses = Scripted(), []
+    backend.submit = put_off
+    with pytest.raises(Unavailable):
+        run(backend, BATCH, patience=Patience(7200.0, trouble=2), sleep=pauses.append)
+    assert sum(pauses) == 201.0 and pauses[-1] == 1.0
+
+
 def test_a_handle_of_another_backend_is_not_mistaken_for_ours(tmp_path):
     store = HandleStore(tmp_path)
     store.save(replace(mock().submit(BATCH), backend="elsewhere"))
