@@ -18,7 +18,7 @@ from quantum.backends.cache import FileCache, compiled_key
 from quantum.backends.credentials import Credentials
 from quantum.backends.ionq import IonQOptions, Run, simple
 from quantum.backends.ionq_circuits import to_cirq
-from quantum.backends.ionq_native import NativeProgram, Pulse, compile_native
+from quantum.backends.ionq_native import FORMAT, NativeProgram, Pulse, compile_native
 from quantum.backends.line import TimedRequests
 from quantum.circuit import Circuit
 from quantum.errors import BadAnswer
@@ -113,7 +113,8 @@ class CirqClient:
 
         if self.cache is None:
             return work()
-        return self.cache.remember(compiled_key(circuit, "ionq", "cirq", pair), work)
+        form = (pair, FORMAT) if pair else ()
+        return self.cache.remember(compiled_key(circuit, "ionq", "cirq", *form), work)
 
     def _one(self, result: Any, job: dict[str, Any]) -> dict[str, int]:
         """Counts of one circuit; the simulator's probabilities are drawn from, with the seed."""

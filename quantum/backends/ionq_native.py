@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from quantum.circuit import Angle, Circuit, Instruction, Parameter
 from quantum.decomposition import decompose, to_cnots
 
+FORMAT = 2  # of the bytes of a program and of what they mean: part of the names of kept ones
 Form = dict[str, float]  # multiples of parameters by name; "" is the number
 _Z_TURNS = {"id": 0.0, "z": 0.5, "s": 0.25, "sdg": -0.25, "t": 0.125, "tdg": -0.125}
 _PULSES = {"x": ("gpi", 0.0), "y": ("gpi", 0.25), "sx": ("gpi2", 0.0), "sxdg": ("gpi2", 0.5)}

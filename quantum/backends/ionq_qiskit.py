@@ -16,7 +16,7 @@ from quantum.backends.cache import FileCache, compiled_key
 from quantum.backends.credentials import Credentials
 from quantum.backends.ibm_circuits import counts_from_qiskit, to_qiskit
 from quantum.backends.ionq import IonQOptions, Run, simple
-from quantum.backends.ionq_native import NativeProgram, Pulse, compile_native
+from quantum.backends.ionq_native import FORMAT, NativeProgram, Pulse, compile_native
 from quantum.backends.line import TimedRequests
 from quantum.circuit import Circuit
 from quantum.errors import BadAnswer
@@ -116,7 +116,8 @@ class QiskitClient:
 
         if self.cache is None:
             return work()
-        return self.cache.remember(compiled_key(circuit, "ionq", "qiskit", pair), work)
+        form = (pair, FORMAT) if pair else ()
+        return self.cache.remember(compiled_key(circuit, "ionq", "qiskit", *form), work)
 
     def counts(self, job: dict[str, Any], *, n_circuits: int) -> list[dict[str, int]]:
         found = IonQJob(self._backend, job["id"], self._backend.client).result(

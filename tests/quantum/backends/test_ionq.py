@@ -497,6 +497,17 @@ def test_clients_gate_sets_and_machines_share_no_compiled_circuit(connect, tmp_p
 
 
 @pytest.mark.parametrize("client", CLIENTS)
+def test_pulses_of_another_format_are_compiled_anew(
+    connect, tmp_path, counted, client, monkeypatch
+):
+    backend = connect(client, cache=FileCache(tmp_path), native=True)
+    for form in (1, 2, 2):
+        monkeypatch.setattr(f"quantum.backends.ionq_{client}.FORMAT", form)
+        expectations(backend, CIRCUIT, VALUES, (Z(0),), shots=10)
+    assert len(counted) == 2
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 def test_a_damaged_entry_is_compiled_anew(connect, tmp_path, counted, client):
     cache = FileCache(tmp_path)
     backend = connect(client, cache=cache)
