@@ -12,10 +12,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psutil
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from webapp import jobs, monitor, sweeper
 from webapp.live import publisher
@@ -98,8 +99,10 @@ class Caretaker:
         try:
             with self._chore:
                 chore()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("The caretaker tries again soon: %s", error)
+            with suppress(Error):  # a dead one is not replaced by itself in a thread
+                connection.close()
 
 
 def kill_child(pid: int) -> bool:

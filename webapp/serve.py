@@ -230,14 +230,14 @@ def _submit_example() -> None:
 
 def _sweep() -> None:
     """Repairs what dead workers left; what fails now is tried again at the next sweep."""
-    from django.db import DatabaseError, close_old_connections
+    from django.db import Error, close_old_connections
 
     from webapp import sweeper
 
     close_old_connections()
     try:
         sweeper.sweep()
-    except (DatabaseError, redis.RedisError) as error:
+    except (Error, redis.RedisError) as error:
         say(f"The queue could not be swept, next try in {SWEEP_SECONDS} s: {error}")
 
 

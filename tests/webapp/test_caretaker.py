@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ import time
 
 import psutil
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from tests.webapp import making
 from webapp import caretaker, jobs, monitor, queue, sweeper
@@ -124,3 +125,22 @@ def test_a_database_that_is_busy_ends_nothing(caplog):
 
     Caretaker(NODE)._guarded(busy)
     assert "database is locked" in caplog.text
+
+
+class Dead:
+    """A connection whose server was started again."""
+
+    def cursor(self, *_, **__):
+        raise sqlite3.InterfaceError("connection already closed")
+
+    close = cursor
+
+
+def test_a_dead_connection_is_replaced_before_the_next_chore(caplog):
+    care, found = Caretaker(NODE), []
+    connection.close()
+    connection.connection = Dead()
+    care._guarded(lambda: found.append(Job.objects.count()))
+    assert not found and "connection already closed" in caplog.text
+    care._guarded(lambda: found.append(Job.objects.count()))
+    assert found == [0]

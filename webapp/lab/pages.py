@@ -57,7 +57,7 @@ CHOICE_WORDS = {
 NUMBER_WORDS = {
     "full_ci_hartree": "Full CI (Ha)",
     "hartree_fock_hartree": "Hartree–Fock (Ha)",
-    "p_optimum_qaoa": "Chance of the optimum per shot, QAOA",
+    "p_optimum_qaoa": "Chance of the optimum per shot, QAOA without noise",
     "p_optimum_chance": "Chance of the optimum per shot, at random",
     "found_low": "Found, 95 % interval from",
     "found_high": "Found, 95 % interval to",
@@ -99,7 +99,7 @@ RESULT_FIGURES: dict[str, tuple[tuple[str, str, str, dict[str, str]], ...]] = {
     "portfolio": (
         ("markets", "Distance from the optimum, by market (0 is the optimum)", "market",
          {"qaoa": "QAOA, best shot", "greedy": "-Greedy choice", "chance": "-Random draws"}),
-        ("p", "Chance that a shot is the optimum", "market", {"p_optimum": "QAOA"}),
+        ("p", "Chance that a shot is the optimum, without noise", "market", {"p_optimum": "QAOA"}),
     ),
     "recommender": (
         ("rmse", "Error on ratings not seen (RMSE)", "repeat",
