@@ -221,8 +221,12 @@ def test_a_cancelled_job_ends_between_two_steps(job, folds, monkeypatch):
 
 def test_a_job_taken_away_ends_without_a_trace(job, folds, monkeypatch, published):
     monkeypatch.setattr(lease, "TICK_SECONDS", 0.02)
-    folds(steps_until_stopped)
-    threading.Timer(0.1, lambda: Job.objects.update(attempt=2, worker="w#2")).start()
+
+    def fold(hear):
+        threading.Timer(0.1, lambda: Job.objects.update(attempt=2, worker="w#2")).start()
+        steps_until_stopped(hear)
+
+    folds(fold)
     tasks.work_on(job)
     now = row()
     assert (now.status, now.attempt, now.worker) == ("running", 2, "w#2")
