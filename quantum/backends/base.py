@@ -267,6 +267,14 @@ class Priced(Protocol):
 
 
 @runtime_checkable
+class Closable(Protocol):
+    """A backend that may hold a machine between submissions, which costs."""
+
+    def close(self) -> None:
+        """Lets it go; the next submission takes one again."""
+
+
+@runtime_checkable
 class Local(Protocol):
     """A backend that computes in this process when it is asked for results: it has no queue, and
     needs nobody else."""

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from quantum.backends.base import (
     Backend,
     Batch,
+    Closable,
     Estimate,
     Handle,
     Measured,
@@ -218,6 +219,14 @@ class BackendManager:
         they are asked about anyhow.
         """
         return 0 if self.store is None else settle_left_over(self.store, self.ledger, self._open)
+
+    def close(self) -> None:
+        """Ends the batches and sessions that were opened at providers, so that they cost no more;
+        to be called when the last batch is done. What runs after all opens new ones."""
+        for backend in self._opened.values():
+            if isinstance(backend, Closable):
+                with suppress(QuantumError):  # the provider ends it when its time is over
+                    backend.close()
 
     def _chain(self, wanted: str, batch: Batch) -> tuple[str, ...]:
         if wanted != QUANTUM:

@@ -733,6 +733,24 @@ def test_what_was_given_up_is_not_where_it_goes_on(tmp_path):
     assert record.backend == "ionq" and record.fallback_reason == ""
 
 
+def test_sessions_end_with_the_manager_even_where_one_cannot():
+    ibm, ionq, closed = Provider("ibm"), Provider("ionq"), []
+
+    def close():
+        closed.append("ibm")
+        raise Unavailable("IBM is out of order")
+
+    ibm.close, ionq.close = close, lambda: closed.append("ionq")
+    manager = manage(ibm, ionq)
+    manager.close()
+    assert closed == []  # none was opened
+    manager.run(BATCH, wanted="ibm")
+    manager.run(BATCH, wanted="ionq")
+    manager.run(BATCH, wanted="simulator")
+    manager.close()
+    assert closed == ["ibm", "ionq"]
+
+
 def test_a_backend_is_opened_once_and_keeps_what_it_learnt():
     opened = []
 
