@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from webapp.env import BadSetting, env_text
+from webapp.env import BadSetting, env_folder, env_text
 
 if TYPE_CHECKING:
     from folding import cost
@@ -28,12 +32,42 @@ def numbers() -> Numbers:
     raise BadSetting("FOLDSTREAM_NUMBERS", value=word, rule=f"one of {', '.join(NUMBERS)}")
 
 
+WORD = "machine.json"
+TOLD = ("gpu_bytes", "gives_back")
+"""What only a worker knows, which has loaded torch and a model."""
+
+
 def machine() -> cost.Machine:
-    """This machine, with the threads that `OMP_NUM_THREADS` leaves to one fold."""
+    """This machine, with the threads that `OMP_NUM_THREADS` leaves to one fold.
+
+    Whether a GPU folds is what the last worker said of it; before the first, what the driver says.
+    """
     # Not at the top: the settings read the numbers, and need none of the science for it.
     from folding import cost
 
-    here = cost.this_machine()
+    here = replace(cost.this_machine(), **_told())
     word = env_text("OMP_NUM_THREADS").partition(",")[0].strip()
     limit = int(word) if word.isdigit() else 0
     return replace(here, threads=min(limit, here.threads)) if limit else here
+
+
+def tell(found: cost.Machine) -> None:
+    """Leaves word, for processes without torch, of what a worker found; nothing if it cannot."""
+    path = _word()
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        part.write_text(json.dumps({name: getattr(found, name) for name in TOLD}))
+        part.replace(path)
+
+
+def _told() -> dict[str, Any]:
+    """What a worker left word of, as parts of a `Machine`."""
+    try:
+        word = json.loads(_word().read_text())
+        return {"gpu_bytes": int(word["gpu_bytes"]), "gives_back": bool(word["gives_back"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _word() -> Path:
+    return env_folder("FOLDSTREAM_DATA", Path(__file__).resolve().parent.parent / "var") / WORD

@@ -24,7 +24,7 @@ from django.conf import settings
 from folding import cost
 from folding.errors import Cancelled, FoldingError, Paused
 from folding.inputs import FoldInput, FoldOptions
-from webapp import downloads, jobs, lease, storage
+from webapp import downloads, jobs, lease, machine, storage
 from webapp.caretaker import Caretaker
 from webapp.celery import app
 from webapp.jobs import NotYours
@@ -233,7 +233,9 @@ def warm_up(**signal: Any) -> None:
 
 
 def _warm_up() -> None:
-    model(FoldOptions().model)
+    from webapp import pipeline
+
+    machine.tell(pipeline.machine_of(model(FoldOptions().model).network))
 
 
 # Weights ----------------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ import pytest
 
 from folding import cost
 from tests.webapp import making
-from webapp import jobs, pipeline
+from webapp import jobs, pipeline, tasks
 from webapp.env import BadSetting
-from webapp.machine import NUMBERS, machine, numbers
+from webapp.machine import NUMBERS, machine, numbers, tell
 
 FOUR = cost.Machine(threads=4, speed=1.0, memory_bytes=16 * 10**9)
 
@@ -41,6 +41,38 @@ def test_estimates_and_plans_follow_the_setting(monkeypatch, user, data_dir):
     wide = seconds()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert seconds() == pytest.approx([(1 + 3 * cost.PARALLEL_GAIN) * second for second in wide])
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """A data folder in which no worker has left word."""
+    monkeypatch.setenv("FOLDSTREAM_DATA", str(tmp_path))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    return tmp_path
+
+
+def test_a_worker_leaves_word_whether_a_gpu_folds(monkeypatch, folder):
+    beside = replace(FOUR, gpu_bytes=10**11)
+    monkeypatch.setattr(cost, "this_machine", lambda: beside)
+    assert machine() == beside
+    # Its torch is built for the processor, say: the driver alone does not make a GPU of use.
+    tasks._warm_up()
+    assert machine() == replace(beside, gpu_bytes=0, gives_back=sys.platform == "linux")
+    tell(replace(FOUR, gpu_bytes=24 * 10**9, gives_back=False))
+    assert (machine().gpu_bytes, machine().gives_back) == (24 * 10**9, False)
+    assert [path.name for path in folder.iterdir()] == ["machine.json"]
+
+
+@pytest.mark.parametrize("word", ["", "{", "[]", "{}", '{"gpu_bytes": null, "gives_back": true}'])
+def test_a_word_that_was_cut_short_is_none(folder, word):
+    (folder / "machine.json").write_text(word)
+    assert machine() == FOUR
+
+
+def test_a_folder_that_takes_no_word_does_not_stop_a_worker(folder):
+    (folder / "machine.json").mkdir()
+    tell(FOUR)
+    assert machine() == FOUR
 
 
 @pytest.mark.parametrize(
