@@ -14,7 +14,7 @@ from quantum.backends.choose import BackendManager
 from quantum.backends.handles import HandleStore
 from quantum.backends.simulated import SimulatorBackend
 from quantum.circuit import Circuit
-from quantum.errors import Damaged, InvalidValues
+from quantum.errors import BackendError, Damaged, InvalidValues
 from quantum.observable import X, Z
 
 BATCH = batch_of(
@@ -88,7 +88,7 @@ def test_a_batch_whose_handle_is_damaged_is_not_sent_again(store):
     store.folder.mkdir()
     (store.folder / "mine-simulator.json").write_text("{")
     manager = BackendManager(lambda name: Counting(), store=store)
-    with pytest.raises(Damaged):
+    with pytest.raises(BackendError, match="simulator: the submission .* cannot be read: restore"):
         manager.run(BATCH)
     assert sent == []
 
