@@ -7,7 +7,6 @@ what one core of a reference machine takes for each kind of work, as measured by
 
 import json
 import math
-import os
 import subprocess
 import sys
 import time
@@ -452,21 +451,15 @@ def this_machine() -> Machine:
         threads=usable_cores(),
         speed=reference / probe_seconds(),
         memory_bytes=usable_memory(),
-        gpu_bytes=gpu_memory(visible=os.environ.get("CUDA_VISIBLE_DEVICES")),
+        gpu_bytes=gpu_memory(),
     )
 
 
-def gpu_memory(asked: Sequence[str] = NVIDIA_SMI, *, visible: str | None = None) -> int:
+def gpu_memory(asked: Sequence[str] = NVIDIA_SMI) -> int:
     """Bytes of the smallest NVIDIA GPU here; 0 without one. Its driver brings the command.
 
     Whether PyTorch can use it is known only to who has loaded it.
-
-    Args:
-        visible: `CUDA_VISIBLE_DEVICES`, which hides all of them where it begins with no device.
     """
-    first = "all" if visible is None else visible.split(",")[0].strip()
-    if not first or first.startswith("-"):
-        return 0
     try:
         said = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20).stdout
     except (OSError, subprocess.SubprocessError):

@@ -23,6 +23,11 @@ def env_text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
+def env_as_it_is(name: str) -> str | None:
+    """The variable, None when it is unset: for one that means something when it is empty."""
+    return os.environ.get(name)
+
+
 def env_list(name: str) -> list[str]:
     """The comma-separated words of the variable; none when it is unset."""
     return [word.strip() for word in env_text(name).split(",") if word.strip()]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from webapp.env import BadSetting, env_folder, env_text
+from webapp.env import BadSetting, env_as_it_is, env_folder, env_text
 
 if TYPE_CHECKING:
     from folding import cost
@@ -45,10 +45,19 @@ def machine() -> cost.Machine:
     # Not at the top: the settings read the numbers, and need none of the science for it.
     from folding import cost
 
-    here = replace(cost.this_machine(), **_told())
+    here = cost.this_machine()
+    here = replace(here, gpu_bytes=0 if _hides_gpus() else here.gpu_bytes)
+    here = replace(here, **_told())
     word = env_text("OMP_NUM_THREADS").partition(",")[0].strip()
     limit = int(word) if word.isdigit() else 0
     return replace(here, threads=min(limit, here.threads)) if limit else here
+
+
+def _hides_gpus() -> bool:
+    """Whether `CUDA_VISIBLE_DEVICES` is set and begins with no device, which hides them all."""
+    devices = env_as_it_is("CUDA_VISIBLE_DEVICES")
+    first = None if devices is None else devices.partition(",")[0].strip()
+    return first == "" or (first is not None and first.startswith("-"))
 
 
 def tell(found: cost.Machine) -> None:

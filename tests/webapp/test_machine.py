@@ -48,6 +48,7 @@ def folder(monkeypatch, tmp_path):
     """A data folder in which no worker has left word."""
     monkeypatch.setenv("FOLDSTREAM_DATA", str(tmp_path))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return tmp_path
 
 
@@ -61,6 +62,15 @@ def test_a_worker_leaves_word_whether_a_gpu_folds(monkeypatch, folder):
     tell(replace(FOUR, gpu_bytes=24 * 10**9, gives_back=False))
     assert (machine().gpu_bytes, machine().gives_back) == (24 * 10**9, False)
     assert [path.name for path in folder.iterdir()] == ["machine.json"]
+
+
+@pytest.mark.parametrize("hidden", ["", " ", "-1", "-1,0"])
+def test_a_gpu_that_is_hidden_does_not_count(monkeypatch, folder, hidden):
+    beside = replace(FOUR, gpu_bytes=10**11)
+    monkeypatch.setattr(cost, "this_machine", lambda: beside)
+    for devices, n_bytes in {hidden: 0, "1,0": 10**11}.items():
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
+        assert machine().gpu_bytes == n_bytes
 
 
 @pytest.mark.parametrize("word", ["", "{", "[]", "{}", '{"gpu_bytes": null, "gives_back": true}'])
