@@ -90,6 +90,7 @@ def read_backends() -> None:
     from webapp.lab import engine
 
     chores.note_readings(engine.read_backends(site()))
+    site().manager().settle_left_over()
     engine.write_mirror(site())
 
 

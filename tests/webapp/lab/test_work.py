@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from quantum.backends.choose import BackendManager
 from quantum.backends.run import Patience
 from quantum.errors import InvalidValues, TrainingDiverged
 from webapp import tasks as web_tasks
@@ -218,6 +219,13 @@ def test_the_backends_are_read_into_rows(lab_folder):
     assert "IONQ_API_KEY" in found["ionq"].reason
     assert found["ionq"].seen_at is None
     assert lab_folder.mirror()["spent"] == 0.0
+
+
+def test_what_was_given_up_is_asked_about_with_the_readings(monkeypatch):
+    asked = []
+    monkeypatch.setattr(BackendManager, "settle_left_over", lambda manager: asked.append(manager))
+    tasks.read_backends()
+    assert [manager.ledger.path for manager in asked] == [tasks.site().folder.ledger]
 
 
 def test_old_readings_are_asked_for_again_and_fresh_ones_not(sent):
