@@ -225,7 +225,7 @@ def test_what_was_given_up_is_asked_about_with_the_readings(monkeypatch):
     asked = []
     monkeypatch.setattr(BackendManager, "settle_left_over", lambda manager: asked.append(manager))
     tasks.read_backends()
-    assert [manager.ledger.path for manager in asked] == [tasks.site().folder.ledger]
+    assert [manager.ledger for manager in asked] == [tasks.site().ledger]
 
 
 def test_old_readings_are_asked_for_again_and_fresh_ones_not(sent):
