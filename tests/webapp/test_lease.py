@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from folding.errors import Cancelled
 from tests.webapp import making
+from tests.webapp.waiting import ends_with, until
 from webapp import jobs, lease
 from webapp.jobs import NotYours
 from webapp.live.events import Progress
@@ -27,25 +28,6 @@ def _quick(monkeypatch):
 @pytest.fixture
 def job(user):
     return jobs.start(making.job(user).pk, worker="w@elsewhere#1")
-
-
-def until(condition, *, seconds=5.0):
-    """Waits for the thread; fails after the time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def ends_with(held, reason):
-    def has_ended():
-        try:
-            held.check()
-        except reason:
-            return True
-        return False
-
-    return has_ended
 
 
 def test_the_lease_is_extended_while_the_block_runs(job):

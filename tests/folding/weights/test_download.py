@@ -9,36 +9,19 @@ from hashlib import sha256
 import pytest
 
 from folding.errors import Cancelled, DownloadError
-from folding.weights.download import Download, Patience
-from tests.folding.weights.server import Shelf, serving
+from folding.weights.download import Patience
+from tests.folding.weights.downloads import HASTY, asked, fetch, left
+from tests.folding.weights.server import Handler, Shelf, serving
 
 CONTENT = random.Random(1).randbytes(700_000)
 OTHER = random.Random(2).randbytes(700_000)
 DIGEST = sha256(CONTENT).hexdigest()
-HASTY = Patience(connect_seconds=5.0, stall_seconds=0.3, attempts=3, first_pause_seconds=0.0)
 
 
 @pytest.fixture
 def shelf():
     with serving(Shelf(CONTENT)) as shelf:
         yield shelf
-
-
-@pytest.fixture
-def target(tmp_path):
-    return tmp_path / "weights" / "base.pt"
-
-
-def fetch(target, *urls, **words) -> str:
-    return Download(target, **{"patience": HASTY, **words}).run(urls)
-
-
-def left(target) -> list[str]:
-    return sorted(path.name for path in target.parent.iterdir())
-
-
-def asked(shelf) -> list[str | None]:
-    return [request.get("Range") for request in shelf.requests]
 
 
 def test_a_whole_file_comes_with_its_checksum_and_nothing_is_left_beside_it(shelf, target):
@@ -107,8 +90,6 @@ def test_a_server_that_ignores_the_condition_is_noticed(shelf, target, content, 
 
     real = shelf.etag
     shelf.faults = [("cut", 327_680), changed]
-    from tests.folding.weights.server import Handler
-
     honest = Handler._answer
 
     def careless(self, fault):

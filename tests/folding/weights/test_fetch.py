@@ -12,41 +12,17 @@ from folding.weights.catalog import CATALOG
 from folding.weights.download import Patience
 from folding.weights.fetch import import_file, name_of, pull
 from folding.weights.own import load_file
-from folding.weights.protenix import from_own
-from folding.weights.store import Store, hash_file
+from folding.weights.store import hash_file
 from tests.folding.model.cases import REDUCED, random_network
+from tests.folding.weights.downloads import NAME, published
 from tests.folding.weights.server import Shelf, serving
 
-NAME = "protenix_narrow"
 HASTY = Patience(stall_seconds=2.0, attempts=3, first_pause_seconds=0.0)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    path = tmp_path_factory.mktemp("theirs") / "checkpoint.pt"
-    torch.save({"model": from_own(random_network(REDUCED, 2).state_dict(), REDUCED)}, path)
-    return path
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "weights")
 
 
 @pytest.fixture
 def shelf(checkpoint, monkeypatch):
-    """A publisher of one narrow network, which the catalogue knows."""
-    content = checkpoint.read_bytes()
-    with serving(Shelf(content)) as shelf:
-        model = replace(
-            CATALOG["protenix_mini_default_v0.5.0"],
-            name=NAME,
-            config=REDUCED,
-            urls=(shelf.url,),
-            download_bytes=len(content),
-        )
-        monkeypatch.setitem(CATALOG, NAME, model)
-        monkeypatch.setattr(dialects, "PROTENIX", {NAME: REDUCED})
+    with published(checkpoint, monkeypatch) as shelf:
         yield shelf
 
 

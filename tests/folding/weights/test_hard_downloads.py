@@ -9,52 +9,28 @@ import resource
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from folding.errors import Cancelled, DownloadError, WeightsError
-from folding.weights import dialects
-from folding.weights.catalog import CATALOG
 from folding.weights.download import Download, Patience
 from folding.weights.fetch import import_file, pull
-from folding.weights.protenix import from_own
 from folding.weights.store import Store
-from tests.folding.model.cases import REDUCED, random_network
+from tests.folding.weights.downloads import HASTY, NAME, asked, fetch, left, published
 from tests.folding.weights.server import Handler, Shelf, serving
 
 CONTENT = random.Random(3).randbytes(300_000)
 DIGEST = sha256(CONTENT).hexdigest()
-HASTY = Patience(connect_seconds=5.0, stall_seconds=0.5, attempts=3, first_pause_seconds=0.0)
-NAME = "protenix_narrow"
 
 
 @pytest.fixture
 def shelf():
     with serving(Shelf(CONTENT)) as shelf:
         yield shelf
-
-
-@pytest.fixture
-def target(tmp_path):
-    return tmp_path / "weights" / "base.pt"
-
-
-def fetch(target, *urls, **words) -> str:
-    return Download(target, **{"patience": HASTY, **words}).run(urls)
-
-
-def left(target) -> list[str]:
-    return sorted(path.name for path in target.parent.iterdir())
-
-
-def asked(shelf) -> list[str | None]:
-    return [request.get("Range") for request in shelf.requests]
 
 
 # Servers ----------------------------------------------------------------------------------------
@@ -287,33 +263,10 @@ def test_pauses_double_up_to_the_longest_and_are_scattered():
 # Models -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    path = tmp_path_factory.mktemp("theirs") / "checkpoint.pt"
-    torch.save({"model": from_own(random_network(REDUCED, 2).state_dict(), REDUCED)}, path)
-    return path
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "weights")
-
-
 @pytest.fixture
 def publisher(checkpoint, monkeypatch):
-    """A server of one narrow network, which the catalogue knows with its checksum."""
-    content = checkpoint.read_bytes()
-    with serving(Shelf(content)) as shelf:
-        model = replace(
-            CATALOG["protenix_mini_default_v0.5.0"],
-            name=NAME,
-            config=REDUCED,
-            urls=(shelf.url,),
-            download_bytes=len(content),
-            sha256=sha256(content).hexdigest(),
-        )
-        monkeypatch.setitem(CATALOG, NAME, model)
-        monkeypatch.setattr(dialects, "PROTENIX", {NAME: REDUCED})
+    digest = sha256(checkpoint.read_bytes()).hexdigest()
+    with published(checkpoint, monkeypatch, sha256=digest) as shelf:
         yield shelf
 
 

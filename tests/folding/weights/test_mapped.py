@@ -12,7 +12,6 @@ from torch import nn
 from folding.weights import mapped, own
 from folding.weights.mapped import Area, Mapped, clean_files, joined, trim
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone says what is mapped")
 WIDTH = 1024
 MIB = 2**20
 
@@ -39,7 +38,6 @@ def read_all(model: nn.Module) -> float:
     return float(sum(p.detach().double().sum() for p in model.parameters()))
 
 
-@linux
 def test_what_is_let_go_is_no_longer_in_memory_and_reads_the_same(tmp_path):
     model = saved(tmp_path)
     before = read_all(model)
@@ -49,7 +47,6 @@ def test_what_is_let_go_is_no_longer_in_memory_and_reads_the_same(tmp_path):
     assert read_all(model) == before
 
 
-@linux
 def test_whether_weights_can_be_given_back_is_tried(tmp_path, monkeypatch):
     model = saved(tmp_path)
     before = read_all(model)
@@ -62,7 +59,6 @@ def test_whether_weights_can_be_given_back_is_tried(tmp_path, monkeypatch):
     assert not Mapped(model).gives_back
 
 
-@linux
 def test_only_the_module_that_is_named_is_let_go(tmp_path):
     model = saved(tmp_path)
     read_all(model)
@@ -71,7 +67,6 @@ def test_only_the_module_that_is_named_is_let_go(tmp_path):
     assert 3.5 * MIB < full - resident() < 5 * MIB
 
 
-@linux
 def test_weights_that_were_changed_are_kept(tmp_path):
     model = saved(tmp_path)
     with torch.no_grad():
@@ -82,7 +77,6 @@ def test_weights_that_were_changed_are_kept(tmp_path):
     assert model[1].weight[5, 5] == 42.0
 
 
-@linux
 def test_changes_past_the_back_of_autograd_are_kept_as_well(tmp_path):
     model = saved(tmp_path)
     model[3].weight.data.mul_(2)
@@ -100,7 +94,6 @@ def test_memory_of_its_own_is_left_alone():
     assert read_all(model) == before
 
 
-@linux
 def test_a_network_in_a_file_and_in_memory_gives_back_the_first_alone(tmp_path):
     model = saved(tmp_path)
     model.append(nn.Linear(WIDTH, WIDTH))
@@ -112,7 +105,6 @@ def test_a_network_in_a_file_and_in_memory_gives_back_the_first_alone(tmp_path):
     torch.testing.assert_close(model[-1].weight.detach(), own_memory, rtol=0, atol=0)
 
 
-@linux
 def test_a_network_that_was_just_loaded_holds_next_to_nothing():
     model = own.load("small")
     n_bytes = 4 * sum(p.numel() for p in model.parameters())
@@ -179,7 +171,6 @@ def test_other_systems_are_not_asked_to_trim(monkeypatch):
     trim()
 
 
-@linux
 def test_what_was_freed_in_small_pieces_goes_back_to_the_system():
     def anonymous() -> int:
         found = re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())

@@ -9,6 +9,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from quantum.errors import Cancelled
+from tests.webapp.waiting import ends_with, until
 from webapp.jobs import NotYours
 from webapp.lab import runs, work
 from webapp.lease import Keeper
@@ -25,24 +26,6 @@ def _quick(monkeypatch):
 @pytest.fixture
 def run(make_run):
     return runs.start(make_run().pk, worker="lab@here#1")
-
-
-def until(condition, *, seconds=5.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def ends_with(held, reason):
-    def has_ended():
-        try:
-            held.check()
-        except reason:
-            return True
-        return False
-
-    return has_ended
 
 
 def test_the_lease_is_extended_while_the_block_runs(run):
