@@ -4,9 +4,13 @@ import os
 import time
 
 import pytest
+import torch
 
-from quantum.backends.choose import BackendManager
+from quantum.backends.base import Batch
+from quantum.backends.handles import HandleStore
 from quantum.backends.run import Patience
+from quantum.backends.settling import given_up
+from quantum.circuit import Circuit
 from quantum.errors import InvalidValues, TrainingDiverged
 from webapp import tasks as web_tasks
 from webapp.lab import chores, engine, runs, tasks, work
@@ -221,11 +225,15 @@ def test_the_backends_are_read_into_rows(lab_folder):
     assert lab_folder.mirror()["spent"] == 0.0
 
 
-def test_what_was_given_up_is_asked_about_with_the_readings(monkeypatch):
-    asked = []
-    monkeypatch.setattr(BackendManager, "settle_left_over", lambda manager: asked.append(manager))
+def test_what_was_given_up_and_is_over_is_settled_when_the_backends_are_read(settings, lab_folder):
+    settings.QUANTUM_BUDGET = 5.0
+    batch = Batch((Circuit(1).h(0),), (torch.zeros(1, 0),), shots=20, tag="left")
+    store, ledger = HandleStore(lab_folder.handles), tasks.site().ledger
+    store.save(given_up(tasks.site().open("mock").submit(batch)))
+    ledger.reserve("left", 3.0)
     tasks.read_backends()
-    assert [manager.ledger for manager in asked] == [tasks.site().ledger]
+    assert list(store) == []
+    assert lab_folder.mirror()["spent"] == ledger.spent() == 3.0  # this one tells no price
 
 
 def test_old_readings_are_asked_for_again_and_fresh_ones_not(sent):
