@@ -73,7 +73,7 @@ def expectations(
         return exact_means(circuit, tuple(observables), rows)
     batch = batch_of(circuit, rows, observables=tuple(observables), shots=shots, seed=seed)
     measured = run(backend, batch, store=store, patience=patience or Patience())
-    return torch.tensor([found.means for found in measured]).to(rows)
+    return torch.tensor([found.means for found in measured], dtype=torch.float64).to(rows)
 
 
 def run(

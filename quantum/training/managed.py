@@ -41,6 +41,6 @@ def through(
         drawn = seed_of(seed, rows.tolist()) % 2**31
         batch = Batch((circuit,), (rows,), shots, tuple(observables), drawn)
         measured, _ = manager.run(batch, wanted=wanted, report=report)
-        return torch.tensor([one.means for one in measured]).to(values)
+        return torch.tensor([one.means for one in measured], dtype=torch.float64).to(values)
 
     return evaluate

@@ -49,6 +49,23 @@ def test_exact_means_are_the_simulators(seed):
     assert torch.allclose(expectations(SimulatorBackend(), circuit, values, observables), wanted)
 
 
+class Elsewhere:
+    """A simulator that is none of ours by its class."""
+
+    def __init__(self) -> None:
+        self.inner = SimulatorBackend()
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+def test_exact_means_of_another_backend_keep_all_their_digits():
+    values = rows(5, 3)
+    near = expectations(SimulatorBackend(), CIRCUIT, values, OBSERVABLES)
+    far = expectations(Elsewhere(), CIRCUIT, values, OBSERVABLES)
+    assert torch.allclose(far, near, rtol=0, atol=1e-14)
+
+
 def test_shots_scatter_around_the_exact_mean_by_their_standard_error():
     values = rows(40, 3)
     batch = batch_of(CIRCUIT, values, observables=OBSERVABLES, shots=500, seed=4)

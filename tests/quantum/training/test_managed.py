@@ -45,6 +45,14 @@ def test_values_and_gradients_are_those_of_the_simulator_in_two_batches():
     assert [e["n_runs"] for e in done] == [2, 2 * 2 * len(local.weights)]
 
 
+def test_exact_values_stay_exact_and_their_differences_too():
+    manager = BackendManager(lambda name: SimulatorBackend())
+    remote, local = layer(through(manager, "simulator")), layer()
+    assert torch.allclose(remote(FEATURES), local(FEATURES), rtol=0, atol=1e-14)
+    remote.gradient = "finite_difference"
+    assert torch.allclose(gradient(remote), gradient(local), rtol=0, atol=1e-8)
+
+
 def test_the_budget_holds_in_the_middle_of_a_gradient(tmp_path):
     ledger = Ledger(tmp_path / "spent.jsonl", cap=5.0)
     manager = BackendManager(
