@@ -46,6 +46,7 @@ Size: TypeAlias = tuple[int, int]  # gates on one qubit, and on two
 Run: TypeAlias = tuple[Circuit, dict[str, float]]  # a circuit and the values of its parameters
 NOISE_MODELS = ("ideal", "aria-1", "aria-2", "forte-1", "forte-enterprise-1")
 _MOST_CIRCUITS, _MOST_JOBS = 50, 100  # circuits of one job; jobs of one batch
+_DEFAULT_SHOTS, _DEBIASED_SHOTS = 1000, 500  # IonQ debiases no fewer
 _PAGE_JOBS, _MOST_PAGES = 200, 5  # how far back a job that may have been sent is looked for
 _LOST = ("failed", "canceled")
 _STATUSES = {
@@ -69,7 +70,8 @@ class IonQOptions:
         target: `simulator`, or a machine such as `qpu.forte-1`.
         noise_model: of the simulator, one of `NOISE_MODELS`.
         native: compile to the machine's own gates here, instead of at IonQ.
-        debiasing: IonQ's error mitigation by symmetric copies of a circuit (machines only).
+        debiasing: IonQ's error mitigation by symmetric copies of a circuit (machines only, and
+            500 shots at least); it raises the least that a job costs.
         sharpen: combine the copies by vote instead of by mean.
     """
 
@@ -89,6 +91,11 @@ class IonQOptions:
     @property
     def on_machine(self) -> bool:
         return self.target != "simulator"
+
+    @property
+    def error_mitigation(self) -> dict[str, bool]:
+        """What is said of it with every job; a machine that is told nothing debiases."""
+        return {"debiasing": self.debiasing} if self.on_machine else {}
 
     @property
     def gate_pair(self) -> str:
@@ -160,7 +167,7 @@ class IonQBackend:
             is_device=self.options.on_machine,
             max_runs=_MOST_CIRCUITS * _MOST_JOBS,
             max_shots=10_000 if self.options.on_machine else 1_000_000,
-            default_shots=1000,
+            default_shots=_DEFAULT_SHOTS,
             pays=self.options.on_machine,
             errors=self._errors,
         )
@@ -171,6 +178,7 @@ class IonQBackend:
         return {"status": found.get("status"), "queue_seconds": found.get("average_queue_time")}
 
     def estimate(self, batch: Batch) -> Estimate:
+        self._check_mitigation(batch)
         wanted = construct_circuits(batch)
         if not self.options.on_machine:
             queue = self._target.get("average_queue_time") or 0.0
@@ -190,6 +198,7 @@ class IonQBackend:
 
     def submit(self, batch: Batch) -> Handle:
         check_size(batch, self.capabilities(), f"IonQ's {self.options.target}")
+        self._check_mitigation(batch)
         runs = list(construct_circuits(batch).runs())
         if len(runs) > _MOST_CIRCUITS * _MOST_JOBS:
             raise InvalidValues(
@@ -215,9 +224,17 @@ class IonQBackend:
             ",".join(ids), target=self.options.target
         )
 
+    def _check_mitigation(self, batch: Batch) -> None:
+        shots = _shots(batch)
+        if self.options.error_mitigation.get("debiasing") and shots < _DEBIASED_SHOTS:
+            raise InvalidValues(
+                f"IonQ debiases {_DEBIASED_SHOTS} shots or more, not {shots}: take more shots, or "
+                "leave debiasing off"
+            )
+
     def _create(self, runs: Sequence[Run], batch: Batch, name: str) -> str:
         client = self._client  # imports the vendor's library: no part of the call
-        shots, seed = batch.shots or 1000, seed_of(batch.seed) % 2**31
+        shots, seed = _shots(batch), seed_of(batch.seed) % 2**31
         return self.line.once(lambda: client.create(runs, shots=shots, tag=name, seed=seed))
 
     def _take_back(self, ids: list[str]) -> None:
@@ -347,7 +364,7 @@ class IonQBackend:
             "1q_gates": singles,
             "2q_gates": pairs,
             "qubits": circuit.n_qubits,
-            "shots": batch.shots or 1000,
+            "shots": _shots(batch),
             "error_mitigation": str(self.options.debiasing).lower(),
         }
 
@@ -378,6 +395,10 @@ def _sent_size(circuit: Circuit) -> Size:
 def _size(gates: Iterable[tuple[int, ...]]) -> Size:
     found = Counter(len(qubits) > 1 for qubits in gates)
     return found[False], found[True]
+
+
+def _shots(batch: Batch) -> int:
+    return batch.shots or _DEFAULT_SHOTS
 
 
 def _part(answer: Any, name: str) -> dict[str, Any]:

@@ -49,9 +49,7 @@ class CirqClient:
     def create(self, runs: Sequence[Run], *, shots: int, tag: str, seed: int) -> str:
         compiled: dict[str, bytes] = {}
         programs = [self._program(circuit, values, compiled) for circuit, values in runs]
-        settings: dict[str, Any] = {}
-        if self.options.debiasing:
-            settings["error_mitigation"] = {"debiasing": True}
+        settings: dict[str, Any] = {"error_mitigation": self.options.error_mitigation}
         if not self.options.on_machine:
             settings["noise"] = {"model": self.options.noise_model, "seed": seed}
         is_batch = len(programs) > 1

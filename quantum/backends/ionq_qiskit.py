@@ -75,9 +75,9 @@ class QiskitClient:
         compiled: dict[str, bytes] = {}
         programs = [self._program(circuit, values, compiled) for circuit, values in runs]
         settings: dict[str, Any] = {"shots": shots, "name": tag, "sampler_seed": seed}
-        if self.options.debiasing:
+        if mitigation := self.options.error_mitigation:
             # As a job setting: the argument of this name takes no dict, and drops one silently.
-            settings["job_settings"] = {"error_mitigation": {"debiasing": True}}
+            settings["job_settings"] = {"error_mitigation": mitigation}
         if not self.options.on_machine:
             backend.set_options(sampler_seed=seed)
         run_input = programs if len(programs) > 1 else programs[0]

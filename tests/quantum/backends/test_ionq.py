@@ -117,12 +117,37 @@ def test_noise_mitigation_and_tag_reach_the_provider(connect, server, client):
         patience=QUICK,
     )
     options = {"target": "qpu.aria-1", "debiasing": True, "native": True}
-    run(connect(client, **options), batch_of(Circuit(2).cx(0, 1), shots=5), patience=QUICK)
+    run(connect(client, **options), batch_of(Circuit(2).cx(0, 1), shots=500), patience=QUICK)
     noisy, debiased = (r.body for r in server.requests("POST", "/v0.4/jobs"))
     assert noisy["noise"]["model"] == "aria-1" and noisy["name"] == "mine"
     assert debiased["settings"]["error_mitigation"] == {"debiasing": True}
     assert debiased["backend"] == "qpu.aria-1" and debiased["input"]["gateset"] == "native"
-    assert str(debiased["shots"]) == "5"
+    assert str(debiased["shots"]) == "500"
+    assert "error_mitigation" not in (noisy.get("settings") or {})
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("n_circuits", [1, 2])
+def test_a_machine_is_told_that_it_shall_not_debias(connect, server, client, n_circuits):
+    """It would, where nothing is said of it, and take more than its estimate without it says."""
+    backend = connect(client, target="qpu.forte-1")
+    batch = batch_of([Circuit(2).cx(0, 1)] * n_circuits, shots=1000)
+    backend.estimate(batch)
+    backend.submit(batch)
+    (asked,) = server.requests("GET", ".*/jobs/estimate")
+    (sent,) = server.requests("POST", "/v0.4/jobs")
+    assert asked.query["error_mitigation"] == "false"
+    assert sent.body["settings"]["error_mitigation"] == {"debiasing": False}
+
+
+def test_too_few_shots_to_debias_are_refused_before_anything_is_sent(connect, server):
+    backend = connect(target="qpu.forte-1", debiasing=True)
+    few = batch_of(Circuit(2).cx(0, 1), shots=499)
+    for ask in (backend.estimate, backend.submit):
+        with pytest.raises(InvalidValues, match="500 shots or more, not 499"):
+            ask(few)
+    assert server.requests("POST", ".*") == server.requests("GET", ".*/estimate") == []
+    backend.submit(replace(few, shots=500))
 
 
 @pytest.mark.parametrize("client", CLIENTS)
