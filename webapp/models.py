@@ -1,8 +1,9 @@
 """The rows: jobs, their predictions, downloads of weights, and what the Lab runs.
 
-A Job is one person's request and its fate, a Prediction is one sample of its answer, and a
-WeightsDownload is a model's way onto this machine. A LabRun uses the quantum engine, an Execution
-is what it sent to a backend, and a BackendReading is what a backend says of itself.
+A Job is one person's request and its fate, a Prediction is one sample of its answer, a DeletedJob
+is what is left of a job whose files may have to go, and a WeightsDownload is a model's way onto
+this machine. A LabRun uses the quantum engine, an Execution is what it sent to a backend, and a
+BackendReading is what a backend says of itself.
 
 The row is the truth, events are hints. Nobody assigns `status` and saves: `webapp/jobs.py` moves it
 by compare-and-set, fenced by `attempt`, so that a worker that was given up can never overwrite its
@@ -154,6 +155,25 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"seed {self.seed} sample {self.sample}"
+
+
+class DeletedJob(models.Model):
+    """A job that was deleted here: whatever files are left of it may go.
+
+    Files of a job that has neither row are nobody's to remove: they belong to another database, or
+    to a time after the backup that this one came from.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    deleted_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+def remember_deleted(instance: Job, **signal: Any) -> None:
+    """Notes, in the transaction that deletes a job by whatever way, that its files have to go."""
+    DeletedJob.objects.get_or_create(pk=instance.pk)
 
 
 class WeightsDownload(models.Model):

@@ -92,6 +92,7 @@ def serve(options: argparse.Namespace, *, data_dir: Path) -> int:
         start_broker(supervisor, data_dir=data_dir)
         _load_django(migrate=has_web)
         if has_web:
+            _tell_unknown(data_dir)
             supervisor.add(_web(address))
             if not options.no_example and is_loopback(address.host):
                 _submit_example()
@@ -152,6 +153,17 @@ def _load_django(*, migrate: bool) -> None:
     django.setup()
     if migrate:
         call_command("migrate", verbosity=0, interactive=False)
+
+
+def _tell_unknown(data_dir: Path) -> None:
+    """Says so if results lie here of which the database knows nothing: it may be the wrong one."""
+    from webapp import sweeper
+
+    if n := sweeper.n_unknown():
+        say(
+            f"{data_dir / 'jobs'} holds the files of {n} job{'s'[: n > 1]} that this database does "
+            "not know. They stay as they are; is DATABASE_URL the one you mean?"
+        )
 
 
 def _web(address: Address) -> Program:

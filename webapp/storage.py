@@ -21,6 +21,8 @@ from django.conf import settings
 
 CHUNK = 256 * 1024
 GRACE_SECONDS = 60
+REPLACED, REMOVED = "replaced-", "removed-"
+LEFT_OVER = (REPLACED, REMOVED)
 
 
 def folder(job_id: UUID | str) -> Path:
@@ -47,7 +49,7 @@ def install(job_id: UUID | str, *, attempt: int) -> None:
     """
     target = folder(job_id)
     if target.exists():
-        target.rename(_drafts() / f"{job_id}.replaced-{uuid4().hex[:8]}")
+        target.rename(_drafts() / f"{job_id}.{REPLACED}{uuid4().hex[:8]}")
     (_drafts() / draft_name(job_id, attempt=attempt)).rename(target)
 
 
@@ -76,22 +78,32 @@ def remove(job_id: UUID | str) -> None:
     forget(job_id)
     target = folder(job_id)
     if target.exists():
-        doomed = _drafts() / f"{job_id}.removed-{uuid4().hex[:8]}"
+        doomed = _drafts() / f"{job_id}.{REMOVED}{uuid4().hex[:8]}"
         target.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
 
-def sweep(*, keep_drafts: Collection[str], keep_folders: Collection[str]) -> None:
-    """Removes what belongs to nobody: drafts of attempts that do not run, folders without a row.
+def sweep(
+    *, keep_drafts: Collection[str], known: Collection[str], deleted: Collection[str]
+) -> None:
+    """Removes what nobody needs: drafts of attempts that do not run, and files of deleted jobs.
 
-    Young ones stay, their owner may be about to be known.
+    Young ones stay, their owner may be about to be known. Those of jobs that are neither `known`
+    nor `deleted` stay too: somebody else may know them.
     """
     for path in _drafts().iterdir():
-        if path.name not in keep_drafts and _is_old(path):
+        job_id, _, kind = path.name.partition(".")
+        is_ours = job_id in known or job_id in deleted or kind.startswith(LEFT_OVER)
+        if is_ours and path.name not in keep_drafts and _is_old(path):
             shutil.rmtree(path, ignore_errors=True)
-    for path in _root().iterdir():
-        if not path.name.startswith(".") and path.name not in keep_folders and _is_old(path):
-            shutil.rmtree(path, ignore_errors=True)
+    for name in job_ids():
+        if name in deleted and _is_old(folder(name)):
+            shutil.rmtree(folder(name), ignore_errors=True)
+
+
+def job_ids() -> list[str]:
+    """The jobs that have a folder of artifacts here."""
+    return [path.name for path in _root().iterdir() if not path.name.startswith(".")]
 
 
 def _is_old(path: Path) -> bool:

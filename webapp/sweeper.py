@@ -16,14 +16,16 @@ from django.utils import timezone
 
 from webapp import downloads, jobs, queue, storage
 from webapp.lab import runs
-from webapp.models import Job, LabRun, Status, WeightsDownload
+from webapp.models import DeletedJob, Job, LabRun, Status, WeightsDownload
 
 PATIENCE = timedelta(seconds=5)
 RESEND_AFTER = timedelta(seconds=60)
+# By then a worker that still held a deleted job has ended too.
+REMEMBER = timedelta(days=1)
 
 
 def sweep() -> None:
-    """Requeues jobs of dead workers, sends lost tasks again, removes files of nobody."""
+    """Requeues jobs of dead workers, sends lost tasks again, removes files of deleted jobs."""
     give_back_lost_jobs()
     give_back_lost_downloads()
     give_back_lost_runs()
@@ -75,14 +77,37 @@ def send_lost_tasks() -> None:
 
 
 def remove_orphans() -> None:
-    """Removes drafts of attempts that do not run, and folders of jobs that are gone."""
+    """Removes drafts of attempts that do not run, and all that is left of deleted jobs.
+
+    What belongs to a job that this database never heard of stays as it is.
+    """
     running = Job.objects.filter(status=Status.RUNNING).values_list("pk", "attempt")
     drafts = {storage.draft_name(pk, attempt=attempt) for pk, attempt in running}
     unfinished = Job.objects.unfinished().values_list("pk", flat=True)
+    # Read in this order: a job that is deleted in between is among both, and known.
+    known, deleted = _known(), _deleted()
     storage.sweep(
         keep_drafts=drafts | {storage.state_name(pk) for pk in unfinished},
-        keep_folders={str(pk) for pk in Job.objects.values_list("pk", flat=True)},
+        known=known,
+        deleted=deleted - known,
     )
+    long_ago = DeletedJob.objects.filter(deleted_at__lt=timezone.now() - REMEMBER)
+    for row in long_ago:
+        if not storage.folder(row.pk).exists():
+            row.delete()
+
+
+def n_unknown() -> int:
+    """How many jobs have files here that this database knows nothing of."""
+    return len(set(storage.job_ids()) - _known() - _deleted())
+
+
+def _known() -> set[str]:
+    return {str(pk) for pk in Job.objects.values_list("pk", flat=True)}
+
+
+def _deleted() -> set[str]:
+    return {str(pk) for pk in DeletedJob.objects.values_list("pk", flat=True)}
 
 
 def _overdue(rows: QuerySet[Any]) -> QuerySet[Any]:

@@ -191,8 +191,10 @@ def test_links_are_no_artifacts(tmp_path):
 
 
 def test_sweeps_at_once_do_not_stumble_over_each_other():
-    for _ in range(150):
-        for folder in (storage.draft(uuid4(), attempt=1), storage.folder(uuid4())):
+    ids = [uuid4() for _ in range(150)]
+    deleted = {str(job_id) for job_id in ids}
+    for job_id in ids:
+        for folder in (storage.draft(job_id, attempt=1), storage.folder(job_id)):
             folder.mkdir(exist_ok=True)
             (folder / "file").write_text("x")
             os.utime(folder, (time.time() - 3600,) * 2)
@@ -200,7 +202,7 @@ def test_sweeps_at_once_do_not_stumble_over_each_other():
 
     def sweep():
         try:
-            storage.sweep(keep_drafts=(), keep_folders=())
+            storage.sweep(keep_drafts=(), known=(), deleted=deleted)
         except OSError as error:
             stumbled.append(error)
 

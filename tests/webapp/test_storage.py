@@ -106,18 +106,31 @@ def test_file_chunks_are_the_file(tmp_path):
     assert b"".join(storage.file_chunks(tmp_path / "f")) == content
 
 
-def test_a_sweep_removes_old_orphans_only(job_id):
-    kept, orphan, young = uuid4(), uuid4(), uuid4()
-    for each in (kept, orphan, young):
+def test_a_sweep_removes_old_files_of_deleted_jobs_only():
+    kept, deleted, young, unknown = (uuid4() for _ in range(4))
+    drafts = {}
+    for each in (kept, deleted, young, unknown):
         finished(each, a="x")
-    drafts = {name: storage.draft(name, attempt=1) for name in (kept, orphan, young)}
-    for path in (storage.folder(kept), storage.folder(orphan), drafts[kept], drafts[orphan]):
-        grow_old(path)
-    storage.sweep(keep_drafts={drafts[kept].name}, keep_folders={str(kept)})
-    assert storage.names(kept) == storage.names(young) == ["a"]
-    assert not storage.folder(orphan).exists()
+        drafts[each] = storage.draft(each, attempt=1)
+    for each in (kept, deleted, unknown):
+        grow_old(storage.folder(each))
+        grow_old(drafts[each])
+    gone = {str(deleted), str(young)}
+    storage.sweep(keep_drafts={drafts[kept].name}, known={str(kept)}, deleted=gone)
+    assert storage.names(kept) == storage.names(young) == storage.names(unknown) == ["a"]
+    assert not storage.folder(deleted).exists()
     left = {path.name for path in drafts[kept].parent.iterdir()}
-    assert left == {f"{kept}.1", f"{young}.1"}
+    assert left == {f"{kept}.1", f"{young}.1", f"{unknown}.1"}
+
+
+def test_what_a_replaced_result_left_goes_whoever_knows_the_job(job_id):
+    finished(job_id, a="first")
+    drafts = storage.draft(job_id, attempt=2).parent
+    storage.install(job_id, attempt=2)
+    (replaced,) = drafts.iterdir()
+    grow_old(replaced)
+    storage.sweep(keep_drafts=(), known=(), deleted=())
+    assert not replaced.exists()
 
 
 def test_folders_are_private(job_id):

@@ -7,11 +7,12 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from tests.webapp import making
-from webapp import jobs, queue, storage, sweeper
-from webapp.models import Job
+from webapp import jobs, queue, serve, storage, sweeper
+from webapp.models import DeletedJob, Job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("data_dir")]
 
@@ -104,13 +105,76 @@ def test_nothing_is_sent_while_the_broker_has_work_or_is_away(user, sent, monkey
     assert sent == []
 
 
-def test_files_of_nobody_are_removed(user, sent):
+def grow_old(*folders):
+    past = time.time() - 2 * storage.GRACE_SECONDS
+    for folder in folders:
+        os.utime(folder, (past, past))
+
+
+def test_drafts_of_attempts_that_do_not_run_are_removed(user, sent):
     running = start(user)
     mine = storage.draft(running.pk, attempt=1)
     given_up = storage.draft(running.pk, attempt=7)
-    for folder in (mine, given_up):
-        past = time.time() - 2 * storage.GRACE_SECONDS
-        os.utime(folder, (past, past))
+    grow_old(mine, given_up)
     sweeper.sweep()
     assert mine.exists()
     assert not given_up.exists()
+
+
+def with_files(job):
+    """A job whose result, and what it keeps for a later attempt, lie there for long."""
+    storage.draft(job.pk, attempt=1)
+    storage.install(job.pk, attempt=1)
+    storage.state(job.pk).mkdir()
+    grow_old(storage.folder(job.pk), storage.state(job.pk))
+    return job
+
+
+def has_files(job):
+    return storage.folder(job.pk).exists(), storage.state(job.pk).exists()
+
+
+def forget_row(job):
+    """Makes this another database: one that never heard of the job."""
+    Job.objects.filter(pk=job.pk)._raw_delete("default")
+
+
+def test_another_database_costs_no_result(user, sent):
+    job = with_files(making.job(user, status="paused"))
+    forget_row(job)
+    assert sweeper.n_unknown() == 1
+    sweeper.sweep()
+    assert has_files(job) == (True, True)
+
+
+@pytest.mark.parametrize("delete", [Job.delete, lambda job: job.owner.delete()])
+def test_files_of_a_job_go_with_its_row_whoever_deletes_it(user, sent, delete):
+    job = with_files(making.job(user))
+    kept = with_files(making.job(User.objects.create_user("grace")))
+    pk = job.pk
+    delete(job)
+    job.pk = pk
+    assert sweeper.n_unknown() == 0
+    sweeper.sweep()
+    assert has_files(job) == (False, False)
+    assert has_files(kept) == (True, True)
+
+
+def test_a_deleted_job_is_remembered_until_its_files_are_gone(user, sent):
+    job = making.job(user)
+    jobs.delete(job)
+    sweeper.sweep()
+    assert DeletedJob.objects.get().pk == job.pk
+    DeletedJob.objects.update(deleted_at=ago(days=2))
+    sweeper.sweep()
+    assert not DeletedJob.objects.exists()
+
+
+def test_a_start_beside_results_of_another_database_says_so(user, capsys, data_dir):
+    job = with_files(making.job(user))
+    serve._tell_unknown(data_dir)
+    assert capsys.readouterr().out == ""
+    forget_row(job)
+    serve._tell_unknown(data_dir)
+    said = capsys.readouterr().out
+    assert said.startswith(f"{data_dir}/jobs holds the files of 1 job that this database does not")
