@@ -108,6 +108,18 @@ class JobForm(forms.Form):
         "dropped: seeds differ more, each structure may be a little worse.",
     )
 
+    def __init__(self, *args: Any, **words: Any) -> None:
+        super().__init__(*args, **words)
+        if not self.is_bound:
+            self._say_if_model_is_gone()
+
+    def _say_if_model_is_gone(self) -> None:
+        """Complains at once of a job's model that has left this machine since."""
+        try:
+            self.fields["model"].clean(self["model"].value())
+        except forms.ValidationError as error:
+            self.errors["model"] = self.error_class(error.messages)
+
     def clean(self) -> dict[str, Any]:
         take_upload(self, file="json_file", text="json")
         take_upload(self, file="user_ccd_file", text="user_ccd")

@@ -47,6 +47,7 @@ def context(job: Job) -> dict[str, Any]:
         "files": files(job, OF_THE_JOB),
         "provenance": provenance(job),
         "model": shelf.model(job.model),
+        "model_is_known": shelf.known(job.model),
         "alignment": alignment(job),
         **sample_context(job, predictions[0]),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ from django.conf import settings
 
 from folding.errors import WeightsError
 from folding.weights import catalog
-from folding.weights.catalog import CATALOG, SMALL_MODEL, Model
+from folding.weights.catalog import CATALOG, Model
 from folding.weights.store import Facts
 from webapp import downloads
 from webapp.models import Status, WeightsDownload
@@ -108,18 +109,20 @@ def asked_for() -> list[str]:
 
 def known(name: str) -> bool:
     """Whether there is such a model: in the catalogue, or imported."""
-    return name in CATALOG or downloads.store().is_here(name)
+    with contextlib.suppress(WeightsError):
+        return bool(downloads.store().model(name))
+    return False
 
 
 def model(name: str) -> Model:
-    """What is known of a model; the one that ships stands in for one that is gone.
+    """What is known of a model; of one that is gone its name, and nothing against it.
 
     For pages that describe a job whose model may have been removed since.
     """
     try:
         return downloads.store().model(name)
     except WeightsError:
-        return SMALL_MODEL
+        return catalog.removed(name)
 
 
 def _item(name: str, row: WeightsDownload | None) -> Item:

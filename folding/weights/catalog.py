@@ -11,7 +11,7 @@ from typing import Literal
 
 from folding.inputs import FoldInput
 from folding.model.config import SMALL, ModelConfig
-from folding.weights.configs import OPENFOLD3, PROTENIX
+from folding.weights.configs import BASE, OPENFOLD3, PROTENIX
 
 Dialect = Literal["Foldstream", "Protenix", "OpenFold3", "AlphaFold3"]
 """Whose names the tensors of a checkpoint bear."""
@@ -211,6 +211,20 @@ KIND_WORDS: dict[str, str] = {
     "ligand": "ligands and ions",
     "modification": "modified residues",
 }
+
+
+def removed(name: str) -> Model:
+    """A model that was here once, and of which nothing but its name is known any more."""
+    return Model(
+        name=name,
+        title=name,
+        about="No longer here.",
+        licence=YOURS,
+        cutoff=None,
+        parameters=0,
+        dialect="Foldstream",
+        config=BASE,
+    )
 
 
 def kinds_of(fold_input: FoldInput) -> tuple[Kind, ...]:

@@ -10,7 +10,7 @@ export function startModelChoice(form, changed) {
     const now = list.selectedOptions[0].dataset;
     for (const [name, key] of Object.entries(FIELDS)) {
       const field = form.elements.namedItem(name);
-      if (field.value.trim() === before[key] || !field.value.trim()) field.value = now[key];
+      if (field.value.trim() === before[key] || !field.value.trim()) field.value = now[key] ?? field.value;
     }
     before = now;
     changed();

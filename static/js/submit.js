@@ -10,7 +10,8 @@ const PAUSE_MS = 350;
 // Alignments may be large; the rows that fit in here show what is usually wrong with one.
 const MSA_SAMPLE = 100_000;
 const SIGNED_OUT = "You are no longer signed in. Sign in again in another tab, then send this form once more.";
-const touched = new Set();
+// What the page came with complaints about counts as touched: they stay until it is put right.
+const touched = new Set([...form.querySelectorAll("[aria-invalid=true]")].map(({ name }) => name));
 // The field that was changed last: large structures are judged again only when they, or what goes with them, change.
 let changed = "";
 let timer = 0;

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from folding.inputs import FoldOptions
 from tests.folding.inputs.examples import user_component
 from tests.folding.templates.structures import mmcif
 from tests.webapp import folded
@@ -196,3 +197,23 @@ def test_a_component_of_ones_own_is_drawn_under_its_name(site, user):
     assert "data_GLUCOSE" in answer.value.request.post_data
     expect(page.locator("#check")).to_contain_text("Tokens22")
     expect(picture).not_to_have_attribute("src", before)
+
+
+def test_a_job_of_a_model_that_is_gone_asks_for_another(site, user):
+    options = FoldOptions(model="mine", n_samples=1, n_recycles=0, n_steps=2)
+    job = folded.queued_job(user, options=options)
+    page = open_form(site, user, f"?job={job.pk}")
+    model, said = page.locator("[name=model]"), page.locator("#id_model_error")
+    expect(said).to_contain_text("no such model here: “mine”")
+    expect(model).to_have_value("mine")
+    with page.expect_response("**/jobs/validate/"):
+        page.get_by_role("button", name="Fold", exact=True).click()
+    expect(model).to_be_focused()
+    expect(said).to_contain_text("no such model here: “mine”")
+    assert Job.objects.count() == 1
+    model.select_option("small")
+    expect(said).to_be_hidden()
+    expect(page.locator("[name=n_steps]")).to_have_value("2")
+    page.get_by_role("button", name="Fold", exact=True).click()
+    page.wait_for_url(re.compile(r"/jobs/[0-9a-f]+-"))
+    assert Job.objects.exclude(pk=job.pk).get().model == "small"

@@ -1,14 +1,18 @@
 """The models that people can read about, choose, and have downloaded."""
 
+import html
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from folding.inputs import FoldOptions
 from folding.weights import cards
 from folding.weights.catalog import CATALOG
 from folding.weights.store import Facts, Store, hash_file
+from tests.webapp import making
 from webapp import queue
-from webapp.models import WeightsDownload
+from webapp.models import Job, WeightsDownload
 
 pytestmark = pytest.mark.django_db
 MINI = "protenix_mini_default_v0.5.0"
@@ -232,9 +236,70 @@ def test_a_model_in_the_address_is_chosen_with_its_defaults(guest, store):
         (BASE, "download it on the Models page first"),
         ("huge", "no such model here"),
         ("../x", "no such model here"),
+        ("", "No model is chosen"),
     ],
 )
 def test_a_model_that_is_not_here_is_refused(guest, name, words):
     answer = guest.post("/jobs/validate/", fields(model=name)).json()
     assert not answer["ok"]
     assert words in answer["errors"]["model"][0]
+
+
+def model_of(page: str) -> str:
+    """The part of the form that chooses a model, with what it says."""
+    return page[page.index('<select name="model"') :].partition("</ul>")[0]
+
+
+def sent(page: str) -> dict[str, str]:
+    """What a browser sends of the choice: the chosen option if it is on, and what is hidden."""
+    options = options_of(page)
+    (chosen,) = (name for name, words in options.items() if " selected" in words)
+    is_on = " disabled" not in options[chosen]
+    return {"model_offered": "on"} | ({"model": chosen} if is_on else {})
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(BASE, "Protenix base 1.0 is not on this machine"), ("mine", "no such model here: “mine”")],
+)
+def test_a_job_whose_model_is_gone_is_not_folded_with_another(guest, user, name, words):
+    options = vars(FoldOptions(model=name, n_samples=1, n_recycles=0, n_steps=2))
+    job = making.job(user, options=options, model=name)
+    page = text(guest.get(f"/jobs/new/?job={job.pk}"))
+    assert words in html.unescape(model_of(page))
+    assert 'aria-invalid="true"' in model_of(page)
+    rows = {"chains-TOTAL_FORMS": "1", "chains-INITIAL_FORMS": "0", "chains-0-sequence": "GAGAG"}
+    filled = {key: value for key, value in fields(**rows).items() if key != "model"}
+    answer = guest.post("/jobs/new/", filled | sent(page))
+    assert answer.status_code == 422
+    assert words in html.unescape(model_of(text(answer)))
+    assert sent(text(answer)) == {"model_offered": "on", "model": name}
+    assert list(Job.objects.all()) == [job]
+
+
+def test_a_model_that_goes_while_the_form_is_open_stays_chosen_and_is_refused(guest, store):
+    put(store, MINI)
+    page = text(guest.get(f"/jobs/new/?model={MINI}"))
+    store.remove(MINI)
+    answer = guest.post("/jobs/new/", fields() | sent(page))
+    assert answer.status_code == 422
+    assert sent(text(answer))["model"] == MINI
+    assert 'data-n-steps="5"' in options_of(text(answer))[MINI]
+
+
+def test_a_form_that_offered_models_and_sends_none_is_refused(guest):
+    rows = {"chains-TOTAL_FORMS": "1", "chains-INITIAL_FORMS": "0", "chains-0-sequence": "GAGAG"}
+    unchosen = {key: value for key, value in fields(**rows).items() if key != "model"}
+    assert guest.post("/jobs/validate/", unchosen).json()["ok"]  # a script that names none
+    assert 'name="model_offered" value="on"' in text(guest.get("/jobs/new/"))
+    answer = guest.post("/jobs/validate/", unchosen | {"model_offered": "on"}).json()
+    assert "No model is chosen" in answer["errors"]["model"][0]
+    assert not answer["ok"]
+
+
+def test_what_cannot_be_downloaded_again_says_so_before_it_is_removed(staff, store):
+    put(store, MINI)
+    put(store, "mine")
+    page = text(staff.get("/models/"))
+    assert "need it to be downloaded again" in card(page, MINI)
+    assert "need its file to be imported again" in card(page, "mine")

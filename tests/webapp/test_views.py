@@ -13,6 +13,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from tests.webapp import folded
+from webapp import storage
 from webapp.models import Job, Status
 
 SEQUENCE = folded.TRP_CAGE
@@ -291,6 +292,17 @@ def test_the_result_page_names_scores_and_provenance(ada, result):
     assert ">0123456789ab<" in page
 
 
+def test_a_result_whose_model_was_removed_claims_nothing_of_another(ada, user, data_dir):
+    job = folded.finished_complex(user)
+    Job.objects.update(model="mine", options=job.options | {"model": "mine"})
+    page = ada.get(reverse("job", args=[job.pk])).content.decode()
+    assert "mine was imported into this server and is no longer on it" in page
+    assert "this project trained itself" not in page
+    assert reverse("model_card", args=["small"]) not in page
+    assert reverse("model_card", args=["mine"]) not in page
+    assert "was never shown" not in page
+
+
 def test_the_page_follows_the_content_security_policy(ada, result):
     answer = ada.get(reverse("job", args=[result.pk]))
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
@@ -358,6 +370,17 @@ def test_the_trajectory_ends_at_the_structure(ada, result):
     steps = np.frombuffer(content, dtype="<i2").reshape(8, 20, 3) / 100
     structure = folded.helices(folded.trp_cage())
     assert steps[-1] == pytest.approx(structure.coordinates[structure.centre_atoms], abs=0.006)
+
+
+def test_a_result_without_its_arrays_still_has_its_scene(ada, result):
+    (arrays,) = storage.folder(result.pk).glob("*.h5")
+    arrays.unlink()
+    scene = ada.get(frames_url(result, "scene"))
+    assert (scene.status_code, scene.json()["bonds"]) == (200, [])
+    for kind in ("pae", "trajectory"):
+        answer = ada.get(frames_url(result, kind))
+        assert answer.status_code == 404
+        assert "immutable" not in answer.get("Cache-Control", "")
 
 
 @pytest.mark.parametrize("kind", ["nothing", "scene2"])
