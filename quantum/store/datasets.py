@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,16 @@ from torch import Tensor
 from quantum.errors import Damaged, InvalidValues, NotFound
 
 _CHUNK_BYTES = 2**18
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """What a trainer reads; below are those on disk and those in memory."""
+
+    def __len__(self) -> int: ...
+
+    def rows(self, index: Int[Tensor, " row"]) -> tuple[Tensor, Tensor]:
+        """Features and targets of these rows; what is random in them, torch draws."""
 
 
 class TrainingDataStore:

@@ -12,15 +12,16 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from math import cos, inf, isfinite, pi
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, TypeAlias
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from quantum.errors import InvalidValues, TrainingDiverged
 from quantum.store.checkpoints import CheckpointManager
-from quantum.store.datasets import batches, shuffled
+from quantum.store.datasets import Samples, batches, shuffled
+from quantum.training.identity import differences, identity
 from quantum.training.layer import QuantumLayer
 from quantum.training.optimizer import QuantumOptimizer, make_optimizer
 from quantum.training.workers import Crew, seeded
@@ -29,16 +30,6 @@ Report: TypeAlias = Callable[[dict[str, Any]], None]
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Metric: TypeAlias = Callable[[Tensor, Tensor], Tensor | float]
 SAMPLE_ROWS = 32  # samples that an optimizer of one circuit looks at before the first step
-
-
-@runtime_checkable
-class Samples(Protocol):
-    """What a trainer reads: `quantum.store.datasets` has one in memory and one on disk."""
-
-    def __len__(self) -> int: ...
-
-    def rows(self, index: Int[Tensor, " row"]) -> tuple[Tensor, Tensor]:
-        """Features and targets of these rows."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +134,8 @@ class QuantumTrainer:
         model: moved in place; at the end it has the weights of the best epoch.
         loss: (outputs, targets) → the mean over the batch.
         metrics: by name, what else to compute on the validation data, over all of it at once.
-        folder: for checkpoints; a training that finds some there continues them.
+        folder: for checkpoints; a training that finds some there continues them, if they are of
+            the same network, loss, data and settings.
     """
 
     model: torch.nn.Module
@@ -163,7 +155,8 @@ class QuantumTrainer:
         of the last whole step is saved first.
 
         Raises:
-            InvalidValues: for settings that do not fit the model or the data.
+            InvalidValues: for settings that do not fit the model or the data, and where the folder
+                holds another training.
             TrainingDiverged: where a loss is no number any more.
         """
         if not len(self.train):
@@ -191,8 +184,9 @@ class _Loop:
         self.progress = Progress()
         self.best: dict[str, Tensor] | None = None
         self.n_batches = -(-len(trainer.train) // self.options.batch_size)
-        self.manager = None
+        self.manager, self.identity = None, dict[str, Any]()
         if trainer.folder is not None:
+            self.identity = identity(self.model, trainer.loss, trainer.train, trainer.validation)
             keep = self.options.keep_last
             self.manager = CheckpointManager(trainer.folder, keep_last=keep, keep_best=0)
 
@@ -203,7 +197,8 @@ class _Loop:
             return
         progress = asdict(self.progress)
         tree = {
-            "options": self._identity(),
+            "options": self._settings(),
+            "identity": self.identity,
             "progress": progress,
             "model": dict(self.model.state_dict()),
             "optimizer": self.optimizer.state_dict(),
@@ -212,7 +207,7 @@ class _Loop:
         losses = [epoch["loss"] for epoch in self.progress.history[-1:]]
         self.manager.save(self.progress.step, tree, {"loss": losses[0]} if losses else {})
 
-    def _identity(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         """The settings that a continued training must share; the rest may change."""
         free = {"epochs", "patience", "min_gain", "checkpoint_every", "keep_last", "workers"}
         return {name: v for name, v in asdict(self.options).items() if name not in free}
@@ -223,11 +218,12 @@ class _Loop:
         if found is None:
             return None
         checkpoint, tree = found
-        changed = {k for k, v in self._identity().items() if tree["options"].get(k) != v}
+        changed = {k for k, v in self._settings().items() if tree["options"].get(k) != v}
+        changed |= differences(tree.get("identity", {}), self.identity)
         if changed:
             raise InvalidValues(
-                f"{checkpoint.folder.parent} holds a training with other settings "
-                f"({', '.join(sorted(changed))}): continue with the same, or choose a new folder"
+                f"{checkpoint.folder.parent} holds another training (other "
+                f"{', '.join(sorted(changed))}): continue with the same, or choose a new folder"
             )
         self.model.load_state_dict(tree["model"])
         self.optimizer.load_state_dict(tree["optimizer"])

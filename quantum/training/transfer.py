@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from quantum.errors import InvalidValues
-from quantum.store.datasets import TensorSamples, batches
-from quantum.training.trainer import Samples
+from quantum.store.datasets import Samples, TensorSamples, batches
 
 
 class FrozenTrunk(torch.nn.Module):

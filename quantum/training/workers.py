@@ -155,8 +155,8 @@ class _Share:
     def work(
         self, rows: Tensor, seed: Sequence[int], *, with_gradient: bool, share: float = 1.0
     ) -> Tensor:
-        features, targets = self.samples.rows(rows)
         with seeded(seed), torch.set_grad_enabled(with_gradient):
+            features, targets = self.samples.rows(rows)
             loss: Tensor = self.criterion(self.model(features), targets) * share
         if with_gradient:
             loss.backward()

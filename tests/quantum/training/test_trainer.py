@@ -11,6 +11,7 @@ from quantum.ansatz import hardware_efficient
 from quantum.encoding import angle_encoding, iqp_encoding
 from quantum.errors import Cancelled, InvalidValues, TrainingDiverged, WorkerLost
 from quantum.observable import Z
+from quantum.store.checkpoints import CheckpointManager
 from quantum.store.datasets import TensorSamples, TrainingDataStore
 from quantum.training.layer import QuantumLayer
 from quantum.training.optimizer import NaturalGradient
@@ -205,7 +206,9 @@ def test_it_stops_early_and_keeps_the_best_epoch(tmp_path):
     data = samples(6, 1)
     with torch.no_grad():
         assert squares(model(data.features), data.targets).item() == pytest.approx(min(found))
-    again = trainer(network(5), tmp_path, epochs=50, patience=2, learning_rate=0.9).run()
+    again = trainer(
+        network(5, dropout=0.0), tmp_path, epochs=50, patience=2, learning_rate=0.9
+    ).run()
     assert again.stopped == "early" and again.steps == result.steps
 
 
@@ -222,6 +225,105 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path):
     trainer(folder=tmp_path, epochs=1).run()
     with pytest.raises(InvalidValues, match="learning_rate, seed"):
         trainer(folder=tmp_path, epochs=2, learning_rate=0.1, seed=4).run()
+
+
+def other_network(depth=1, observables=(), before=None, trained=True) -> torch.nn.Module:
+    """Like `network` but for one thing."""
+    torch.manual_seed(0)
+    circuit = QuantumLayer(
+        angle_encoding(2), hardware_efficient(2, depth), observables, dtype=torch.float64
+    )
+    first = torch.nn.Linear(3, 2).requires_grad_(trained)
+    return torch.nn.Sequential(
+        first, before or torch.nn.Dropout(0.2), circuit, torch.nn.Linear(2, 1)
+    ).double()
+
+
+def absolute(outputs, targets):
+    return (outputs - targets).abs().mean()
+
+
+def relabelled(row: int) -> TensorSamples:
+    data = samples()
+    data.targets[row] *= -1
+    return data
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"model": lambda: other_network(depth=2)}, "other network, weights"),
+        ({"model": lambda: other_network(observables=(Z(1), Z(0)))}, "other network"),
+        ({"model": lambda: other_network(before=torch.nn.Tanh())}, "other network"),
+        ({"model": lambda: other_network(trained=False)}, "other frozen weights"),
+        ({"data": lambda: samples(23)}, "other training data"),
+        ({"data": lambda: samples(seed=5)}, "other training data"),
+        ({"data": lambda: relabelled(13)}, "other training data"),
+        ({"data": lambda: TensorSamples(*samples().rows(torch.arange(21, -1, -1)))},
+         "other training data"),
+        ({"validation": lambda: samples(6, 2)}, "other validation data"),
+        ({"loss": lambda: absolute}, "other loss"),
+    ],
+)  # fmt: skip
+def test_a_folder_does_not_answer_for_another_training(tmp_path, changed, words):
+    trainer(other_network(), tmp_path, epochs=1).run()
+    model = (changed.get("model") or other_network)()
+    before = weights(model)
+    given = {name: make() for name, make in changed.items() if name != "model"}
+    with pytest.raises(InvalidValues, match=rf"another training \({words}\): continue with"):
+        trainer(model, tmp_path, epochs=1, **given).run()
+    assert torch.equal(weights(model), before)
+    again = trainer(other_network(), tmp_path, epochs=1).run()  # and the right one goes on
+    assert again.resumed_from == 3
+
+
+def test_what_is_frozen_must_be_the_same_and_what_is_trained_may_start_anywhere(tmp_path):
+    def tuned(trunk_seed: int, head_seed: int):
+        trunk = FrozenTrunk(torch.nn.Sequential(network(trunk_seed, dropout=0.0)[0]))
+        return torch.nn.Sequential(trunk, *network(head_seed, dropout=0.0)[1:])
+
+    trainer(tuned(0, 0), tmp_path, epochs=1).run()
+    with pytest.raises(InvalidValues, match=r"\(other frozen weights\)"):
+        trainer(tuned(1, 0), tmp_path, epochs=1).run()
+    assert trainer(tuned(0, 1), tmp_path, epochs=1).run().resumed_from == 3
+
+
+def test_data_that_are_computed_again_may_differ_in_their_last_bits(tmp_path):
+    data, again = samples(), samples()
+    again.features.copy_((again.features.float() * 3 / 3).double())
+    assert not torch.equal(data.features, again.features)
+    trainer(folder=tmp_path, epochs=1).run()
+    assert trainer(folder=tmp_path, epochs=1, data=again).run().resumed_from == 3
+
+
+class Augmented(TensorSamples):
+    """Read with some noise, as pictures are shifted."""
+
+    def rows(self, index):
+        features, targets = super().rows(index)
+        return features + 0.1 * torch.rand(features.shape).double(), targets
+
+
+def test_data_that_are_drawn_as_they_are_read_are_known_again(tmp_path):
+    data = Augmented(samples().features, samples().targets)
+    whole, cut = network(), network()
+    trainer(whole, data=data).run()
+    with pytest.raises(Cancelled):
+        trainer(cut, tmp_path, data=data).run(stop_after(4))
+    torch.rand(3)
+    trainer(cut, tmp_path, data=data).run()
+    assert torch.equal(weights(cut), weights(whole))
+
+
+def test_a_checkpoint_from_before_trainings_were_told_apart_goes_on(tmp_path):
+    with pytest.raises(Cancelled):
+        trainer(folder=tmp_path).run(stop_after(4))
+    manager = CheckpointManager(tmp_path)
+    newest = manager.latest()
+    tree = newest.read()
+    del tree["identity"]
+    manager.save(newest.step, tree)
+    assert trainer(folder=tmp_path).run().resumed_from == 4
 
 
 def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(tmp_path):
