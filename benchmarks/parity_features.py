@@ -27,15 +27,15 @@ from folding.chemistry import molecules
 from folding.chemistry.components import Component
 from folding.data.features import Features, featurize
 from folding.data.msa import msa_features
-from folding.data.style import PUBLISHED
 from folding.data.tokens import Tokens, tokenize
 from folding.inputs import Chain, FoldInput, Ligand, ProteinChain, RnaChain, read_inputs
+from folding.weights.configs import PROTENIX
 
 UNLOADED = (
     *("protenix.data.esm", "protenix.data.inference.infer_dataloader"),
     *("protenix.data.template", "pandas"),
 )
-STYLE = replace(PUBLISHED, embedded=False)
+STYLE = replace(PROTENIX["protenix_base_default_v1.0.0"].reference, embedded=False)
 ATOL = 1e-3
 """Å: coordinates of the dictionary have three digits."""
 
@@ -218,7 +218,7 @@ def ours(job: Mapping[str, Any]) -> tuple[Features, Tokens, FoldInput]:
 
     with mock.patch.object(molecules, "embedded", ideal):
         tokens = tokenize(fold_input, STYLE)
-    msa = msa_features(fold_input, tokens, max_rows=16_384, query_twice=True)
+    msa = msa_features(fold_input, tokens, max_rows=16_384, style=STYLE)
     return featurize(tokens, msa, np.random.default_rng(1)), tokens, fold_input
 
 
@@ -316,6 +316,23 @@ ALIGNMENTS: dict[str, tuple[Chain, ...]] = {
             paired_msa=relatives(OTHER, SPECIES[::-1], 4),
         ),
     ),
+    "two chains, half of their rows paired, many without a partner": (
+        ProteinChain(
+            ("A",),
+            PROTEIN,
+            msa=relatives(PROTEIN, [""] * 20, 6),
+            paired_msa=relatives(PROTEIN, [f"A{n}" for n in range(100)], 7),
+        ),
+        ProteinChain(
+            ("B",),
+            OTHER,
+            msa=relatives(OTHER, [""] * 20, 8),
+            paired_msa=relatives(OTHER, [f"A{n}" for n in range(90, 190)], 9),
+        ),
+    ),
+    "one chain, with paired rows alone": (
+        ProteinChain(("A",), PROTEIN, paired_msa=relatives(PROTEIN, SPECIES, 3)),
+    ),
     "RNA and a ligand": (
         ProteinChain(("A",), PROTEIN, msa=relatives(PROTEIN, SPECIES, 1)),
         RnaChain(("B",), RNA, msa=relatives(RNA, SPECIES[:4], 5)),
@@ -324,34 +341,37 @@ ALIGNMENTS: dict[str, tuple[Chain, ...]] = {
 }
 
 
+def job_of(chains: tuple[Chain, ...]) -> dict[str, Any]:
+    """Protenix's JSON of chains, their alignments included."""
+    kinds = {ProteinChain: "proteinChain", RnaChain: "rnaSequence"}
+    found = []
+    for each in chains:
+        if isinstance(each, ProteinChain | RnaChain):
+            texts = {"unpairedMsa": each.msa, "pairedMsa": getattr(each, "paired_msa", None)}
+            given = {key: text for key, text in texts.items() if text is not None}
+            found.append(chain(kinds[type(each)], each.sequence, len(each.ids), **given))
+        elif isinstance(each, Ligand):
+            found.append(ligand("_".join(("CCD", *each.ccd)), len(each.ids)))
+    return {"sequences": found}
+
+
 def alignments_compared(chains: tuple[Chain, ...]) -> dict[str, str]:
     """What differs between the alignments that both programs make."""
-    from protenix.data.msa import msa_featurizer
+    from protenix.data.msa.msa_featurizer import InferenceMSAFeaturizer
 
     fold_input = FoldInput("job", chains)
-    tokens = tokenize(fold_input, STYLE)
-    found = msa_features(fold_input, tokens, max_rows=16_384, query_twice=True)
-    copies = [(number, chain) for number, chain in enumerate(chains, 1) for _ in chain.ids]
-    kinds = {ProteinChain: msa_featurizer.PROTEIN_CHAIN, RnaChain: msa_featurizer.RNA_CHAIN}
-    asym_id = tokens.asym_id
-    given = {
-        index: {
-            "chain_entity_type": kinds.get(type(chain), "non-polymer"),
-            "sequence": getattr(chain, "sequence", "X" * int((asym_id == index).sum())),
-            "unpaired_msa": getattr(chain, "msa", None) or "",
-            "paired_msa": getattr(chain, "paired_msa", None) or "",
-            "chain_id": chr(64 + index),
-            "entity_id": entity,
-        }
-        for index, (entity, chain) in enumerate(copies, 1)
-    }
-    every = np.arange(tokens.n_tokens)
-    peer = msa_featurizer.FeatureAssemblyLine().assemble(given, every).to_dict()
+    found = msa_features(fold_input, tokenize(fold_input, STYLE), max_rows=16_384, style=STYLE)
+    job = job_of(chains)
+    _, atoms = theirs(job)
+    # As `configs_inference.py` and `infer_dataloader.py` of Protenix call it.
+    peer = InferenceMSAFeaturizer.make_msa_feature(
+        bioassembly=job["sequences"], atom_array=atoms, msa_pair_as_unpair=True, use_rna_msa=True
+    )
     names = ("msa", "has_deletion", "deletion_value", "profile", "deletion_mean")
     return {
         name: _first(found[name], peer[name])
         for name in names
-        if np.shape(found[name]) != peer[name].shape
+        if np.shape(found[name]) != np.shape(peer[name])
         or not np.allclose(found[name], peer[name], atol=1e-6)
     }
 

@@ -102,7 +102,7 @@ def _predictions(
         fold_input,
         tokens,
         max_rows=model.config.n_msa_rows,
-        query_twice=model.config.reference.query_twice,
+        style=model.config.reference,
     )
     templates = None
     if model.reads_templates:

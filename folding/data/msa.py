@@ -16,10 +16,12 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from folding.chemistry.residues import GAP_CLASS, LETTERS
-from folding.data.species import NO_ROW, pair_rows, species_of
-from folding.data.tokens import Tokens
+from folding.data.species import NO_ROW, pair_rows
+from folding.data.style import ReferenceStyle
+from folding.data.tokens import IDEAL, Tokens
 from folding.inputs import FoldInput
 from folding.inputs.a3m import A3mRow, aligned_columns, read_a3m
+from folding.inputs.species import species_of
 
 N_CLASSES = 32
 MAX_ROWS = 16_384
@@ -86,7 +88,7 @@ def msa_features(
     tokens: Tokens | None = None,
     *,
     max_rows: int = MAX_ROWS,
-    query_twice: bool = False,
+    style: ReferenceStyle = IDEAL,
 ) -> dict[str, Tensor]:
     """The features of all alignments of a job, by the names of `folding.data.features`.
 
@@ -98,13 +100,17 @@ def msa_features(
         tokens: Tokens of the job; None where each residue is one. All atoms of a modified residue
             show its column, all atoms of a ligand the unknown residue.
         max_rows: Rows kept, from the top; half of them at most are paired.
-        query_twice: As of `ReferenceStyle`; a job without alignments gets two rows then.
+        style: With `query_twice` a job without alignments gets two rows.
 
     Raises:
         InvalidInput: As `folding.inputs.a3m.read_a3m`.
     """
-    chains = [rows for chain in fold_input.chains for rows in [chain_rows(chain)] * len(chain.ids)]
-    rows = assemble(chains, max_rows=max_rows, query_twice=query_twice)
+    chains = [
+        rows
+        for chain in fold_input.chains
+        for rows in [chain_rows(chain, paired_as_own=style.paired_as_own)] * len(chain.ids)
+    ]
+    rows = assemble(chains, max_rows=max_rows, query_twice=style.query_twice)
     profile = np.concatenate([chain.profile for chain in chains])
     mean = np.concatenate([chain.deletion_mean for chain in chains])
     if tokens is not None:
@@ -203,8 +209,11 @@ def _columns(chains: Sequence[ChainRows], tokens: Tokens) -> Int64[np.ndarray, "
 # One chain -------------------------------------------------------------------------------------
 
 
-def chain_rows(chain: object) -> ChainRows:
+def chain_rows(chain: object, *, paired_as_own: bool = False) -> ChainRows:
     """The rows that a chain of any kind brings; one row of itself where it has no alignment.
+
+    Args:
+        paired_as_own: As of `ReferenceStyle`.
 
     Raises:
         InvalidInput: As `folding.inputs.a3m.read_a3m`.
@@ -218,8 +227,9 @@ def chain_rows(chain: object) -> ChainRows:
     sequence = sequence or "X"
     unpaired = _rows(msa, sequence, field="msa")
     paired = _rows(paired_msa, sequence, field="paired_msa")
+    own = [*paired, *unpaired] if paired_as_own and paired_msa else unpaired
     return ChainRows(
-        unpaired=_encode(_unique(unpaired), n_columns=len(sequence), table=table),
+        unpaired=_encode(_unique(own), n_columns=len(sequence), table=table),
         paired=_encode([row.row for row in paired], n_columns=len(sequence), table=table),
         species=("", *(species_of(row.header) for row in paired[1:])),
         is_protein=is_protein,

@@ -1,43 +1,17 @@
 """Which rows of different chains belong together: pairing by species (AF3 SI section 2.2).
 
-Species are read from headers. Rows of one species pair in the order in which each alignment lists
-them; species that more chains have come first, and within those the rows that stand nearest to the
-top of their alignments.
+Rows of one species pair in the order in which each alignment lists them; species that more chains
+have come first, and within those the rows that stand nearest to the top of their alignments.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Int64
 
-from folding.inputs.keyed_csv import KEY_PREFIX
-
 MAX_ROWS_PER_SPECIES = 600
 NO_ROW = -1
 """Stands where a chain has no row of the species: gaps."""
-
-_SPECIES = (
-    re.compile(rf"(?:^|\s){KEY_PREFIX}(?P<key>\S+)"),
-    re.compile(r"\bOX=(?P<key>\d+)"),
-    re.compile(r"\bTaxID=(?P<key>\d+)"),
-    # UniProt: tr|A0A146SKV9|A0A146SKV9_FUNHE/1-100
-    re.compile(r"^(?:tr|sp)\|[A-Z0-9]{6,10}(?:_\d+)?\|[A-Z0-9]{1,10}_(?P<key>[A-Z0-9]{1,5})"),
-    # UniRef100 as AF3's database has it: UniRef100_A0A009_9606/1-100
-    re.compile(r"^UniRef100_[^_\s]+_(?P<key>[^_/\s]+)"),
-)
-
-
-def species_of(header: str) -> str:
-    """The species that a header names, or "" where it names none.
-
-    An explicit `key=…` counts before UniProt's `OX=`, UniRef's `TaxID=`, UniProt's mnemonic and
-    the taxonomy id in names such as `UniRef100_A0A009_9606`.
-    """
-    for pattern in _SPECIES:
-        if found := pattern.search(header):
-            return found["key"]
-    return ""
 
 
 def pair_rows(

@@ -18,6 +18,8 @@ class ReferenceStyle:
         bare_ends: Standard residues never have the oxygens that begin or end a chain.
         query_twice: Where chains do not pair, the alignment begins with the sequences once more:
             they are all that the paired rows hold.
+        paired_as_own: A chain's own rows begin with its paired ones, so that those are read too
+            which find no partner in another chain.
     """
 
     terminal_atoms: bool = False
@@ -26,9 +28,10 @@ class ReferenceStyle:
     slots_by_name: bool = False
     bare_ends: bool = False
     query_twice: bool = False
+    paired_as_own: bool = False
 
 
 PUBLISHED = ReferenceStyle(
     terminal_atoms=True, embedded=True, shift=1.0, slots_by_name=True, query_twice=True
 )
-"""How AF3 and Protenix show a job."""
+"""How AF3 shows a job; Protenix shows the paired rows as a chain's own besides."""

@@ -13,7 +13,7 @@ from folding.inputs.components import own_codes
 from folding.inputs.fasta import FastaRecord, parse_fasta
 from folding.inputs.files import files_beside
 from folding.inputs.ids import assign_chain_ids
-from folding.inputs.job import NO_ALIGNMENT, Chain, FoldInput
+from folding.inputs.job import NO_ALIGNMENT, NO_PARTNER, Chain, FoldInput
 from folding.inputs.ligand import Ligand
 from folding.inputs.modification import Modification
 from folding.inputs.options import FoldOptions
@@ -27,6 +27,7 @@ __all__ = [
     "MAX_TEMPLATES",
     "MIN_RESIDUES",
     "NO_ALIGNMENT",
+    "NO_PARTNER",
     "AtomRef",
     "Bond",
     "Chain",

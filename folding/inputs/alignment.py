@@ -8,7 +8,7 @@ from folding.inputs.stockholm import is_stockholm, stockholm_to_a3m
 
 
 class AlignmentTexts(NamedTuple):
-    """A3M of the rows that stand for themselves, and of those that pair with other chains' rows."""
+    """A3M of the chain's own rows, and of those that may pair with other chains' rows."""
 
     msa: str | None
     paired_msa: str | None

@@ -41,7 +41,8 @@ class ProteinChain:
         sequence: One-letter codes; cleaned of white space and put into capitals.
         msa: A3M text whose first row is the sequence; None where nothing is said about one, empty
             to fold without.
-        paired_msa: A3M text whose rows stand beside the same rows of the other chains.
+        paired_msa: A3M text of rows that stand beside rows of other proteins, where both headers
+            name the same species or `key=…`.
         templates: Structures to look at; None where nothing is said about templates, empty to
             fold without.
         modifications: Residues that are other components than their letters say.

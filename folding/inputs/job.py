@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -26,6 +26,7 @@ from folding.inputs.joining import Residue, Strand
 from folding.inputs.ligand import Ligand
 from folding.inputs.molecule import read_molecule
 from folding.inputs.sequence import sequence_notes
+from folding.inputs.species import species_in
 from folding.inputs.text import check_characters, quoted
 
 MAX_NAME_CHARACTERS = 100
@@ -49,8 +50,13 @@ NO_ALIGNMENT = (
 
 
 NOTHING_PAIRS = (
-    "the paired alignment is not used, since rows pair between different proteins only. Give it as "
-    "the alignment of the chain."
+    "the paired alignment has nothing to pair with, since rows pair between different proteins "
+    "only, and most models do not read it. Give it as the alignment of the chain."
+)
+NO_PARTNER = (
+    "no row of the paired alignment has a partner in another chain's, and most models do not read "
+    "rows without one. Rows pair where headers name the same species (OX=9606, TaxID=9606, "
+    "CRAM_HUMAN) or key (key=1)."
 )
 
 
@@ -174,6 +180,8 @@ class FoldInput:
         pairs = len({chain.sequence for chain in proteins}) > 1
         idle = [chain for chain in proteins if chain.paired_msa and not pairs]
         notes += [f"Chain {', '.join(chain.ids)}: {NOTHING_PAIRS}" for chain in idle]
+        lonely = _without_partner(proteins) if pairs else []
+        notes += [f"Chain {', '.join(chain.ids)}: {NO_PARTNER}" for chain in lonely]
         if proteins and len(self.alignments) == len(idle):
             notes.append(NO_ALIGNMENT)
         return tuple(notes)
@@ -207,6 +215,16 @@ class FoldInput:
         """
         chains = parse_sequences(text)
         return cls(name=name.strip() or _name_from(text), chains=chains, seeds=seeds)
+
+
+def _without_partner(proteins: Sequence[ProteinChain]) -> list[ProteinChain]:
+    """Those whose paired rows are all of species that no other protein's paired rows have."""
+    known = [(chain, species_in(chain.paired_msa)) for chain in proteins if chain.paired_msa]
+    return [
+        chain
+        for chain, species in known
+        if not any(species & o for other, o in known if other.sequence != chain.sequence)
+    ]
 
 
 def _declining(chain: Chain) -> Chain:

@@ -1,7 +1,8 @@
 """Alignments as CSV with the columns `key` and `sequence`: rows of one key pair across chains.
 
 ColabFold's helpers, Boltz and Protenix's converters read and write it. Rows whose key is empty or
--1 are not paired; the first row is the chain itself.
+-1 are not paired; the first row is the chain itself. Rows with a key are the chain's own too: they
+would be lost where no other chain has that key.
 """
 
 import csv
@@ -21,10 +22,10 @@ def is_keyed_csv(text: str) -> bool:
     return not first.startswith(">") and "sequence" in names
 
 
-def csv_to_a3m(text: str, *, sequence: str, field: str = "msa") -> tuple[str | None, str | None]:
-    """Unpaired and paired A3M of the table; None where it has no such rows.
+def csv_to_a3m(text: str, *, sequence: str, field: str = "msa") -> tuple[str, str | None]:
+    """The A3M of all rows of the table, and that of those with a key; None where none has one.
 
-    Headers of paired rows carry `key=…`, by which `folding.data.msa` pairs them.
+    Headers of rows with a key carry `key=…`, by which `folding.data.msa` pairs them.
 
     Raises:
         InvalidInput: Too long, not CSV, no rows, or a row without a sequence.
@@ -32,18 +33,20 @@ def csv_to_a3m(text: str, *, sequence: str, field: str = "msa") -> tuple[str | N
     check_size(text, limit=MAX_A3M_CHARACTERS, what="A CSV alignment", field=field)
     check_characters(text, what="A CSV alignment", field=field)
     rows = _rows(text, field=field)
-    if rows and not rows[0][1].replace("-", ""):
+    if not rows[0][1].replace("-", ""):
         raise InvalidInput("The first row of the CSV must be the sequence itself.", field=field)
-    unpaired: list[str] = []
+    own: list[str] = []
     paired: list[str] = []
-    for number, (key, row) in enumerate(rows):
-        if number and key not in _UNPAIRED:
-            paired += [f">row_{number} {KEY_PREFIX}{key}", row]
-        elif number:
-            unpaired += [f">row_{number}", row]
-    query = [">query", rows[0][1] if rows else sequence]
+    for number, (key, row) in enumerate(rows[1:], start=1):
+        if key in _UNPAIRED:
+            own += [f">row_{number}", row]
+        else:
+            keyed = [f">row_{number} {KEY_PREFIX}{key}", row]
+            own += keyed
+            paired += keyed
+    query = [">query", rows[0][1]]
     return (
-        "\n".join([*query, *unpaired, ""]) if unpaired or not paired else None,
+        "\n".join([*query, *own, ""]),
         "\n".join([*query, *paired, ""]) if paired else None,
     )
 

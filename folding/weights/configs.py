@@ -5,7 +5,7 @@ from dataclasses import replace
 from folding.data.style import PUBLISHED
 from folding.model.config import AF3_CODE, ModelConfig, SamplerConfig
 
-BASE = ModelConfig()
+BASE = ModelConfig(reference=replace(PUBLISHED, paired_as_own=True))
 _FEW_STEPS = SamplerConfig(gamma_0=0.0, step_scale=1.0, n_steps=5)
 _MINI = replace(
     BASE,
@@ -48,6 +48,7 @@ OPENFOLD3: dict[str, ModelConfig] = {
 
 _ALPHAFOLD3 = replace(
     BASE,
+    reference=PUBLISHED,
     c_template_triangle=64,
     c_template_head=16,
     n_cycles=11,

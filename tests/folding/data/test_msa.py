@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from folding.chemistry.residues import GAP_CLASS, LETTERS
 from folding.data.msa import N_CLASSES, deletion_value, msa_features, read_alignment
+from folding.data.style import ReferenceStyle
 from folding.errors import InvalidInput
 from folding.inputs import FoldInput, ProteinChain
 from tests.folding.examples import CRAMBIN, TRP_CAGE
 
 QUERY = "ACDEF"
+STYLES = (ReferenceStyle(), TWICE := ReferenceStyle(query_twice=True))
 
 
 def chain(*rows: str, ids: tuple[str, ...] = ("A",), sequence: str = QUERY) -> ProteinChain:
@@ -39,21 +41,21 @@ def test_without_an_alignment_there_is_the_sequence():
 
 
 def test_published_models_see_the_sequence_twice_where_nothing_pairs():
-    alone = msa_features(job(chain()), query_twice=True)
+    alone = msa_features(job(chain()), style=TWICE)
     assert [letters(row.numpy()) for row in alone["msa"]] == [QUERY, QUERY]
     rows = ("ACaDEY", "A---F")
-    once, twice = (msa_features(job(chain(*rows)), query_twice=there) for there in (False, True))
+    once, twice = (msa_features(job(chain(*rows)), style=style) for style in STYLES)
     for name in ("msa", "has_deletion", "deletion_value"):
         assert torch.equal(twice[name][1:], once[name])
         assert torch.equal(twice[name][0], once[name][0])
     assert torch.equal(twice["profile"], once["profile"])
-    few = msa_features(job(chain(*rows)), query_twice=True, max_rows=2)["msa"]
+    few = msa_features(job(chain(*rows)), style=TWICE, max_rows=2)["msa"]
     assert [letters(row.numpy()) for row in few] == [QUERY, QUERY]
 
 
 def test_where_chains_may_pair_the_sequences_are_the_paired_rows_already():
     chains = (chain("ACDEY", "A----"), chain(ids=("B",), sequence=CRAMBIN))
-    once, twice = (msa_features(job(*chains), query_twice=there) for there in (False, True))
+    once, twice = (msa_features(job(*chains), style=style) for style in STYLES)
     assert torch.equal(once["msa"], twice["msa"])
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from folding.chemistry.residues import GAP_CLASS, LETTERS
 from folding.data.msa import MAX_DELETIONS, MAX_ROWS, chain_rows, msa_features
+from folding.data.style import ReferenceStyle
 from folding.data.tokens import tokenize
 from folding.inputs import (
     DnaChain,
@@ -15,10 +16,14 @@ from folding.inputs import (
     Modification,
     ProteinChain,
     RnaChain,
+    read_alignment,
 )
+from folding.model.config import SMALL
+from folding.weights.configs import ALPHAFOLD3, OPENFOLD3, PROTENIX
 
 ONE, TWO = "ACDEF", "GHIKLM"
 SPECIES = ["", "HUMAN", "MOUSE", "YEAST"]
+AS_OWN = ReferenceStyle(paired_as_own=True)
 
 
 def a3m(query: str, rows: list[tuple[str, str]]) -> str:
@@ -87,6 +92,50 @@ def test_a_row_that_could_not_pair_is_shown_on_its_own():
         {"paired_msa": [("HUMAN", "GHIKLY")]},
     )
     assert letters(msa_features(job)) == [ONE + TWO, "ACDEYGHIKLY", "AYYYY------"]
+
+
+def test_rows_that_find_no_partner_are_a_chains_own_where_the_model_was_trained_so():
+    """As Protenix 2.0.0 has it: paired rows first, then the others, none of them twice."""
+    job = dimer(
+        {
+            "paired_msa": [("HUMAN", "ACDEY"), ("YEAST", "AYaYYY")],
+            "msa": [("", "ADDDD"), ("YEAST", "AYYYY")],
+        },
+        {"paired_msa": [("HUMAN", "GHIKLY"), ("", "GGGGGG")]},
+    )
+    assert letters(msa_features(job, style=AS_OWN)) == [
+        ONE + TWO,
+        "ACDEYGHIKLY",
+        "AYYYYGGGGGG",
+        "ADDDD------",
+    ]
+    profile = msa_features(job, style=AS_OWN)["profile"]
+    assert profile[1, LETTERS.index("C")] == 0.5, "of the chain, ACDEY, AYYYY and ADDDD"
+    plain = msa_features(job)
+    assert letters(plain) == [ONE + TWO, "ACDEYGHIKLY", "ADDDD------", "AYYYY------"]
+
+
+def test_paired_rows_of_a_single_protein_are_its_own_where_the_model_was_trained_so():
+    paired = a3m(ONE, [("HUMAN", "ACDEY"), ("", "ADDDD")])
+    job = FoldInput("job", (ProteinChain(("A",), ONE, paired_msa=paired),))
+    assert letters(msa_features(job, style=AS_OWN)) == [ONE, "ACDEY", "ADDDD"]
+
+
+def test_models_of_protenix_alone_read_paired_rows_as_a_chains_own():
+    kinds = (PROTENIX, OPENFOLD3, ALPHAFOLD3, {"small": SMALL})
+    found = [{config.reference.paired_as_own for config in kind.values()} for kind in kinds]
+    assert found == [{True}, {False}, {False}, {False}]
+
+
+def test_rows_of_a_table_whose_key_no_other_chain_has_are_not_lost():
+    """Whatever the model: the table says that they are the chain's relatives."""
+    table = "key,sequence\n,ACDEF\n9606,ACDEY\n7,AYYYY\n,ADDDD\n"
+    found = read_alignment(table, sequence=ONE)
+    first = ProteinChain(("A",), ONE, msa=found.msa, paired_msa=found.paired_msa)
+    second = ProteinChain(("B",), TWO, paired_msa=f">q\n{TWO}\n>r key=9606\nGHIKLY\n")
+    expected = [ONE + TWO, "ACDEYGHIKLY", "AYYYY------", "ADDDD------"]
+    for style in (ReferenceStyle(), AS_OWN):
+        assert letters(msa_features(FoldInput("job", (first, second)), style=style)) == expected
 
 
 def test_copies_of_one_protein_pair_with_themselves_row_by_row():

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from folding.data.species import NO_ROW, pair_rows, species_of
+from folding.data.species import NO_ROW, pair_rows
+from folding.inputs.species import species_of
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,10 @@ def test_the_sequence_is_found_wherever_it_stands():
 def test_csv_is_split_by_its_keys():
     text = "key,sequence\n0,ACDEFG\n9606,ACDEF-\n-1,A-DEFG\n10090.0,ACaaDEFG\n,--DEFG\n"
     found = read_alignment(text, sequence=QUERY)
-    assert found.msa == ">query\nACDEFG\n>row_2\nA-DEFG\n>row_4\n--DEFG\n"
+    assert found.msa == (
+        ">query\nACDEFG\n>row_1 key=9606\nACDEF-\n>row_2\nA-DEFG\n"
+        ">row_3 key=10090\nACaaDEFG\n>row_4\n--DEFG\n"
+    )
     assert found.paired_msa == (
         ">query\nACDEFG\n>row_1 key=9606\nACDEF-\n>row_3 key=10090\nACaaDEFG\n"
     )
@@ -55,7 +58,7 @@ def test_csv_is_split_by_its_keys():
 
 def test_csv_columns_may_stand_in_any_order():
     found = read_alignment("sequence,key\nACDEFG,\nACDEF-,7\n", sequence=QUERY)
-    assert found == (None, ">query\nACDEFG\n>row_1 key=7\nACDEF-\n")
+    assert found == (">query\nACDEFG\n>row_1 key=7\nACDEF-\n",) * 2
 
 
 def test_csv_without_keys_is_not_paired():
@@ -96,7 +99,7 @@ def test_other_text_is_refused_in_words(text):
         except InvalidInput as error:
             assert str(error)
         else:
-            rows = read_a3m(found.msa or found.paired_msa, sequence="ACDE")
+            rows = read_a3m(found.msa or "", sequence="ACDE")
             assert aligned_columns(rows[0].row) == "ACDE"
 
 

@@ -105,12 +105,27 @@ def test_a_paired_alignment_without_a_partner_is_told_to_be_idle():
     paired = f">q\n{CRAMBIN}\n>r key=1\n{CRAMBIN[:-1]}A\n"
     alone = job(chains=(ProteinChain(("A", "B"), CRAMBIN, paired_msa=paired),))
     idle, none = alone.notes
-    assert idle.startswith("Chain A, B: the paired alignment is not used")
+    assert idle.startswith("Chain A, B: the paired alignment has nothing to pair with")
     assert "No alignment is given" in none
     both = ProteinChain(("A",), CRAMBIN, msa=paired, paired_msa=paired)
     assert [note.partition(":")[0] for note in job(chains=(both,)).notes] == ["Chain A"]
-    other = ProteinChain(("B",), "ACDEFGHIKL")
-    assert job(chains=(replace(both, msa=None), other)).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("header", "lonely"),
+    [("r key=1", []), ("tr|A0A0A1|A0A0A1_1/1-9", []), ("r key=2", ["A", "B"]), ("r", ["A", "B"])],
+    ids=["the same key", "the same species", "another key", "by place alone"],
+)
+def test_paired_rows_that_find_no_partner_are_told(header, lonely):
+    one = ProteinChain(("A",), CRAMBIN, paired_msa=f">q\n{CRAMBIN}\n>r key=1\n{CRAMBIN[:-1]}A\n")
+    two = ProteinChain(("B",), "ACDEFGHIKL", paired_msa=f">q\nACDEFGHIKL\n>{header}\nACDEFGHIKY\n")
+    notes = job(chains=(one, two)).notes
+    assert [note.partition(":")[0][-1] for note in notes] == lonely
+    assert all("no row of the paired alignment has a partner" in note for note in notes)
+    alone = job(chains=(one, replace(two, paired_msa=None)))
+    assert [note.partition(":")[0] for note in alone.notes] == ["Chain A"]
+    copies = (replace(one, ids=("B",)), ProteinChain(("C",), "ACDEFGHIKL"))
+    assert len(job(chains=(one, *copies)).notes) == 2, "copies are no partners"
 
 
 def test_fasta_names_the_job_after_its_first_header():
