@@ -28,6 +28,7 @@ from quantum.backends.line import Line, quiet_vendors
 from quantum.backends.simulated import check_size
 from quantum.circuit import Circuit
 from quantum.errors import BadAnswer, DoesNotFit, InvalidValues, JobFailed, NotConfigured
+from quantum.measurement import group_words
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -43,6 +44,7 @@ _STATUSES = {
 }
 _SECONDS_PER_SHOT = 250e-6  # IBM's default delay between shots
 _OVERHEAD_SECONDS = 2.0  # IBM's rule of thumb per job
+_NOISE_FACTORS = 3  # at level 2 the Estimator measures everything at noise times 1, 3 and 5
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,10 @@ class IBMOptions:
         mode: `job`, or `batch` and `session`, which keep the machine for several jobs.
         optimization_level: of Qiskit's compiler, 0 to 3.
         decoupling: dynamical decoupling in idle times: a sequence such as `XY4`, or empty for none.
-        twirl_gates, twirl_measurement: random Paulis around gates, and before measurement.
-        resilience_level: the Estimator's: 0 none, 1 readout, 2 adds zero-noise extrapolation.
+        twirl_gates, twirl_measurement: random Paulis around gates, and before measurement; None
+            leaves it to the resilience level: 1 twirls measurement, 2 gates too.
+        resilience_level: the Estimator's: 0 none, 1 readout, 2 adds zero-noise extrapolation, which
+            takes three times as long.
         max_execution_seconds: IBM ends the job then; None takes twice the estimate, and at
             least 10 s. So much is set aside of the budget.
         usd_per_second: price of the machine; 0 on IBM's open plan.
@@ -66,8 +70,8 @@ class IBMOptions:
     mode: str = "job"
     optimization_level: int = 2
     decoupling: str = ""
-    twirl_gates: bool = False
-    twirl_measurement: bool = False
+    twirl_gates: bool | None = None
+    twirl_measurement: bool | None = None
     resilience_level: int = 1
     max_execution_seconds: int | None = None
     usd_per_second: float = 1.6
@@ -170,7 +174,7 @@ class IBMBackend:
         )
 
     def estimate(self, batch: Batch) -> Estimate:
-        seconds = _run_seconds(batch)
+        seconds = _run_seconds(batch, level=self.options.resilience_level)
         if self.options.is_local:
             return Estimate(0.0, seconds, 0.0, note="a fake device, simulated here")
         pending = self.line.ask(self._device(batch.n_qubits).status).pending_jobs
@@ -184,12 +188,21 @@ class IBMBackend:
 
     def _longest_seconds(self, batch: Batch) -> int:
         """The machine's time that the job may take, and be charged for, before IBM ends it."""
-        if self.options.mode != "job":
-            return self.options.longest_session_seconds
-        return self._limit_seconds(batch)
+        limit = self._limit_seconds(batch)
+        return limit if self.options.mode == "job" else self.options.longest_session_seconds
 
     def _limit_seconds(self, batch: Batch) -> int:
-        return self.options.max_execution_seconds or max(10, ceil(2 * _run_seconds(batch)))
+        """When IBM ends the job; raises `DoesNotFit` where that is sure to be before it is done."""
+        options = self.options
+        needed = _run_seconds(batch, level=options.resilience_level)
+        limit = options.max_execution_seconds or max(10, ceil(2 * needed))
+        longest = limit if options.mode == "job" else min(limit, options.longest_session_seconds)
+        if needed > longest:
+            raise DoesNotFit(
+                f"the job would take IBM about {needed:.0f} s and be ended after {longest} s: take "
+                "fewer shots, rows or words, or give it more time"
+            )
+        return limit
 
     def price(self, handle: Handle) -> float | None:
         """Seconds of the machine that IBM charges for the job, at the price per second.
@@ -219,6 +232,7 @@ class IBMBackend:
             return handle.submitted(f"local-{batch.tag}", device=self.options.device)
         if known := self.line.ask(lambda: self._known_job(batch.tag)):
             return handle.submitted(known, device=device.name)
+        self._limit_seconds(batch)  # raises before a session is opened for nothing
         programs = [self.compile(circuit, device, batch) for circuit in batch.circuits]
         job = self.line.once(lambda: self._send(programs, self._mode(device), batch))
         return handle.submitted(job.job_id(), device=device.name)
@@ -332,11 +346,11 @@ class IBMBackend:
         settings: dict[str, Any] = {
             "max_execution_time": self._limit_seconds(batch),
             "environment": {"job_tags": [batch.tag]},
-            "twirling": {
-                "enable_gates": options.twirl_gates,
-                "enable_measure": options.twirl_measurement,
-            },
         }
+        gates, measurement = options.twirl_gates, options.twirl_measurement
+        twirling = {"enable_gates": gates, "enable_measure": measurement}
+        if said := {name: value for name, value in twirling.items() if value is not None}:
+            settings["twirling"] = said
         if options.decoupling:
             settings["dynamical_decoupling"] = {
                 "enable": True,
@@ -355,9 +369,18 @@ class IBMBackend:
         return _STATUSES[name]
 
 
-def _run_seconds(batch: Batch) -> float:
-    """IBM's rule of thumb for the machine's time."""
-    return _OVERHEAD_SECONDS + batch.n_runs * (batch.shots or 4096) * _SECONDS_PER_SHOT
+def _run_seconds(batch: Batch, *, level: int) -> float:
+    """IBM's rule of thumb for the machine's time.
+
+    The Estimator takes the shots for every basis that it measures in. Above level 0 it measures
+    the readout of each circuit's qubits as often, and at level 2 everything at several noises.
+    """
+    n_settings = batch.n_runs
+    if batch.observables:
+        n_settings *= max(1, len(group_words(batch.observables)))
+        n_settings *= _NOISE_FACTORS if level > 1 else 1
+        n_settings += len(batch.circuits) if level > 0 else 0
+    return _OVERHEAD_SECONDS + n_settings * (batch.shots or 4096) * _SECONDS_PER_SHOT
 
 
 def _pubs(program: "QuantumCircuit", circuit: Circuit, values: Any, batch: Batch) -> list[Any]:

@@ -32,7 +32,7 @@ from quantum.errors import (
     Unauthorized,
     Unavailable,
 )
-from quantum.observable import X, Z
+from quantum.observable import X, Y, Z
 from tests.contract.ibm import CRN, KEY, IBMServer
 from tests.contract.server import Fault
 
@@ -88,7 +88,7 @@ def wait(backend, handle):
 
 def test_means_and_bits_come_back_in_our_order(connect, server):
     backend = connect(optimization_level=1)
-    found = expectations(backend, CIRCUIT, VALUES, OBSERVABLES, shots=4000, patience=QUICK)
+    found = expectations(backend, CIRCUIT, VALUES, OBSERVABLES, shots=40_000, patience=QUICK)
     exact = expectations(mock(), CIRCUIT, VALUES, OBSERVABLES)
     assert torch.allclose(found, exact, atol=0.2)  # the device is noisy
     (counted,) = run(backend, batch_of(Circuit(3).x(0), shots=500), patience=QUICK)
@@ -116,6 +116,21 @@ def test_options_and_tag_reach_the_provider(connect, server):
     assert options["twirling"] == {"enable_gates": True, "enable_measure": True}
     assert body["params"]["resilience_level"] == 2
     assert body["cost"] == 77
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, {}),
+        ({"twirl_gates": True}, {"enable_gates": True}),
+        ({"twirl_measurement": False}, {"enable_measure": False}),
+    ],
+)
+def test_what_nobody_says_of_twirling_is_left_to_the_level(connect, server, options, said):
+    backend = connect(device="test_manila", resilience_level=2, **options)
+    backend.submit(batch_of(CIRCUIT, VALUES, observables=OBSERVABLES, shots=400))
+    sent = server.jobs["job-1"]["body"]["params"].get("options", {})
+    assert sent.get("twirling", {}) == said
 
 
 @pytest.mark.parametrize("mode", ["batch", "session"])
@@ -349,6 +364,34 @@ def test_what_is_set_aside_is_all_that_the_job_may_cost(connect, server, options
     assert seconds in longest and seconds == longest[-1]
     wait(backend, handle)
     assert backend.price(handle) == (None if options.get("mode") == "session" else 1.0)
+
+
+@pytest.mark.parametrize(("level", "n_settings"), [(0, 2 * 3), (1, 2 * 3 + 1), (2, 3 * 2 * 3 + 1)])
+def test_time_and_money_count_every_basis_noise_and_calibration(connect, server, level, n_settings):
+    """Two rows in three bases: the Estimator takes all shots for each."""
+    backend = connect(
+        device="test_manila", optimization_level=0, usd_per_second=0.5, resilience_level=level
+    )
+    words = (Z(0) @ Z(1) + 0.5 * X(0) @ X(1), Y(2) @ Y(1) + Z(2))
+    batch = batch_of(CIRCUIT, VALUES, observables=words, shots=8000)
+    seconds = 2 + n_settings * 8000 * 250e-6
+    found = backend.estimate(batch)
+    assert found.run_seconds == pytest.approx(seconds)
+    assert found.cost == pytest.approx(seconds * 0.5)
+    backend.submit(batch)
+    assert server.jobs["job-1"]["body"]["cost"] == 2 * seconds == 2 * found.at_most
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_execution_seconds": 11}, {"mode": "session", "longest_session_seconds": 11}]
+)
+def test_a_job_that_ibm_would_end_before_it_is_done_is_not_sent(connect, server, options):
+    backend = connect(device="test_manila", optimization_level=0, **options)
+    batch = batch_of(CIRCUIT, VALUES, observables=(Z(0), X(0)), shots=8000)
+    for ask in (backend.estimate, backend.submit):
+        with pytest.raises(DoesNotFit, match="about 12 s and be ended after 11 s"):
+            ask(batch)
+    assert server.requests("POST", "/jobs|/sessions") == []
 
 
 # In local testing mode
