@@ -46,10 +46,16 @@ def embedded_url(data_dir: Path) -> str:
 
 
 def celery_url(url: str) -> str:
-    """The same broker as Celery spells it: Unix sockets have their own scheme there."""
-    if not url.startswith("unix://"):
+    """The same broker as Celery spells it.
+
+    Unix sockets have their own scheme there, and certificates are checked only where the URL says
+    so; Redis's own client checks them unless it says no.
+    """
+    if url.startswith("unix://"):
+        return url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
+    if not url.startswith("rediss://") or "ssl_cert_reqs=" in url:
         return url
-    return url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
+    return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
 
 
 def candidates(data_dir: Path, *, redis_url: str = "") -> Iterator[Broker]:

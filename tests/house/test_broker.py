@@ -1,7 +1,9 @@
 import shutil
+import ssl
 import subprocess
 from pathlib import Path
 
+import kombu
 import pytest
 import redis
 
@@ -56,11 +58,28 @@ def test_a_deep_data_folder_gets_a_socket_with_a_short_path(tmp_path):
     [
         ("unix:///data/redis.sock?db=0", "redis+socket:///data/redis.sock?virtual_host=0"),
         ("redis://host:6379/1", "redis://host:6379/1"),
-        ("rediss://user:key@host:6380/0", "rediss://user:key@host:6380/0"),
     ],
 )
 def test_celery_spells_sockets_its_own_way(url, expected):
     assert broker.celery_url(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "checks"),
+    [
+        ("", ssl.CERT_REQUIRED),
+        ("?ssl_ca_certs=/own.pem", ssl.CERT_REQUIRED),
+        ("?ssl_cert_reqs=none", ssl.CERT_NONE),
+    ],
+)
+def test_certificates_are_checked_unless_the_url_says_no(words, checks):
+    """By both clients: the queue's and that of the live pages."""
+    url = f"rediss://user:key@host:6380/0{words}"
+    queue = kombu.Connection(broker.celery_url(url))
+    assert queue.ssl["ssl_cert_reqs"] == checks
+    assert queue.virtual_host == "0"
+    with redis.Redis.from_url(url) as client:
+        assert client.connection_pool.make_connection().cert_reqs == checks
 
 
 def test_other_terminals_find_the_broker_that_was_started(tmp_path):

@@ -72,7 +72,8 @@ def test_a_host_in_the_local_network_is_let_in_but_the_wildcard_is_not(tmp_path)
 def test_several_machines_share_one_redis_and_a_wrapped_queue(tmp_path):
     url = "rediss://default:key@redis.example:6380/0"
     settings = settings_of(tmp_path, REDIS_URL=url, FOLDSTREAM_QUEUE="{fold}", EMAIL_HOST="mail")
-    assert settings["REDIS_URL"] == settings["CELERY_BROKER_URL"] == url
+    assert settings["REDIS_URL"] == url
+    assert settings["CELERY_BROKER_URL"] == f"{url}?ssl_cert_reqs=required"
     assert settings["CELERY_TASK_DEFAULT_QUEUE"] == "{fold}"
     assert settings["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
 
