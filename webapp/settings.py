@@ -130,6 +130,9 @@ WHITENOISE_AUTOREFRESH = DEBUG
 # The forms take pasted alignments; webapp.forms sets the limits that people read about.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 40 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+# Enough for a job of as many rows as the form takes (webapp.entity_forms.MAX_ROWS).
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000
 
 # Accounts ------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = [

@@ -3,17 +3,20 @@
 import io
 import json
 import zipfile
+from typing import Any
 
 import gemmi
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.forms import FileField
 from django.template.loader import render_to_string
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from tests.webapp import folded
 from webapp import storage
+from webapp.entity_forms import MAX_ROWS, EntityForm
 from webapp.models import Job, Status
 
 SEQUENCE = folded.TRP_CAGE
@@ -124,6 +127,25 @@ def test_a_request_beyond_the_limit_gets_a_sentence(ada, settings, name):
     assert answer.status_code == 413
     assert "at most 1 MB" in answer.content.decode()
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["submit", "validate"])
+def test_a_job_of_as_many_rows_as_the_form_takes_is_read(ada, name):
+    """As a browser sends it without the page's script: every field of every row, files too."""
+    data: dict[str, Any] = form_data(**{"chains-TOTAL_FORMS": str(MAX_ROWS)})
+    fields = EntityForm().fields.items()
+    rows = [(f"chains-{row}-{key}", field) for row in range(MAX_ROWS) for key, field in fields]
+    data = {key: "" for key, field in rows if not isinstance(field, FileField)} | data
+    parts = [f'Content-Disposition: form-data; name="{k}"\r\n\r\n{v}' for k, v in data.items()]
+    parts += [
+        f'Content-Disposition: form-data; name="{key}"; filename=""\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+        for key, field in rows
+        if isinstance(field, FileField)
+    ]
+    body = "".join(f"--edge\r\n{part}\r\n" for part in parts) + "--edge--\r\n"
+    answer = ada.post(reverse(name), body, content_type="multipart/form-data; boundary=edge")
+    assert answer.status_code == {"submit": 302, "validate": 200}[name]
 
 
 def test_forms_without_the_token_are_refused(user):
