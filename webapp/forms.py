@@ -23,6 +23,7 @@ from folding.errors import InvalidInput
 from folding.inputs import (
     MAX_A3M_CHARACTERS,
     NO_ALIGNMENT,
+    NO_PARTNER,
     AtomRef,
     Bond,
     Chain,
@@ -286,6 +287,8 @@ class SubmitForm:
         """What the rules say of the first job, in so far as the form does not see to it."""
         notes = self.fold_input.notes if self.fold_input else ()
         seen_to = self.searches or any(model_forms.ALONE in note for note in self.model_notes)
+        if self.searches:
+            notes = tuple(note for note in notes if not note.endswith(NO_PARTNER))
         return tuple(note for note in notes if not (seen_to and note == NO_ALIGNMENT))
 
     @property

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.utils.datastructures import MultiValueDict
 
 from folding import cost
-from folding.inputs import NO_ALIGNMENT, FoldInput, FoldOptions, ProteinChain, Template
+from folding.inputs import NO_ALIGNMENT, NO_PARTNER, FoldInput, FoldOptions, ProteinChain, Template
 from tests.folding.inputs.examples import user_component
 from tests.folding.templates.structures import mmcif
 from webapp.examples import BY_SLUG, EXAMPLES
@@ -136,7 +136,8 @@ def test_alignments_come_in_every_dialect_and_both_kinds():
     (chain,) = post({"sequence": SEQUENCE, "msa": stockholm, "paired_msa": a3m}).fold_input.chains
     assert (chain.msa, chain.paired_msa) == (a3m, a3m)
     (chain,) = post({"sequence": SEQUENCE, "msa": csv}).fold_input.chains
-    assert chain.msa == f">query\n{SEQUENCE}\n>row_2\n{SEQUENCE[:-1]}-\n"
+    keyed = f">row_1 key=9\n-{SEQUENCE[1:]}\n"
+    assert chain.msa == f">query\n{SEQUENCE}\n{keyed}>row_2\n{SEQUENCE[:-1]}-\n"
     assert chain.paired_msa == f">query\n{SEQUENCE}\n>row_1 key=9\n-{SEQUENCE[1:]}\n"
 
 
@@ -626,6 +627,15 @@ def test_that_there_is_no_alignment_is_said_once_and_not_where_one_is_looked_for
     public.options = FoldOptions(model="protenix_mini_default_v0.5.0")
     assert public.job_notes == ()
     assert "28 %" in public.model_notes[0]
+
+
+def test_paired_rows_without_a_partner_are_told_unless_a_search_may_find_some(settings):
+    settings.MSA_DATABASES = ["small=/x/small.fasta"]
+    paired = f"key,sequence\n,{SEQUENCE}\n9606,{SEQUENCE[:-1]}W\n"
+    rows = ({"sequence": SEQUENCE, "msa": paired}, {"sequence": "MKWVTFISLLF"})
+    (note,) = post(*rows, msa_source="").job_notes
+    assert note.startswith("Chain A: ") and note.endswith(NO_PARTNER)
+    assert post(*rows, msa_source="local").job_notes == ()
 
 
 def test_a_row_folds_without_what_it_does_not_want(settings):
