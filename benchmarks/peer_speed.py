@@ -9,9 +9,10 @@ the same tensors (no alignment, no templates) and take turns. Protenix goes its 
 inference: conditioning kept between steps, efficient fusion, its own piece sizes. "samples" are
 five steps: ours one sample after the other, as on a processor, theirs in one batch. A line gives
 medians of CPU and wall seconds, and the largest resident memory while the part ran once more in a
-process that had only run the parts before it, as in a fold. Where the processor has bfloat16,
-`--dtype bfloat16` computes our products in it, as the product does; Protenix stays in float32,
-which is its default there.
+process that had only run the parts before it, as in a fold. With several threads ours sleep while
+they wait, as in the product, theirs wait as PyTorch's do by default. Where the processor has
+bfloat16, `--dtype bfloat16` computes our products in it, as the product does; Protenix stays in
+float32, which is its default there.
 
     python3 -m venv VENV && VENV/bin/pip install -r requirements.txt
     VENV/bin/pip install --no-deps protenix==2.0.0
@@ -194,6 +195,8 @@ def serve(side: str, model: str, n_blocks: int | None, weights: Path, dtype: str
     """One program's process: answers `<part> <tokens>` with seconds and bytes."""
     import torch
 
+    from folding.model import team
+
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     config = configuration(model, n_blocks)
     program: Any = {"ours": Ours, "theirs": Theirs}[side](config, weights)
@@ -203,7 +206,8 @@ def serve(side: str, model: str, n_blocks: int | None, weights: Path, dtype: str
     print("{}", file=answers, flush=True)
     is_half = dtype == "bfloat16" and side == "ours"
     half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_half)
-    with torch.inference_mode(), half:
+    n_threads = torch.get_num_threads() if side == "ours" else 1
+    with torch.inference_mode(), half, team.leading(n_threads):
         for line in sys.stdin:
             part, size = line.split()
             if int(size) not in parts:
@@ -233,7 +237,7 @@ class Program:
                 **os.environ,
                 "LAYERNORM_TYPE": "torch",
                 "OMP_NUM_THREADS": str(arguments.threads),
-                "OMP_WAIT_POLICY": "passive",
+                **({"OMP_WAIT_POLICY": "passive"} if side == "ours" else {}),
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

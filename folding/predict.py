@@ -31,6 +31,7 @@ from folding.device import Place, place_of
 from folding.diversity import Diversity
 from folding.errors import Paused
 from folding.inputs import FoldInput, FoldOptions
+from folding.model import team
 from folding.model.alphafold3 import AlphaFold3
 from folding.model.diffusion import DiffusionContext, Trunk
 from folding.model.pairformer import OnBlock
@@ -66,7 +67,8 @@ def fold(
     """All samples of all seeds, the highest ranking score first.
 
     The same input, options, weights and seed give the same coordinates on the same machine,
-    whatever other seeds or samples are drawn with them.
+    whatever other seeds or samples are drawn with them. On a processor as many threads as PyTorch
+    has share the work.
 
     Args:
         report: hears of every stage, block, recycle, step and sample; what it raises ends the
@@ -79,7 +81,8 @@ def fold(
         InvalidInput: an alignment does not belong to its chain.
         Cancelled, Paused: ``report`` said so.
     """
-    with torch.inference_mode():
+    is_here = next(model.parameters()).device.type == "cpu"
+    with torch.inference_mode(), team.leading(torch.get_num_threads() if is_here else 1):
         predictions = list(_predictions(fold_input, model, options, report, checkpoint, place))
     return tuple(sorted(predictions, key=lambda p: p.ranking_score, reverse=True))
 

@@ -2,7 +2,8 @@
 
 What depends on the conditioning alone is computed apart from what depends on the activations: a
 block's ``condition`` gives scales, shifts, gates and pair biases once per job (atoms) or once per
-step (tokens), and ``forward`` only works on the activations.
+step (tokens), and ``forward`` only works on the activations. A team of threads shares the windows
+of local attention.
 """
 
 import math
@@ -13,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from folding.model import inplace, team
 from folding.model.primitives import (
     MASKED,
     AdaptiveLayerNorm,
@@ -47,6 +49,13 @@ class Conditioning(NamedTuple):
     transition_gate: Tensor
     places: KeyPlaces | None = None
 
+    def rows(self, some: slice) -> "Conditioning":
+        """That of neighbouring activations; ``places`` are of all."""
+        parts = (self.queries, self.keys, self.transition)
+        queries, keys, transition = (part and part.rows(some) for part in parts)
+        gates = (self.attention_gate[..., some, :], self.transition_gate[..., some, :])
+        return Conditioning(queries, keys, gates[0], transition, gates[1])
+
 
 class ConditionedAttention(nn.Module):
     """Attention with pair bias, conditioned on ``s`` (algorithm 24 with ``s``).
@@ -77,7 +86,7 @@ class ConditionedAttention(nn.Module):
         self, z: Float[Tensor, "*batch query key c_z"]
     ) -> Float[Tensor, "*batch heads query key"]:
         """The bias that the pairs add to the logits of every head."""
-        return self.linear_bias(self.layer_norm_z(z)).movedim(-1, -3)
+        return inplace.pair_bias(z, self.layer_norm_z, self.linear_bias)
 
     def normed(
         self, a: Float[Tensor, "*batch n c_a"], conditioning: Conditioning
@@ -210,8 +219,47 @@ class ConditionedTransformer(nn.Module):
         biases: list[Tensor],
     ) -> Float[Tensor, "*batch n c_a"]:
         for block, block_conditioning, bias in zip(self.blocks, conditioning, biases, strict=True):
-            a = block(a, block_conditioning, bias)
+            if can_share(block, block_conditioning):
+                a = shared_windows(block, a, block_conditioning, bias)
+            else:
+                a = block(a, block_conditioning, bias)
         return a
+
+
+def can_share(block: ConditionedBlock, conditioning: Conditioning) -> bool:
+    """Whether a team can do a block in pieces: windows whose keys are around their queries."""
+    is_local = isinstance(block.attention, LocalAttention) and conditioning.places is None
+    return is_local and team.size() > 1 and not torch.is_grad_enabled()
+
+
+FEWEST_WINDOWS = 8
+"""Windows of a piece: those beside them are computed as well, for their keys."""
+
+
+def shared_windows(
+    block: ConditionedBlock,
+    a: Float[Tensor, "*batch n c_a"],
+    conditioning: Conditioning,
+    bias: Float[Tensor, "*wide windows heads n_queries n_keys"],
+) -> Float[Tensor, "*batch n c_a"]:
+    """What a block of local attention makes of the activations, its windows shared by the team."""
+    assert isinstance(block.attention, LocalAttention)
+    n_queries, n_keys = block.attention.window
+    n_windows = a.shape[-2] // n_queries
+    beside = -(-(n_keys - n_queries) // (2 * n_queries))
+    result = torch.empty_like(a)
+
+    def some(windows: slice) -> None:
+        first = max(0, windows.start - beside)
+        wide = slice(first, min(windows.stop + beside, n_windows))
+        rows, wide_rows = (slice(n_queries * x.start, n_queries * x.stop) for x in (windows, wide))
+        there = block(a[..., wide_rows, :], conditioning.rows(wide_rows), bias[..., wide, :, :, :])
+        first *= n_queries
+        result[..., rows, :] = there[..., rows.start - first : rows.stop - first, :]
+
+    step = max(FEWEST_WINDOWS, -(-n_windows // team.size()))
+    team.share(team.slices(n_windows, step), lambda: some)
+    return result
 
 
 def query_windows(

@@ -4,10 +4,11 @@ A step multiplies a row per token with a gigabyte of weights. On a processor eac
 weights transposed, in slabs as wide as the activations, and at most 128 rows: with so few rows the
 layout decides (half as fast again at 64 rows, a fifth at 256). The maps are laid out once per job.
 What depends on the noise level alone is computed once for all samples at that level. Sums, norms,
-gates and attention are in float32 whatever the products are in.
+gates and attention are in float32 whatever the products are in. Products and heads are shared by a
+team of threads, where there is one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -15,11 +16,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from folding.model import team
 from folding.model.attention import ConditionedBlock, ConditionedTransformer
 from folding.model.pairformer import OnBlock, quietly
 
 ROWS_AT_ONCE = 128
 """Rows of a product: more leave the second-level cache."""
+FEWEST_COLUMNS = 64
+"""Columns of a product: fewer are not worth a thread."""
 
 
 class TokenBlock(NamedTuple):
@@ -116,8 +120,8 @@ def slabs_of(weights: Iterable[Tensor], dtype: torch.dtype) -> list[Tensor]:
     store = torch.empty(sum(weight.numel() for weight in given), dtype=dtype)
     places = store.split([weight.numel() for weight in given])
     slabs = [place.view(weight.shape[::-1]) for place, weight in zip(places, given, strict=True)]
-    for slab, weight in zip(slabs, given, strict=True):
-        slab.copy_(weight.t())
+    pairs = zip(slabs, given, strict=True)
+    team.share(pairs, lambda: lambda pair: pair[0].copy_(pair[1].t()))
     return slabs
 
 
@@ -137,14 +141,12 @@ def advance(
 
 def add_block(a: Tensor, s: Tensor, normed: Tensor, block: TokenBlock, bias: Tensor) -> None:
     """Adds attention, then the transition (algorithms 23-25), to ``a``."""
-    scale, shift, scale_after, shift_after = products(normed, block.modulate, n_results=4).float()
-    gate, gate_after = products(s, block.gates, n_results=2).float()
-    for x, offset in zip(
-        (scale, scale_after, gate, gate_after),
-        (*block.scale_biases, *block.gate_biases),
-        strict=True,
-    ):
-        x.add_(offset).sigmoid_()
+    offsets = dict(zip((0, 2), block.scale_biases, strict=True))
+    modulation = Products(normed, block.modulate, n_results=4, gates=offsets)
+    gates = Products(s, block.gates, n_results=2, gates=dict(enumerate(block.gate_biases)))
+    multiply(modulation, gates)
+    scale, shift, scale_after, shift_after = modulation.results
+    gate, gate_after = gates.results
     x = functional.layer_norm(a, a.shape[-1:]).mul_(scale).add_(shift)
     a.addcmul_(gate, attend(x, block, bias))
     x = functional.layer_norm(a, a.shape[-1:]).mul_(scale_after).add_(shift_after)
@@ -153,42 +155,125 @@ def add_block(a: Tensor, s: Tensor, normed: Tensor, block: TokenBlock, bias: Ten
 
 def attend(x: Tensor, block: TokenBlock, bias: Tensor) -> Tensor:
     """Gated attention with pair bias, its output map included."""
-    q, k = products(x, block.attend, n_results=2)
-    v, gate = products(x, block.project, n_results=2)
-    q += block.query_bias
-    v = v.to(q.dtype)
-    heads = (y.reshape(-1, *y.shape[-2:]).unflatten(-1, (block.n_heads, -1)) for y in (q, k, v))
-    q, k, v = (y.transpose(1, 2) for y in heads)
+    seen = Products(x, block.attend, n_results=2, offsets={0: block.query_bias})
+    given = Products(x, block.project, n_results=2, gates={1: None})
+    multiply(seen, given)
+    shape = (-1, x.shape[-2], block.n_heads, x.shape[-1] // block.n_heads)
+    q, k, v, gate = (y.reshape(shape) for y in (*seen.results, *given.results))
     wide = bias.expand(*x.shape[:-2], *bias.shape[-3:]).reshape(-1, *bias.shape[-3:])
-    o = functional.scaled_dot_product_attention(q, k, v, attn_mask=wide)
-    o = o.transpose(1, 2).reshape(x.shape).mul_(gate.sigmoid_())
-    return products(o, [block.out]).squeeze(0).to(x.dtype)
+    o = torch.empty_like(q)
+
+    def some(heads: slice) -> None:
+        parts = (y[:, :, heads].transpose(1, 2) for y in (q, k, v))
+        found = functional.scaled_dot_product_attention(*parts, attn_mask=wide[:, heads])
+        torch.mul(found.transpose(1, 2), gate[:, :, heads], out=o[:, :, heads])
+
+    team.share(team.slices(block.n_heads, -(-block.n_heads // team.size())), lambda: some)
+    return product(o.view(x.shape), [block.out])
 
 
 def transition(x: Tensor, block: TokenBlock) -> Tensor:
     """The SwiGLU transition without its norm."""
-    first, second = products(x, block.widen, n_results=2)
-    o = products(functional.silu(first).mul_(second), [block.narrow])
-    return o.squeeze(0).to(x.dtype)
+    rows = x.reshape(-1, x.shape[-1]).to(block.narrow.dtype)
+    half = len(block.widen) // 2
+    wide = rows.new_empty(len(rows), len(block.narrow))
+    places = wide.split(block.widen[0].shape[1], dim=-1)
+    halves = zip(block.widen[:half], block.widen[half:], places, strict=True)
+    maps = [(first, second, place) for first, second, place in halves]
+
+    def some(piece: tuple[int, slice, slice]) -> None:
+        index, some_rows, columns = piece
+        first, second, place = maps[index]
+        opened = functional.silu(torch.mm(rows[some_rows], first[:, columns]))
+        torch.mul(
+            opened, torch.mm(rows[some_rows], second[:, columns]), out=place[some_rows, columns]
+        )
+
+    team.share(cut(len(maps), *places[0].shape), lambda: some)
+    return product(wide.view(*x.shape[:-1], -1), [block.narrow])
 
 
-def products(
-    x: Float[Tensor, "*batch c_in"], slabs: list[Tensor], *, n_results: int = 1
-) -> Float[Tensor, "n_results *batch c"]:
-    """The rows times each slab, as results of as many neighbouring slabs each."""
-    flat = x.reshape(-1, x.shape[-1]).to(slabs[0].dtype)
-    each, width = len(slabs) // n_results, slabs[0].shape[1]
-    written = flat.new_empty(n_results, len(flat), each * width)
-    places = [place for result in written for place in result.split(width, dim=-1)]
-    for rows in row_pieces(len(flat)):
-        for slab, place in zip(slabs, places, strict=True):
-            torch.mm(flat[rows], slab, out=place[rows])
-    return written.view(n_results, *x.shape[:-1], -1)
+class Products:
+    """The rows times each slab, as results of as many neighbouring slabs each, in float32.
+
+    Args:
+        offsets: What is added to a result, by its number.
+        gates: The same for results that become gates (sigmoid); None adds nothing.
+    """
+
+    def __init__(
+        self,
+        x: Float[Tensor, "*batch c_in"],
+        slabs: list[Tensor],
+        *,
+        n_results: int = 1,
+        offsets: Mapping[int, Tensor] | None = None,
+        gates: Mapping[int, Tensor | None] | None = None,
+    ) -> None:
+        self.slabs, self.each = slabs, len(slabs) // n_results
+        self.offsets, self.gates = offsets or {}, gates or {}
+        self.rows = x.reshape(-1, x.shape[-1]).to(slabs[0].dtype)
+        self.width = slabs[0].shape[1]
+        shape = (n_results, len(self.rows), self.each * self.width)
+        self._written = torch.empty(shape, dtype=torch.float32, device=x.device)
+        self.results = self._written.view(n_results, *x.shape[:-1], -1)
+
+    def write(self, piece: tuple[int, slice, slice]) -> None:
+        """One slab's product in these rows and columns."""
+        index, rows, columns = piece
+        number, place = divmod(index, self.each)
+        first = place * self.width + columns.start
+        columns_there = slice(first, first + columns.stop - columns.start)
+        there = self._written[number, rows, columns_there]
+        x, slab = self.rows[rows], self.slabs[index][:, columns]
+        if slab.dtype == there.dtype:
+            torch.mm(x, slab, out=there)
+        else:
+            there.copy_(torch.mm(x, slab))
+        offset = self.gates.get(number, self.offsets.get(number))
+        if offset is not None:
+            there += offset[columns_there]
+        if number in self.gates:
+            there.sigmoid_()
+
+
+def multiply(*products: Products) -> None:
+    """Computes these products, which do not need each other."""
+    n_slabs = sum(len(each.slabs) for each in products)
+    pieces = [
+        (each, piece)
+        for each in products
+        for piece in cut(len(each.slabs), len(each.rows), each.width, others=n_slabs)
+    ]
+    team.share(pieces, lambda: lambda piece: piece[0].write(piece[1]))
+
+
+def product(x: Float[Tensor, "*batch c_in"], slabs: list[Tensor]) -> Float[Tensor, "*batch c"]:
+    """The rows times slabs side by side."""
+    one = Products(x, slabs)
+    multiply(one)
+    return one.results[0]
+
+
+def cut(
+    n_slabs: int, n_rows: int, width: int, *, others: int = 0
+) -> Iterator[tuple[int, slice, slice]]:
+    """Products with slabs in pieces of rows and columns: at least one for each of the team.
+
+    Args:
+        others: Slabs that are shared out together, these included.
+    """
+    rows = list(row_pieces(n_rows))
+    n_there = max(others, n_slabs) * len(rows)
+    n_columns = min(-(-team.size() // n_there), max(1, width // FEWEST_COLUMNS))
+    columns = list(team.slices(width, -(-width // n_columns)))
+    for index in range(n_slabs):
+        for some in rows:
+            for across in columns:
+                yield index, some, across
 
 
 def row_pieces(n_rows: int) -> Iterator[slice]:
     """As few pieces of as equal length as products of at most ``ROWS_AT_ONCE`` rows allow."""
     n_pieces = -(-n_rows // ROWS_AT_ONCE)
-    step = -(-n_rows // n_pieces)
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))
+    return team.slices(n_rows, -(-n_rows // n_pieces))

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from folding.data.features import Features
-from folding.model import denoising
+from folding.model import denoising, inplace
 from folding.model.atoms import AtomContext, AtomDecoder, AtomEncoder, key_places
 from folding.model.attention import (
     ConditionedAttention,
@@ -92,7 +92,10 @@ class DiffusionConditioning(nn.Module):
         z = torch.cat([z_trunk, embed(features)], dim=-1)
         z = self.linear_z(self.layer_norm_z(z))
         for transition in self.transitions_z:
-            z = z + transition(z)
+            if torch.is_grad_enabled():
+                z = z + transition(z)
+            else:
+                inplace.add_to_each(transition, z)
         return z
 
     def singles(self, trunk: Trunk) -> Float[Tensor, "*batch token c_s"]:

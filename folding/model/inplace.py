@@ -5,7 +5,8 @@ and equals ``x + module(x)`` to rounding. Rows are taken in pieces that stay in 
 processor's cache, so that nothing as large as the pair representation is written but the two
 operands of the triangle multiplication; on a GPU pieces are large enough to fill it. What a piece
 needs is written over the piece before: fresh memory for each would cost as much as a tenth of the
-products. Under autocast the products are in its type, and norms and sums stay in float32.
+products. Under autocast the products are in its type, and norms and sums stay in float32. Pieces
+are shared by a team of threads, where there is one.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,14 +19,15 @@ from torch.nn import functional
 
 from folding.model.kernels import attend_rows
 from folding.model.primitives import Transition, mask_bias
+from folding.model.team import share, slices
 
 if TYPE_CHECKING:
     from folding.model.msa import OuterProductMean, PairWeightedAveraging
     from folding.model.triangle import PairStack, TriangleAttention, TriangleMultiplication
 
-VALUES_AT_ONCE = {"cpu": 2**15, "cuda": 2**26}
-"""Numbers of a representation in one piece, by device: what a fourfold transition makes of 32,768
-of them fills 1 MB, half of a core's second-level cache."""
+VALUES_AT_ONCE = {"cpu": 2**17, "cuda": 2**26}
+"""Numbers of a representation in one piece, by device. On a processor the results of its products
+leave the second-level cache, which costs less than what each operation takes to begin."""
 CHANNELS_AT_ONCE = 16
 """Channels of a triangle multiplication whose products are computed before they are stored."""
 
@@ -56,9 +58,21 @@ def jobs(
 def pieces(x: Float[Tensor, "i j c"]) -> Iterator[slice]:
     """The rows of a representation in pieces."""
     values = VALUES_AT_ONCE.get(x.device.type, VALUES_AT_ONCE["cuda"])
-    step = max(1, values // (x.shape[1] * x.shape[2]))
-    for start in range(0, x.shape[0], step):
-        yield slice(start, min(start + step, x.shape[0]))
+    yield from slices(x.shape[0], max(1, values // (x.shape[1] * x.shape[2])))
+
+
+class Scratch:
+    """Memory for one piece after the other, of the type and device of what it is like."""
+
+    def __init__(self, like: Tensor) -> None:
+        self._like = like
+        self._written: Tensor | None = None
+
+    def __call__(self, *shape: int) -> Tensor:
+        """What the piece before was written on, where it has the same shape."""
+        if self._written is None or self._written.shape != shape:
+            self._written = self._like.new_empty(shape)
+        return self._written
 
 
 def normed(x: Float[Tensor, "*shape c"], norm: nn.LayerNorm) -> Float[Tensor, "*shape c"]:
@@ -99,21 +113,31 @@ def add_triangle_multiplication(
     The products take the place of their first operand.
     """
     a, b = operands(module, z, mask).chunk(2)
-    products = a.new_empty(min(CHANNELS_AT_ONCE, len(a)), *a.shape[1:])
-    for start in range(0, module.c_hidden, CHANNELS_AT_ONCE):
-        some_a, some_b = (x[start : start + CHANNELS_AT_ONCE] for x in (a, b))
-        pair = (
-            (some_a, some_b.transpose(-1, -2))
-            if module.outgoing
-            else (some_a.transpose(-1, -2), some_b)
-        )
-        some_a.copy_(torch.bmm(*pair, out=products[: len(some_a)]))
+
+    def multiply() -> Callable[[slice], None]:
+        products = a.new_empty(min(CHANNELS_AT_ONCE, len(a)), *a.shape[1:])
+
+        def channels(some: slice) -> None:
+            some_a, some_b = a[some], b[some]
+            pair = (
+                (some_a, some_b.transpose(-1, -2))
+                if module.outgoing
+                else (some_a.transpose(-1, -2), some_b)
+            )
+            some_a.copy_(torch.bmm(*pair, out=products[: len(some_a)]))
+
+        return channels
+
+    share(slices(module.c_hidden, CHANNELS_AT_ONCE), multiply)
     to_gate, to_out = maps(module.linear_gate, like=z), maps(module.linear_out, like=z)
-    for rows in pieces(z):
+
+    def add(rows: slice) -> None:
         flat = z[rows].view(-1, z.shape[-1])
         gate = torch.mm(normed(flat, module.layer_norm_in).to(to_gate.dtype), to_gate).sigmoid_()
         x = normed(a[:, rows].flatten(1).t().contiguous(), module.layer_norm_out)
         flat += torch.mm(x.to(to_out.dtype), to_out).mul_(gate)
+
+    share(pieces(z), lambda: add)
 
 
 def operands(
@@ -126,17 +150,23 @@ def operands(
         maps(linear, like=z).t() for linear in (module.linear_ab_gate, module.linear_ab)
     )
     ab = to_value.new_empty(len(to_value), *z.shape[:2])
-    written: tuple[Tensor, Tensor] | None = None
-    for rows in pieces(z):
-        flat = z[rows].flatten(0, 1)
-        x = normed(flat, module.layer_norm_in).to(to_gate.dtype).t()
-        if written is None or written[0].shape[1] != x.shape[1]:
-            written = (ab.new_empty(len(ab), x.shape[1]), ab.new_empty(len(ab), x.shape[1]))
-        gate = torch.mm(to_gate, x, out=written[0]).sigmoid_().unflatten(1, (-1, z.shape[1]))
-        value = torch.mm(to_value, x, out=written[1]).unflatten(1, (-1, z.shape[1]))
-        if mask is not None:
-            gate *= mask[rows, None] & mask
-        torch.mul(gate, value, out=ab[:, rows])
+
+    def map_rows() -> Callable[[slice], None]:
+        written = Scratch(ab)
+
+        def one(rows: slice) -> None:
+            flat = z[rows].flatten(0, 1)
+            x = normed(flat, module.layer_norm_in).to(to_gate.dtype).t()
+            for_gate, for_value = written(2, len(ab), x.shape[1])
+            gate = torch.mm(to_gate, x, out=for_gate).sigmoid_().unflatten(1, (-1, z.shape[1]))
+            value = torch.mm(to_value, x, out=for_value).unflatten(1, (-1, z.shape[1]))
+            if mask is not None:
+                gate *= mask[rows, None] & mask
+            torch.mul(gate, value, out=ab[:, rows])
+
+        return one
+
+    share(pieces(z), map_rows)
     return ab
 
 
@@ -150,20 +180,25 @@ def add_triangle_attention(
         maps(module.linear_qkv, module.linear_gate, like=z),
         maps(module.linear_out, like=z),
     )
-    written: Tensor | None = None
-    for rows in pieces(z):
-        x = normed(z[rows], module.layer_norm).flatten(0, 1).to(weight.dtype)
-        if written is None or len(written) != len(x):
-            written = x.new_empty(len(x), weight.shape[1])
-        torch.mm(x, weight, out=written)
-        parts = written.view(-1, z.shape[1], 4, module.n_heads, head_width(module, weight))
-        q, k, v, gate = parts.permute(2, 0, 3, 1, 4)
-        o = attend_rows(q, k, v, bias).mul_(gate.sigmoid())
-        o = o.transpose(1, 2).flatten(-2).flatten(0, 1)
-        if module.starting:
-            add_product(z[rows].view(-1, z.shape[-1]), o, to_out)
-        else:
-            z[rows] += torch.mm(o, to_out).unflatten(0, (-1, z.shape[1]))
+
+    def attend() -> Callable[[slice], None]:
+        written = Scratch(weight)
+
+        def one(rows: slice) -> None:
+            x = normed(z[rows], module.layer_norm).flatten(0, 1).to(weight.dtype)
+            mapped = torch.mm(x, weight, out=written(len(x), weight.shape[1]))
+            parts = mapped.view(-1, z.shape[1], 4, module.n_heads, head_width(module, weight))
+            q, k, v, gate = parts.permute(2, 0, 3, 1, 4)
+            o = attend_rows(q, k, v, bias).mul_(gate.sigmoid())
+            o = o.transpose(1, 2).flatten(-2).flatten(0, 1)
+            if module.starting:
+                add_product(z[rows].view(-1, z.shape[-1]), o, to_out)
+            else:
+                z[rows] += torch.mm(o, to_out).unflatten(0, (-1, z.shape[1]))
+
+        return one
+
+    share(pieces(z), attend)
 
 
 def head_width(module: "TriangleAttention", weight: Tensor) -> int:
@@ -175,13 +210,35 @@ def attention_bias(
     module: "TriangleAttention", z: Float[Tensor, "i j c_z"], mask: Bool[Tensor, " j"] | None
 ) -> Float[Tensor, "heads i j"]:
     """What pairs add to the logits of every head, and what switches masked keys off."""
-    to_bias = maps(module.linear_bias, like=z).t()
-    bias = z.new_empty(module.n_heads, *z.shape[:2])
-    for rows in pieces(z):
-        x = normed(z[rows], module.layer_norm).flatten(0, 1).to(to_bias.dtype)
-        bias[:, rows] = torch.mm(to_bias, x.t()).unflatten(1, (-1, z.shape[1]))
+    bias = mapped_pairs(z, module.layer_norm, module.linear_bias)
     bias = (bias.transpose(-1, -2) if module.flip_bias else bias) + mask_bias(mask)
     return bias.to(working_type(z))
+
+
+def mapped_pairs(
+    z: Float[Tensor, "i j c_z"], norm: nn.LayerNorm, linear: nn.Linear
+) -> Float[Tensor, "c i j"]:
+    """Pairs through a norm and a map to few channels, which come first."""
+    weight = maps(linear, like=z).t()
+    result = z.new_empty(len(weight), *z.shape[:2])
+
+    def of_rows(rows: slice) -> None:
+        x = normed(z[rows], norm).flatten(0, 1).to(weight.dtype)
+        result[:, rows] = torch.mm(weight, x.t()).unflatten(1, (-1, z.shape[1]))
+
+    share(pieces(z), lambda: of_rows)
+    return result
+
+
+def pair_bias(
+    z: Float[Tensor, "*batch i j c_z"], norm: nn.LayerNorm, linear: nn.Linear
+) -> Float[Tensor, "*batch c i j"]:
+    """The same of several jobs or windows, with gradients where they are on."""
+    if torch.is_grad_enabled():
+        biases: Tensor = linear(norm(z)).movedim(-1, -3)
+        return biases
+    found = mapped_pairs(z.reshape(-1, *z.shape[-2:]), norm, linear)
+    return found.unflatten(1, z.shape[:-2]).movedim(0, -3)
 
 
 def add_transition(module: Transition, z: Float[Tensor, "i j c"]) -> None:
@@ -189,12 +246,24 @@ def add_transition(module: Transition, z: Float[Tensor, "i j c"]) -> None:
     weight, to_out = maps(module.linear_ab, like=z), maps(module.linear_out, like=z)
     flat, width = z.view(-1, z.shape[-1]), len(to_out)
     step = max(1, VALUES_AT_ONCE.get(z.device.type, VALUES_AT_ONCE["cuda"]) // z.shape[-1])
-    step = min(step, len(flat))
-    ab = weight.new_empty(step, 2 * width)
-    for rows in flat.split(step):
-        x = normed(rows, module.layer_norm).to(weight.dtype)
-        a, b = torch.mm(x, weight, out=ab[: len(x)]).chunk(2, dim=-1)
-        add_product(rows, functional.silu(a).mul_(b), to_out)
+
+    def add() -> Callable[[Tensor], None]:
+        ab = Scratch(weight)
+
+        def to(rows: Tensor) -> None:
+            x = normed(rows, module.layer_norm).to(weight.dtype)
+            a, b = torch.mm(x, weight, out=ab(len(x), 2 * width)).chunk(2, dim=-1)
+            add_product(rows, functional.silu(a).mul_(b), to_out)
+
+        return to
+
+    share(flat.split(min(step, len(flat))), add)
+
+
+def add_to_each(module: Transition, z: Float[Tensor, "*batch i j c"]) -> None:
+    """The same for several jobs."""
+    for one, _ in jobs(z, None):
+        add_transition(module, one)
 
 
 def add_outer_product_mean(
@@ -216,8 +285,11 @@ def add_outer_product_mean(
     a, b = ab.chunk(2, dim=-1)
     few = len(m) * FEW_ROWS <= a.shape[-1]
     products = _few_products(module, a, b) if few else _many_products(module, a, b)
-    for rows in pieces(z):
+
+    def add(rows: slice) -> None:
         z[rows] += (products(rows) + module.linear_out.bias) / (n_rows + 1e-3)
+
+    share(pieces(z), lambda: add)
 
 
 FEW_ROWS = 4
@@ -257,11 +329,16 @@ def add_averaging(
 ) -> None:
     """Adds a pair weighted averaging (algorithm 10) to ``m``."""
     weights = z.new_empty(module.n_heads, *z.shape[:2])
-    for rows in pieces(z):
+
+    def weigh(rows: slice) -> None:
         bias = module.linear_bias(normed(z[rows], module.layer_norm_z)).movedim(-1, 0)
         weights[:, rows] = torch.softmax(bias + mask_bias(mask), dim=-1).to(weights.dtype)
-    for rows in pieces(m):
+
+    def add(rows: slice) -> None:
         x = normed(m[rows], module.layer_norm_m)
         v = module.linear_v(x).unflatten(-1, (module.n_heads, -1))
         o = torch.einsum("hij,mjhc->mihc", weights.to(v.dtype), v).flatten(-2)
         m[rows] += module.linear_out(torch.sigmoid(module.linear_gate(x)) * o)
+
+    share(pieces(z), lambda: weigh)
+    share(pieces(m), lambda: add)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from folding.model import inplace
 from folding.model.config import ModelConfig
 from folding.model.primitives import (
     Linear,
@@ -46,11 +47,17 @@ class SingleAttention(nn.Module):
         mask: Bool[Tensor, "*batch token"] | None,
     ) -> Float[Tensor, "*batch token c_s"]:
         s = self.layer_norm_a(s)
-        bias = self.linear_bias(self.layer_norm_z(z)).movedim(-1, -3) + mask_bias(mask)
+        bias = self.pair_bias(z) + mask_bias(mask)
         q = split_heads(self.linear_q(s), self.n_heads)
         k, v = (split_heads(x, self.n_heads) for x in self.linear_kv(s).chunk(2, dim=-1))
         o = merge_heads(attend(q, k, v, bias))
         return self.linear_out(o * torch.sigmoid(self.linear_gate(s)))
+
+    def pair_bias(
+        self, z: Float[Tensor, "*batch token token c_z"]
+    ) -> Float[Tensor, "*batch heads token token"]:
+        """What the pairs add to the logits of every head."""
+        return inplace.pair_bias(z, self.layer_norm_z, self.linear_bias)
 
 
 class PairformerBlock(nn.Module):

@@ -58,6 +58,10 @@ class Modulation(NamedTuple):
     scale: Tensor
     shift: Tensor
 
+    def rows(self, some: slice) -> "Modulation":
+        """That of neighbouring activations."""
+        return Modulation(self.scale[..., some, :], self.shift[..., some, :])
+
 
 class AdaptiveLayerNorm(nn.Module):
     """LayerNorm whose scale and shift come from a conditioning signal (AF3 SI algorithm 26)."""

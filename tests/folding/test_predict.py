@@ -1,5 +1,6 @@
 """A fold from its input to its predictions."""
 
+import threading
 from functools import cache
 
 import numpy as np
@@ -79,6 +80,37 @@ def test_the_same_seed_gives_the_same_coordinates_whatever_else_is_drawn():
     assert np.array_equal(coordinates(alone), coordinates(twin))
     others = [p for p in together if p is not twin]
     assert all(not np.allclose(coordinates(p), coordinates(twin), atol=0.1) for p in others)
+
+
+@pytest.fixture
+def threads():
+    """Sets how many threads PyTorch has, for one test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_several_threads_fold_what_one_folds(threads):
+    fold_input, options = job((("A",), TRP_CAGE)), FoldOptions(n_samples=1, n_recycles=1, n_steps=3)
+    found = {}
+    for n_threads in (1, 3):
+        threads(n_threads)
+        found[n_threads] = coordinates(run(fold_input, options)[0])
+        assert torch.get_num_threads() == n_threads
+    np.testing.assert_allclose(found[3], found[1], atol=2e-3)
+
+
+def test_a_fold_that_is_ended_leaves_no_threads(threads):
+    threads(3)
+
+    def cancel(event):
+        if isinstance(event, StepDone):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run(job((("A",), "GSWQLKDE")), report=cancel)
+    assert torch.get_num_threads() == 3
+    assert not [t for t in threading.enumerate() if t.name.startswith("team-")]
 
 
 def test_frames_are_laid_on_each_other():

@@ -121,9 +121,10 @@ def test_products_are_those_of_the_maps_side_by_side(n_rows, n_results, each):
     x = torch.randn(2, n_rows, 5, generator=generator)
     weights = [torch.randn(4, 5, generator=generator) for _ in range(n_results * each)]
     slabs = denoising.slabs_of(weights, torch.float32)
-    found = denoising.products(x, slabs, n_results=n_results)
+    products = denoising.Products(x, slabs, n_results=n_results)
+    denoising.multiply(products)
     expected = (x @ torch.cat(weights).t()).unflatten(-1, (n_results, -1)).movedim(-2, 0)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(products.results, expected)
 
 
 @torch.no_grad()
