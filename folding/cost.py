@@ -22,7 +22,9 @@ import psutil
 from folding import work
 from folding.cores import usable_cores
 from folding.errors import FoldingError, InvalidInput
-from folding.inputs import DnaChain, FoldInput, FoldOptions, ProteinChain, RnaChain
+from folding.inputs import Chain, FoldInput, FoldOptions, Ligand, ProteinChain
+from folding.inputs.chain import strand
+from folding.inputs.components import Components
 from folding.model.config import SMALL, ModelConfig
 from folding.weights.catalog import CATALOG, unseen
 from folding.weights.configs import ALPHAFOLD3, BASE, OPENFOLD3, PROTENIX
@@ -244,22 +246,34 @@ def _with_rows(
 
 
 def count_rows(fold_input: FoldInput) -> int:
-    """Rows of the deepest alignment that a job brings; 1 where it brings none."""
-    depths = [text.count(">") for text in fold_input.alignments]
-    return max(depths, default=1)
+    """Rows of the deepest alignment that a job brings, paired ones counted; 1 where it brings none.
+
+    The most that may be read: some rows may stand in both texts of a chain.
+    """
+    return max(map(_count_rows, fold_input.chains))
+
+
+def _count_rows(chain: Chain) -> int:
+    """Rows of a chain's own alignment and of its paired one, the chain itself once."""
+    texts = (getattr(chain, name, None) or "" for name in ("msa", "paired_msa"))
+    return 1 + sum(text.count("\n>") for text in texts)
 
 
 def count_atoms(fold_input: FoldInput) -> int:
-    """Heavy atoms of a job, about: a token of a ligand is one atom."""
-    per_token = {ProteinChain: ATOMS_PER_TOKEN, RnaChain: ATOMS_PER_NUCLEOTIDE}
-    per_token[DnaChain] = ATOMS_PER_NUCLEOTIDE
-    components = fold_input.components
-    return math.ceil(
-        sum(
-            chain.count_tokens(components) * per_token.get(type(chain), 1.0)
-            for chain in fold_input.chains
-        )
-    )
+    """Heavy atoms of a job, about: a token of a ligand or a modified residue is one atom."""
+    return math.ceil(sum(_count_atoms(chain, fold_input.components) for chain in fold_input.chains))
+
+
+def _count_atoms(chain: Chain, components: Components) -> float:
+    n_tokens = chain.count_tokens(components)
+    if isinstance(chain, Ligand):
+        return float(n_tokens)
+    residues = strand(chain, components)
+    modified = {modification.position for modification in chain.modifications}
+    n_atomic = sum(not residues.residue(position).is_token for position in modified)
+    n_whole = (len(chain.sequence) - n_atomic) * len(chain.ids)
+    per_residue = ATOMS_PER_TOKEN if isinstance(chain, ProteinChain) else ATOMS_PER_NUCLEOTIDE
+    return n_whole * per_residue + n_tokens - n_whole
 
 
 def largest(
@@ -308,26 +322,29 @@ def check(
     fold_input: FoldInput,
     options: FoldOptions,
     *,
+    n_rows: int = 1,
     models: Collection[str] = SHIPPED,
     machine: Machine | None = None,
 ) -> Estimate:
     """The cost of a job that fits this machine.
 
     Args:
+        n_rows: Rows of its deepest alignment, where the job holds only the beginning of it.
         models: Names of those that are here, to advise another one.
 
     Raises:
         InvalidInput: It does not fit: says what size would, and what would help.
     """
     machine = machine or this_machine()
-    cost = check_memory(fold_input, options, models=models, machine=machine)
+    rows = max(n_rows, count_rows(fold_input))
+    cost = check_memory(fold_input, options, n_rows=rows, models=models, machine=machine)
     if _too_slow(cost, machine):
         raise InvalidInput(
             f"This job would take about {cost.seconds / 3600:,.0f} hours here, more than the "
             f"{MAX_SECONDS / 3600:.0f} that a job may take. "
-            f"{_at_most(fold_input, options, machine)} Choose fewer seeds, samples, recycles "
+            f"{_at_most(fold_input, options, rows, machine)} Choose fewer seeds, samples, recycles "
             f"or steps, or fold fewer {_unit(fold_input)}"
-            f"{_ways_out(fold_input, options, models, machine)}.",
+            f"{_ways_out(fold_input, options, rows, models, machine)}.",
             field="chains",
         )
     return cost
@@ -337,16 +354,21 @@ def check_memory(
     fold_input: FoldInput,
     options: FoldOptions,
     *,
+    n_rows: int = 1,
     models: Collection[str] = SHIPPED,
     machine: Machine | None = None,
 ) -> Estimate:
     """The cost of a job that fits this machine's memory, however long it takes.
 
+    Args:
+        n_rows: As of `check`, and so is `models`.
+
     Raises:
         InvalidInput: It does not fit.
     """
     machine = machine or this_machine()
-    cost = estimate_job(fold_input, options, machine=machine)
+    rows = max(n_rows, count_rows(fold_input))
+    cost = _with_rows(fold_input, options, rows, machine)
     needs = (
         (cost.bytes, machine.usable_bytes, "this machine can give"),
         (cost.gpu_bytes, machine.usable_gpu_bytes, "the GPU here can give"),
@@ -354,14 +376,13 @@ def check_memory(
     for needed, usable, giver in needs:
         if needed <= usable:
             continue
-        rows = count_rows(fold_input)
         alignment = f" an alignment of {rows:,} rows," if rows > 1 else ""
         raise InvalidInput(
             f"This job has {fold_input.n_tokens:,} {_unit(fold_input)}, copies counted,{alignment} "
             f"and would need {_gigabytes(needed)} of memory; {giver} "
-            f"{_gigabytes(usable)}. {_at_most(fold_input, options, machine)} "
+            f"{_gigabytes(usable)}. {_at_most(fold_input, options, rows, machine)} "
             "Fold fewer chains, or one domain at a time"
-            f"{_ways_out(fold_input, options, models, machine)}.",
+            f"{_ways_out(fold_input, options, rows, models, machine)}.",
             field="chains",
         )
     return cost
@@ -372,9 +393,8 @@ def _unit(fold_input: FoldInput) -> str:
     return "tokens" if fold_input.has_atom_tokens else "residues"
 
 
-def _at_most(fold_input: FoldInput, options: FoldOptions, machine: Machine) -> str:
+def _at_most(fold_input: FoldInput, options: FoldOptions, rows: int, machine: Machine) -> str:
     """How large a job that is otherwise like this one may be, as a sentence."""
-    rows = count_rows(fold_input)
     size = largest(
         options,
         n_seeds=len(fold_input.seeds),
@@ -389,14 +409,19 @@ def _at_most(fold_input: FoldInput, options: FoldOptions, machine: Machine) -> s
 
 
 def _ways_out(
-    fold_input: FoldInput, options: FoldOptions, models: Collection[str], machine: Machine
+    fold_input: FoldInput,
+    options: FoldOptions,
+    n_rows: int,
+    models: Collection[str],
+    machine: Machine,
 ) -> str:
     """Fewer rows or another model with which this job would fit, as the end of a sentence."""
 
-    def fits(n_rows: int) -> bool:
-        return _fits(_with_rows(fold_input, options, n_rows, machine), machine)
+    def fits(rows: int, model: str = options.model) -> bool:
+        other = replace(options, model=model)
+        return _fits(_with_rows(fold_input, other, rows, machine), machine)
 
-    rows = _last(fits, count_rows(fold_input))
+    rows = _last(fits, n_rows)
     ways = f"; or give it an alignment of at most {rows:,} rows" if rows > 1 else ""
     fitting = [
         name
@@ -404,7 +429,7 @@ def _ways_out(
         if name in models
         and name != options.model
         and not unseen(model, fold_input)
-        and _fits(estimate_job(fold_input, replace(options, model=name), machine=machine), machine)
+        and fits(n_rows, name)
     ]
     return f"{ways}; or choose the model {fitting[0]}, with which it fits" if fitting else ways
 

@@ -51,6 +51,8 @@ _TYPED = (
 )
 # What a row may bring, and the field that says that it is not wanted.
 _DECLINED = (("msa", "no_msa", "an alignment"), ("templates", "no_templates", "templates"))
+# What may be aligned to a chain of this kind.
+_ALIGNMENTS = {"protein": ("msa", "paired_msa"), "rna": ("msa",)}
 # Where a row shows what the rules say about a part that has no field of that name.
 _SHOWN_AT = {
     **{"ccd": "ligand", "smiles": "ligand", "file": "molecule"},
@@ -296,12 +298,22 @@ class EntityForm(forms.Form):
         names = ("no_msa", "msa", "paired_msa")
         return any(self[name].value() or self[name].errors for name in names)
 
+    @property
+    def n_rows(self) -> int:
+        """Rows of the alignments together; as the page counted them where it sent a part of one."""
+        names = _ALIGNMENTS.get(self.kind_name, ())
+        return 1 + sum(max(self.text(n).count("\n>"), self._told_rows(n) - 1) for n in names)
+
+    def _told_rows(self, name: str) -> int:
+        told = str(self.data.get(self.add_prefix(f"{name}_rows"), ""))
+        return int(told) if re.fullmatch("[0-9]{1,9}", told) else 0
+
     def _alignments(self, entity: Chain) -> dict[str, Any]:
         """The alignments of the row, in whatever dialect they came, as A3M."""
         if isinstance(entity, Ligand | DnaChain):
             return {}
         found: dict[str, Any] = {"msa": ""} if self.cleaned_data.get("no_msa") else {}
-        for name in ("msa", "paired_msa") if isinstance(entity, ProteinChain) else ("msa",):
+        for name in _ALIGNMENTS[self.kind_name]:
             if self.text(name).strip():
                 texts = read_alignment(self.text(name), sequence=entity.sequence, field=name)
                 if name == "paired_msa":

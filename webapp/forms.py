@@ -275,7 +275,7 @@ class SubmitForm:
     def estimate_is_most(self) -> bool:
         """Whether a search may find fewer rows than the estimate counts."""
         request = self.search.request if self.searches else NOTHING
-        return any(most_rows(request, job) > cost.count_rows(job) for job in self.fold_inputs)
+        return any(most_rows(request, job) > self._rows_of(job) for job in self.fold_inputs)
 
     @property
     def may_not_fit(self) -> bool:
@@ -335,15 +335,21 @@ class SubmitForm:
 
     def _check(self, fold_input: FoldInput, *, among: Sequence[FoldInput]) -> cost.Estimate:
         """The most that a job may cost; refused is only what cannot fit whatever is found."""
+        held = self._rows_of(fold_input)
         try:
             names = downloads.store().names()
-            cost.check(fold_input, self.options, models=names, machine=machine())
+            cost.check(fold_input, self.options, n_rows=held, models=names, machine=machine())
         except InvalidInput as error:
             if len(among) == 1:
                 raise
             raise InvalidInput(f"{fold_input.name}: {error}", field=error.field) from error
-        rows = most_rows(self.search.request, fold_input)
+        rows = max(held, most_rows(self.search.request, fold_input))
         return cost.estimate_job(fold_input, self.options, n_rows=rows, machine=machine())
+
+    def _rows_of(self, fold_input: FoldInput) -> int:
+        """Rows of a job's deepest alignment, those counted that only the page has."""
+        told: list[int] = [] if self.is_json else [row.n_rows for row in self.rows]
+        return max([cost.count_rows(fold_input), *told])
 
     def _read_rows(self) -> tuple[FoldInput, ...]:
         filled = [row for row in self.rows if not row.is_blank] or self.rows.forms[:1]

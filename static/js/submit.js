@@ -7,7 +7,7 @@ import { startModelChoice } from "./model_choice.js";
 const form = document.getElementById("submit-form");
 const MOST = Number(form.dataset.mostCharacters);
 const PAUSE_MS = 350;
-// Alignments may be large; the rows that fit in here show what is usually wrong with one.
+// Alignments may be large; the rows that fit in here show what is usually wrong with one. How many there are is told.
 const MSA_SAMPLE = 100_000;
 const SIGNED_OUT = "You are no longer signed in. Sign in again in another tab, then send this form once more.";
 // What the page came with complaints about counts as touched: they stay until it is put right.
@@ -66,7 +66,10 @@ function draft({ all, omitted }) {
   for (const [name, value] of [...data]) {
     const other = isJson ? /^chains-\d/.test(name) : name === "json";
     if (value instanceof File || other) data.delete(name);
-    else if (name.endsWith("msa")) data.set(name, sampled(value));
+    else if (name.endsWith("msa")) {
+      data.set(name, sampled(value));
+      data.set(`${name}_rows`, value.match(/^>/gm)?.length ?? 0);
+    }
     else if (!all && isIdle(name, value)) {
       omitted.add(name);
       data.delete(name);

@@ -118,6 +118,19 @@ def test_an_uploaded_alignment_is_read_into_the_form_and_stays_there(site, user,
     assert not Job.objects.exists()
 
 
+def test_the_estimate_counts_the_rows_of_an_alignment_that_it_does_not_send(site, user, tmp_path):
+    file = tmp_path / "deep.a3m"
+    file.write_text(f">q\n{SEQUENCE}\n" * 8000)
+    page = open_form(site, user)
+    area(page).fill(SEQUENCE)
+    page.get_by_text("Alignments", exact=True).click()
+    with page.expect_request(lambda sent: "chains-0-msa_rows" in (sent.post_data or "")) as sent:
+        page.set_input_files("[name=chains-0-msa_file]", str(file))
+    body = sent.value.post_data
+    assert re.search(r'name="chains-0-msa_rows"\s+8000\s', body)
+    assert body.count(SEQUENCE) < 5000
+
+
 def test_a_paste_of_thirty_megabytes_is_answered_in_the_page(site, user):
     page = open_form(site, user)
     page.locator("[name=name]").fill("kept")

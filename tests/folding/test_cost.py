@@ -1,6 +1,7 @@
 """The estimate grows with what costs, fits the machine, and refuses what does not."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -12,8 +13,17 @@ from hypothesis import strategies as st
 
 from folding import cost, work
 from folding.cost import Machine, check, estimate, estimate_job, largest
+from folding.data.tokens import tokenize
 from folding.errors import FoldingError, InvalidInput
-from folding.inputs import DnaChain, FoldInput, FoldOptions, Ligand, ProteinChain, RnaChain
+from folding.inputs import (
+    DnaChain,
+    FoldInput,
+    FoldOptions,
+    Ligand,
+    Modification,
+    ProteinChain,
+    RnaChain,
+)
 from tests.folding.examples import TRP_CAGE
 
 LAPTOP = Machine(threads=2, speed=1.0, memory_bytes=16 * 10**9)
@@ -229,6 +239,45 @@ def test_atoms_are_counted_by_kind():
     protein = ProteinChain(("A", "B"), "G" * 10)
     both = FoldInput("job", (protein, RnaChain(("R",), "ACGU")))
     assert cost.count_atoms(both) == 20 * 7.8 + 4 * 21
+
+
+def test_atoms_of_modified_residues_are_tokens_of_their_own():
+    strands = [
+        RnaChain((name,), "ACGU" * 5 + "A", modifications=modified)
+        for name, modified in (
+            ("A", tuple(Modification("A2M", n) for n in (1, 5, 9, 13, 17, 21))),
+            ("B", (Modification("A2M", 1), Modification("PSU", 4), Modification("A", 5))),
+        )
+    ]
+    duplex = FoldInput("siRNA", tuple(strands))
+    true = tokenize(duplex).n_atoms
+    assert cost.count_atoms(duplex) == pytest.approx(true, rel=0.05)
+    protein = FoldInput(
+        "p", (ProteinChain(("A", "B"), "SGGGGGGGGG", modifications=(Modification("SEP", 1),)),)
+    )
+    assert cost.count_atoms(protein) == math.ceil(2 * (9 * 7.8 + 10))
+
+
+def test_paired_rows_stand_on_top_of_a_chains_own():
+    row = f">x\n{'A' * 30}\n"
+    chain = ProteinChain(("A",), "A" * 30, msa=row * 3001, paired_msa=row * 2001)
+    assert cost.count_rows(FoldInput("job", (chain,))) == 5001
+    assert cost.count_rows(FoldInput("job", (replace(chain, msa=None),))) == 2001
+    assert cost.count_rows(FoldInput("job", (replace(chain, msa="", paired_msa=None),))) == 1
+    headed = replace(chain, msa=">a->b\n" + "A" * 30, paired_msa=None)
+    assert cost.count_rows(FoldInput("job", (headed,))) == 1
+
+
+def test_rows_that_the_job_does_not_hold_are_counted_where_they_are_told():
+    machine = replace(LAPTOP, memory_bytes=6 * 10**9)
+    options = FoldOptions(model="protenix_mini_default_v0.5.0")
+    begun = job(300, n_rows=5)
+    assert check(begun, options, machine=machine)
+    with pytest.raises(InvalidInput, match="an alignment of 16,384 rows") as told:
+        check(begun, options, n_rows=16_384, machine=machine)
+    with pytest.raises(InvalidInput) as held:
+        check(job(300, n_rows=16_384), options, machine=machine)
+    assert str(told.value) == str(held.value)
 
 
 def test_a_fold_does_not_begin_without_free_memory(monkeypatch):

@@ -11,6 +11,7 @@ from django.utils.datastructures import MultiValueDict
 
 from folding import cost
 from folding.inputs import NO_ALIGNMENT, NO_PARTNER, FoldInput, FoldOptions, ProteinChain, Template
+from folding.weights.store import Store
 from tests.folding.inputs.examples import user_component
 from tests.folding.templates.structures import mmcif
 from webapp.examples import BY_SLUG, EXAMPLES
@@ -190,6 +191,28 @@ def test_too_many_tokens_for_this_machine(monkeypatch):
     field, sentence = only_error(post({"sequence": "A" * 9000}))
     assert field == "chains-0-sequence"
     assert "9,000 residues" in sentence
+
+
+def test_rows_that_stay_in_the_page_while_one_types_are_estimated_and_refused(monkeypatch):
+    mini = {"model": "protenix_mini_default_v0.5.0"}
+    monkeypatch.setattr(Store, "is_here", lambda store, name: True)
+    whole = [f">r{n}\n{SEQUENCE}\n" for n in range(3000)]
+    sequence = {"kind": "protein", "sequence": SEQUENCE}
+    sent = post(sequence | {"msa": "".join(whole), "paired_msa": "".join(whole[:2000])}, **mini)
+    sample = {"msa": "".join(whole[:5]), "paired_msa": "".join(whole[:7])}
+    told = {"msa_rows": "3000", "paired_msa_rows": "2000"}
+    assert post(sequence | sample | told, **mini).estimate == sent.estimate
+    assert sent.estimate == cost.estimate(len(SEQUENCE), sent.options, n_rows=4999, machine=LARGE)
+    for silly in ("-1", "1e9", "²", "9" * 99):
+        found = post(sequence | sample | {"msa_rows": silly}, **mini)
+        expected = cost.estimate(len(SEQUENCE), found.options, n_rows=11, machine=LARGE)
+        assert found.estimate == expected
+    monkeypatch.setattr(cost, "this_machine", lambda: replace(LARGE, memory_bytes=2 * 10**9))
+    deep = {"sequence": SEQUENCE * 4, "msa_rows": "16384"} | {"msa": f">q\n{SEQUENCE * 4}\n"}
+    where, says = only_error(post(sequence | deep, **mini))
+    assert where == "chains-0-sequence"
+    assert "an alignment of 16,384 rows" in says
+    assert post(sequence | deep | {"kind": "dna", "sequence": "ACGT", "msa": ""}, **mini).estimate
 
 
 def test_a_valid_job_comes_with_an_estimate():
