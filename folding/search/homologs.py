@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pyhmmer.easel import Alphabet, DigitalSequenceBlock, SequenceFile, TextMSA, TextSequence
 from pyhmmer.plan7 import HMM, Background, Builder, LongTargetsPipeline, Pipeline
 
-from folding.errors import FoldingError, InvalidInput
+from folding.errors import FoldingError
 
 BLOCK_RESIDUES = 3_000_000
 """Residues between two looks at whether the search is still wanted: about a second of work."""
@@ -86,7 +86,6 @@ def search(
 
     Raises:
         DatabaseMissing: The file is not there or is no FASTA.
-        InvalidInput: The sequence cannot be searched for.
     """
     n_targets = count_targets(database)
     rows: tuple[Row, ...] = ()
@@ -157,14 +156,7 @@ class _Query:
         self.alphabet = Alphabet.amino() if kind == "protein" else Alphabet.rna()
         self.background = Background(self.alphabet)
         digital = TextSequence(name=b"query", sequence=sequence).digitize(self.alphabet)
-        if kind == "rna" or len(set(sequence)) > 1:
-            self.profile: HMM = self._builder().build(digital, self.background)[0]
-        else:
-            raise InvalidInput(
-                "A sequence of one letter alone has no relatives to search for. Fold it without an "
-                "alignment.",
-                field="sequence",
-            )
+        self.profile: HMM = self._builder().build(digital, self.background)[0]
 
     def learn(self, rows: Sequence[Row]) -> None:
         """Searches with what was found from now on; its columns stay those of the sequence."""
@@ -195,10 +187,12 @@ class _Query:
                 yield Row(hit.evalue, header, self._a3m_row(found))
 
     def _a3m_row(self, found: Any) -> str:
-        """The aligned part of a target in the columns of the query, gaps around it."""
-        target = found.target_sequence
-        model = found.hmm_sequence
-        letters = [b.lower() if a == "." else b.upper() for a, b in zip(model, target, strict=True)]
+        """The aligned part of a target in the columns of the query, gaps around it.
+
+        What is no residue, such as “*” for a stop, is unknown in a column and nothing between two.
+        """
+        pairs = zip(found.hmm_sequence, found.target_sequence, strict=True)
+        letters = [_letter(target, inserted=model == ".") for model, target in pairs]
         left = "-" * (found.hmm_from - 1)
         right = "-" * (len(self.sequence) - found.hmm_to)
         return left + "".join(letters) + right
@@ -248,9 +242,18 @@ def _best(rows: list[Row], most: int) -> list[Row]:
     return heapq.nsmallest(most, rows) if len(rows) > most else rows
 
 
+def _letter(target: str, *, inserted: bool) -> str:
+    """A letter of a target as A3M has it."""
+    if inserted:
+        return target.lower() if target.isalpha() else ""
+    return target.upper() if target.isalpha() or target == "-" else "X"
+
+
 def _aligned(row: str) -> str:
     return "".join(letter for letter in row if not letter.islower())
 
 
 def _text(value: bytes | str | None) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
+    """Words of a header, without what would end a line or is no text."""
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value or ""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from folding.errors import Cancelled, InvalidInput
+from folding.errors import Cancelled
 from folding.inputs.a3m import aligned_columns, read_a3m
 from folding.search import homologs
 from folding.search.homologs import Database, DatabaseMissing, SearchOptions, search, to_a3m
@@ -137,9 +137,36 @@ def test_a_missing_database_is_said(tmp_path):
         find(Database("gone", tmp_path / "gone.fasta"))
 
 
-def test_one_letter_alone_has_no_relatives(database):
-    with pytest.raises(InvalidInput, match="one letter"):
-        find(database, "GGGGGGGGGG")
+@pytest.mark.parametrize("letter", "AQGX")
+def test_one_letter_alone_is_a_sequence_like_any_other(database, letter):
+    assert find(database, letter * 40, iterations=2) == ()
+
+
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_what_is_no_residue_spoils_no_row(tmp_path, iterations):
+    """Translated databases hold “*” where translation stopped."""
+    near = relative(QUERY, identity=0.7, seed=2)
+    records = {
+        "column": near[:45] + "*" + near[46:],
+        "inserted": near[:45] + "WW*WW" + near[45:],
+        "missing": near[:45] + "~" + near[46:],
+        "last": near + "*",
+    }
+    rows = find(Database("d", write_fasta(tmp_path / "d.fasta", records)), iterations=iterations)
+    found = read_a3m(to_a3m(QUERY, rows), sequence=QUERY)
+    columns = {row.header.split("/")[0]: row.row for row in found[1:]}
+    assert set(columns) == set(records)
+    assert columns["inserted"].count("w") == 4
+    assert columns["column"] == columns["missing"], "and none shifts what follows"
+
+
+def test_headers_are_one_line_of_text(tmp_path):
+    near = relative(QUERY, identity=0.7, seed=2)
+    path = tmp_path / "odd.fasta"
+    path.write_bytes(f">a one\u2028two\x0ethree\x85 OX=9606\n{near}\n".encode())
+    (row,) = find(Database("odd", path))
+    (_, found) = read_a3m(to_a3m(QUERY, (row,)), sequence=QUERY)
+    assert found.header.endswith("one two three  OX=9606")
 
 
 def test_records_are_counted_over_the_borders_of_pieces(tmp_path, monkeypatch):
