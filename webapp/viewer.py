@@ -122,14 +122,17 @@ def scene(job: Job, prediction: Prediction) -> dict[str, Any]:
 def bonds(job: Job) -> list[list[int]]:
     """Bonded atom pairs of which one at least is a token of its own.
 
-    There are none for a job of a version that did not say.
+    There are none for a job of a version that did not say, or whose arrays are gone.
     """
     import numpy as np
 
-    with _arrays(job) as file:
-        if "bonds" not in file:
-            return []
-        pairs, token = file["bonds"][()], file["token_index"][()]
+    try:
+        with _arrays(job) as file:
+            if "bonds" not in file:
+                return []
+            pairs, token = file["bonds"][()], file["token_index"][()]
+    except FileNotFoundError:
+        return []
     is_alone = np.bincount(token)[token] == 1
     found: list[list[int]] = pairs[is_alone[pairs].any(axis=1)].tolist()
     return found
@@ -146,13 +149,21 @@ def chemistry(job: Job, prediction: Prediction) -> dict[str, Any]:
 
 
 def pae(job: Job, prediction: Prediction) -> bytes:
-    """The PAE as uint8 [token, token]: 255 stands for 31.75 Å. Row: aligned on; column: judged."""
+    """The PAE as uint8 [token, token]: 255 stands for 31.75 Å. Row: aligned on; column: judged.
+
+    Raises:
+        FileNotFoundError: the file of all arrays is not there.
+    """
     errors = _array(job, prediction, "pae")
     return (errors / PAE_MOST * 255.0).round().clip(0, 255).astype("u1").tobytes()
 
 
 def trajectory(job: Job, prediction: Prediction) -> bytes:
-    """The steps of the diffusion as little-endian int16 [step, token, 3] in hundredths of an Å."""
+    """The steps of the diffusion as little-endian int16 [step, token, 3] in hundredths of an Å.
+
+    Raises:
+        FileNotFoundError: the file of all arrays is not there.
+    """
     steps = _array(job, prediction, "trajectory")
     return (steps * CENTI).round().clip(-INT16_MOST, INT16_MOST).astype("<i2").tobytes()
 

@@ -21,11 +21,13 @@ export class PaePlot {
     new ResizeObserver(() => this.drawOverlay()).observe(overlay);
   }
 
-  async load(url, scene) {
-    const response = await fetch(url);
-    if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-    this.cells = new Uint8Array(await response.arrayBuffer());
-    this.scene = scene;
+  // `cells` are null where the job's file of them is gone.
+  load(cells, scene) {
+    this.element.querySelector("[data-missing]").hidden = Boolean(cells);
+    this.element.querySelector("[data-plot]").hidden = !cells;
+    this.cells = cells;
+    this.scene = cells && scene;
+    if (!cells) return;
     paint(this.map, this.cells, scene.count, ERROR_TABLE);
     this.drawTicks();
     this.drawOverlay();

@@ -2,9 +2,10 @@
 import { PaePlot } from "./pae.js";
 import { Playback } from "./playback.js";
 import { PlddtChart } from "./plddt.js";
-import { Scene } from "./scene.js";
+import { fetchSample, placesIn, placesOf } from "./sample.js";
 import { Selection } from "./selection.js";
 import { SequenceStrip } from "./sequence.js";
+import { askFor } from "./server.js";
 import { StructureView } from "./structure.js";
 import { swapAll } from "./swap.js";
 
@@ -27,26 +28,47 @@ class Result {
     document.addEventListener("themechange", this.retheme);
   }
 
-  // Fetches and draws the sample that the page names.
-  async load() {
-    const { structure, scene, pae, trajectory, key } = document.getElementById("sample").dataset;
+  // The sample that the page came with.
+  open() {
+    this.chosen = this.current();
+    return this.load(async () => ({ places: placesOf(document) }));
+  }
+
+  // Fetches what `find` leads to, then draws all of it or nothing. A later choice ends an earlier one, whose answers
+  // never reach the page.
+  async load(find) {
+    this.running?.abort();
+    const { signal } = (this.running = new AbortController());
     this.element.dataset.state = "loading";
     try {
-      const [cif, loaded] = await Promise.all([fetchText(structure), Scene.fetch(scene)]);
-      this.scene = loaded;
-      this.selection.clear();
-      this.playback.load(trajectory, loaded);
-      this.structure.load(cif, loaded);
-      this.sequence.load(loaded);
-      this.plddt.load(loaded);
-      await this.pae.load(pae, loaded);
-      this.element.dataset.state = "ready";
-      this.say();
-      this.element.dataset.shown = key;
+      const { places, swapIn } = await find(signal);
+      const sample = await fetchSample(places, signal);
+      signal.throwIfAborted();
+      swapIn?.();
+      this.draw(places, sample);
     } catch (error) {
-      this.element.dataset.state = "failed";
-      document.getElementById("picked").textContent = `This sample could not be read (${error.message}). Reload the page to try again.`;
+      if (!signal.aborted) this.fail(error);
     }
+  }
+
+  draw({ trajectory, key }, { cif, scene, cells }) {
+    this.scene = scene;
+    this.selection.clear();
+    this.playback.load(trajectory, scene);
+    this.structure.load(cif, scene);
+    this.sequence.load(scene);
+    this.plddt.load(scene);
+    this.pae.load(cells, scene);
+    this.element.dataset.state = "ready";
+    this.say();
+    this.element.dataset.shown = key;
+  }
+
+  // What was shown before stays.
+  fail(error) {
+    this.chosen = this.scene ? this.current() : null;
+    this.element.dataset.state = "failed";
+    document.getElementById("picked").textContent = `This sample could not be read (${error.message}). Choose it again, or reload the page.`;
   }
 
   click(event) {
@@ -98,15 +120,25 @@ class Result {
     for (const matrix of this.element.querySelectorAll("[data-matrix]")) matrix.hidden = matrix.dataset.matrix !== value;
   }
 
+  current() {
+    return this.element.querySelector("[data-sample][aria-current]");
+  }
+
   async show(row) {
-    if (row.hasAttribute("aria-current")) return;
-    const response = await fetch(row.querySelector("[data-url]").dataset.url);
-    if (!response.ok) return;
-    const { fragments } = await response.json();
+    if (row === this.chosen) return;
+    this.chosen = row;
+    document.getElementById("picked").textContent = "Loading the sample";
+    await this.load(async (signal) => {
+      const response = await askFor(row.querySelector("[data-url]").dataset.url, { signal });
+      const { fragments } = await response.json();
+      return { places: placesIn(fragments), swapIn: () => this.swapIn(row, fragments) };
+    });
+  }
+
+  swapIn(row, fragments) {
     swapAll(fragments);
     for (const other of row.parentElement.children) other.removeAttribute("aria-current");
     row.setAttribute("aria-current", "true");
-    await this.load();
   }
 
   savePicture() {
@@ -136,6 +168,7 @@ class Result {
   }
 
   close() {
+    this.running?.abort();
     document.removeEventListener("themechange", this.retheme);
   }
 }
@@ -145,14 +178,8 @@ function range(text) {
   return text.split("-").map(Number);
 }
 
-async function fetchText(url) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-  return response.text();
-}
-
 export function openResult(element) {
   const result = new Result(element);
-  result.load();
+  result.open();
   return result;
 }

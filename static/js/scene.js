@@ -25,12 +25,6 @@ export class Scene {
     this.places = new Map(this.residues.map((residue) => [`${chains[residue.chain].id}:${residue.number}`, residue]));
   }
 
-  static async fetch(url) {
-    const response = await fetch(url);
-    if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-    return new Scene(await response.json());
-  }
-
   // Tells each atom of the structure its token, and takes from single atoms their own pLDDT.
   attach(atoms) {
     const seen = new Map();

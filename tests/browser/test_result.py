@@ -4,9 +4,10 @@ import io
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.webapp import folded
+from webapp import storage
 from webapp.models import Job
 
 SLOW = 60_000
@@ -138,6 +139,47 @@ def test_another_sample_takes_every_view_with_it(shown):
         "title", "Trp-cage_seed-1_sample-1_model.cif"
     )
     expect(shown.locator("#samples tr").nth(1)).to_have_attribute("aria-current", "true")
+
+
+@pytest.mark.parametrize("slow", ["", "scene"], ids=["words", "scene"])
+def test_the_sample_that_was_chosen_last_is_the_one_on_show(shown, slow):
+    held: list[Route] = []
+    shown.route(f"**/samples/1-1/{slow}", lambda route: held.append(route))
+    with shown.expect_request(f"**/samples/1-1/{slow}"):
+        shown.get_by_role("button", name="Show seed 1, sample 2").click()
+    shown.get_by_role("button", name="Show seed 1, sample 1").click()
+    shown.wait_for_selector("#job-panel[data-shown='1-0'][data-state=ready]", timeout=SLOW)
+    painted = shown.get_attribute("#structure", "data-painted")
+    held[0].continue_()
+    shown.wait_for_timeout(400)
+    assert shown.get_attribute("#job-panel", "data-shown") == "1-0"
+    assert shown.get_attribute("#structure", "data-painted") == painted
+    expect(shown.locator("#sample")).to_contain_text("sample 1, rank 1")
+    expect(shown.locator("#samples tr").first).to_have_attribute("aria-current", "true")
+
+
+def test_a_sample_that_does_not_come_leaves_the_one_on_show(shown, console_errors):
+    shown.route("**/samples/1-1/scene", lambda route: route.fulfill(status=500))
+    other = shown.get_by_role("button", name="Show seed 1, sample 2")
+    other.click()
+    expect(shown.locator("#picked")).to_contain_text("could not be read")
+    expect(shown.locator("#sample")).to_contain_text("sample 1, rank 1")
+    shown.unroute("**/samples/1-1/scene")
+    other.click()
+    shown.wait_for_selector("#job-panel[data-shown='1-1'][data-state=ready]", timeout=SLOW)
+    console_errors.clear()
+
+
+def test_a_result_without_its_arrays_is_drawn_all_the_same(site, user, result, console_errors):
+    (storage.folder(result.pk) / "Trp-cage.h5").unlink()
+    page = site.sign_in(user)
+    page.goto(f"/jobs/{result.pk}/")
+    page.wait_for_selector("#job-panel[data-state=ready]", timeout=SLOW)
+    expect(page.locator(".residue")).to_have_count(40)
+    assert len(colours(page.locator("#structure"))) > 10
+    expect(page.locator("#pae")).to_contain_text("no longer in the data folder")
+    expect(page.locator("#pae .overlay")).not_to_be_visible()
+    console_errors.clear()
 
 
 def test_the_trajectory_plays_and_ends_at_the_structure(shown):

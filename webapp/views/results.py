@@ -54,17 +54,20 @@ def sample(request: HttpRequest, job_id: UUID, seed: int, sample: int) -> HttpRe
 @login_required
 @unchanging
 def frames(request: HttpRequest, job_id: UUID, seed: int, sample: int, kind: str) -> HttpResponse:
-    """What the page draws: `scene` as JSON, `pae` and `trajectory` as bytes."""
+    """What the page draws: `scene` as JSON, `pae` and `trajectory` as bytes; 404 without files."""
     prediction = _own_prediction(request, job_id, seed, sample)
-    match kind:
-        case "scene":
-            return JsonResponse(viewer.scene(prediction.job, prediction))
-        case "pae":
-            content = viewer.pae(prediction.job, prediction)
-        case "trajectory":
-            content = viewer.trajectory(prediction.job, prediction)
-        case _:
-            raise Http404
+    try:
+        match kind:
+            case "scene":
+                return JsonResponse(viewer.scene(prediction.job, prediction))
+            case "pae":
+                content = viewer.pae(prediction.job, prediction)
+            case "trajectory":
+                content = viewer.trajectory(prediction.job, prediction)
+            case _:
+                raise Http404
+    except FileNotFoundError as error:
+        raise Http404 from error
     return HttpResponse(content, content_type="application/octet-stream")
 
 
