@@ -19,7 +19,9 @@ MAX_GLYCAN_SUGARS = 50
 _TOKEN = re.compile(r"\s*(?:(?P<bracket>[()])|(?P<linkage>\d-\d)\s+|(?P<code>[A-Za-z0-9]{1,5}))")
 # Where a branch hangs on its parent: the oxygens that are tried in turn. N-glycans have a core
 # Man3GlcNAc2 (β1-4, then α1-3 and α1-6) with fucose α1-6 or α1-3 on the first sugar and LacNAc
-# antennae (Varki et al., Essentials of Glycobiology, 4th edition, chapters 9 and 10).
+# antennae (Varki et al., Essentials of Glycobiology, 4th edition, chapters 9 and 10). In those with
+# many mannoses, Man5 to Man9, the α1-6 arm branches once more into α1-3 and α1-6; all that is
+# longer is α1-2.
 _LINKAGES: dict[tuple[str, str], tuple[str, ...]] = {
     ("NAG", "NAG"): ("O4", "O6"),
     ("NAG", "BMA"): ("O4",),
@@ -30,7 +32,7 @@ _LINKAGES: dict[tuple[str, str], tuple[str, ...]] = {
     ("BMA", "MAN"): ("O6", "O3"),
     ("BMA", "BMA"): ("O4",),
     ("BMA", "NAG"): ("O4",),
-    ("MAN", "MAN"): ("O2", "O3", "O6"),
+    ("MAN", "MAN"): ("O6", "O3", "O2"),
     ("MAN", "NAG"): ("O2", "O4", "O6"),
     ("MAN", "BMA"): ("O4",),
     ("GAL", "SIA"): ("O6", "O3"),
@@ -45,6 +47,8 @@ _LINKAGES: dict[tuple[str, str], tuple[str, ...]] = {
     ("FUC", "BGC"): ("O3",),
     ("SIA", "SIA"): ("O8",),
 }
+# Where a branch hangs that is the only one of its kind.
+_ALONE = {("MAN", "MAN"): "O2"}
 # Sialic acids are ketoses: their second carbon is the one that reaches out.
 _ANOMERIC = {"SIA": "C2", "SLB": "C2"}
 _PROTEIN_ATOMS = {"N": "ND2", "S": "OG", "T": "OG1"}
@@ -117,7 +121,8 @@ def read_glycan(text: str) -> Glycan:
         position = len(codes)
         if parent:
             links.append((parent, sugar.oxygen, position, sugar.carbon))
-        _settle(sugar)
+        is_core = sugar.code == "MAN" and bool(parent) and codes[parent - 1] == "NAG"
+        _settle(sugar, code="BMA" if is_core else sugar.code)
         waiting += [(position, branch) for branch in reversed(sugar.branches)]
     if len(codes) > MAX_GLYCAN_SUGARS:
         raise InvalidInput(
@@ -127,14 +132,17 @@ def read_glycan(text: str) -> Glycan:
     return Glycan(tuple(codes), tuple(links))
 
 
-def _settle(sugar: Sugar) -> None:
-    """Chooses the linkage of each branch that came without one."""
+def _settle(sugar: Sugar, *, code: str) -> None:
+    """Chooses the linkage of each branch that came without one.
+
+    Args:
+        code: What the sugar counts as: the mannose of the core may be written as any other.
+    """
     taken = {branch.oxygen for branch in sugar.branches if branch.oxygen}
-    for branch in sugar.branches:
+    for branch in sorted(sugar.branches, key=_count_mannoses, reverse=True):
         branch.carbon = branch.carbon or _ANOMERIC.get(branch.code, "C1")
         if not branch.oxygen:
-            usual = _LINKAGES.get((sugar.code, branch.code), ())
-            free = [oxygen for oxygen in usual if oxygen not in taken]
+            free = [oxygen for oxygen in _usual(sugar, branch, code) if oxygen not in taken]
             if not free:
                 raise InvalidInput(
                     f"The glycan does not say which atoms bond {sugar.code} to {branch.code}, and "
@@ -149,6 +157,19 @@ def _settle(sugar: Sugar) -> None:
                 field="glycans",
             )
         taken.add(branch.oxygen)
+
+
+def _usual(sugar: Sugar, branch: Sugar, code: str) -> tuple[str, ...]:
+    """The oxygens that hold such a branch in nature, the first choice first."""
+    pair = (code, branch.code)
+    alone = [other.code for other in sugar.branches].count(branch.code) == 1
+    first = (_ALONE[pair],) if alone and pair in _ALONE else ()
+    return (*first, *_LINKAGES.get(pair, ()))
+
+
+def _count_mannoses(branch: Sugar) -> int:
+    """Mannoses on a branch: the one that has most of them is the α1-6 arm (Man5, Man8B)."""
+    return sum(other.code == "MAN" for other in branch.branches)
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:

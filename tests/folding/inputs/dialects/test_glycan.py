@@ -23,6 +23,42 @@ def test_branches_take_the_places_that_nature_gives_them():
     assert glycan.reach == "C1"
 
 
+def drawn(text: str) -> dict[str, str]:
+    """Each sugar of a glycan by the way to it from the protein, as `4-4-6-3`."""
+    glycan = read_glycan(text)
+    ways = {1: ""}
+    for parent, oxygen, branch, _ in glycan.links:
+        ways[branch] = f"{ways[parent]}-{oxygen[1:]}".strip("-")
+    return {ways[position]: code for position, code in enumerate(glycan.codes, start=1)}
+
+
+CORE = {"": "NAG", "4": "NAG", "4-4": "BMA", "4-4-3": "MAN", "4-4-6": "MAN"}
+MAN5 = CORE | {"4-4-6-3": "MAN", "4-4-6-6": "MAN"}
+MAN8 = MAN5 | {"4-4-3-2": "MAN", "4-4-3-2-2": "MAN", "4-4-6-6-2": "MAN"}
+MAN9 = MAN8 | {"4-4-6-3-2": "MAN"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("NAG(NAG(BMA(MAN(MAN)(MAN))(MAN)))", MAN5),
+        ("NAG(NAG(BMA(MAN)(MAN(MAN)(MAN))))", MAN5),
+        ("NAG(NAG(BMA(MAN(MAN)(6-1 MAN))(MAN)))", MAN5),
+        ("NAG(NAG(MAN(MAN)(MAN(MAN)(MAN))))", MAN5 | {"4-4": "MAN"}),
+        ("NAG(NAG(BMA(MAN(MAN(MAN))(MAN))(MAN(MAN(MAN)))))", MAN8),
+        ("NAG(NAG(BMA(MAN(MAN(MAN)))(MAN(MAN)(MAN(MAN)))))", MAN8),
+        ("NAG(NAG(BMA(MAN(MAN(MAN))(MAN(MAN)))(MAN(MAN(MAN)))))", MAN9),
+    ],
+)
+def test_glycans_of_many_mannoses_are_those_of_nature(text, expected):
+    assert drawn(text) == expected
+
+
+def test_a_mannose_of_three_takes_every_place():
+    assert set(drawn("MAN(MAN)(MAN)(MAN)")) == {"", "2", "3", "6"}
+    assert set(drawn("MAN(2-1 NAG)(MAN)")) == {"", "2", "6"}
+
+
 def test_linkages_that_are_written_are_taken():
     glycan = read_glycan("MAN(6-1 FUC)(4-1 MAN(6-1 MAN(6-1 MAN)))")
     assert glycan.codes == ("MAN", "FUC", "MAN", "MAN", "MAN")
