@@ -100,7 +100,11 @@ def classify(chosen: dict[str, Any], report: Report) -> ApplicationResult:
             of.append(_try(name, chosen, seed, rates[name], _told(report, name, repeat)))
         report({"kind": "progress", "done": repeat + 1, "total": chosen["repeats"]})
     quantum, classical = trials["quantum"], trials["classical"]
-    gain = compare_pairs([t.accuracy for t in quantum], [t.accuracy for t in classical])
+    gain = compare_pairs(
+        [t.accuracy for t in quantum],
+        [t.accuracy for t in classical],
+        step=1 / len(quantum[0].test),
+    )
     numbers = {
         **{f"{name}_accuracy": _mean([t.accuracy for t in of]) for name, of in trials.items()},
         "gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high,

@@ -29,15 +29,23 @@ class Comparison:
         return "classical" if self.high < 0 else "tie"
 
 
-def compare_pairs(quantum: Sequence[float], classical: Sequence[float]) -> Comparison:
-    """The comparison of scores where higher is better; one pair alone decides nothing."""
+def compare_pairs(
+    quantum: Sequence[float], classical: Sequence[float], *, step: float = 0.0
+) -> Comparison:
+    """The comparison of scores where higher is better; one pair alone decides nothing.
+
+    Args:
+        step: between the values that a score can have. Few differences on such a grid are easily
+            equal by chance, so its rounding counts as scatter (Sheppard's step²/12).
+    """
     differences = np.subtract(quantum, classical)
     mean, count = float(differences.mean()), len(differences)
     if count < 2:
         return Comparison(mean, -float("inf"), float("inf"))
     from scipy import stats  # takes longer to load than all of this package
 
-    reach = float(stats.t.ppf(0.975, count - 1) * differences.std(ddof=1) / sqrt(count))
+    scatter = sqrt(differences.var(ddof=1) + step**2 / 12)
+    reach = float(stats.t.ppf(0.975, count - 1) * scatter / sqrt(count))
     return Comparison(mean, mean - reach, mean + reach)
 
 

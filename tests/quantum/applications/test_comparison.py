@@ -49,6 +49,15 @@ def test_among_equals_a_winner_is_named_one_time_in_twenty():
     assert 0.03 < named / 1000 < 0.07
 
 
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_among_equals_on_a_coarse_grid_a_winner_is_no_more_often_named(count):
+    """Shares of 40 samples right: two draws of two equals differ by the same quite often."""
+    rng = np.random.default_rng(0)
+    draws = (rng.binomial(40, 0.95, size=(1000, 2, count)) / 40).tolist()
+    named = sum(compare_pairs(*pair, step=1 / 40).winner != "tie" for pair in draws)
+    assert named / 1000 < 0.07
+
+
 def test_differences_that_are_all_the_same_decide():
     assert compare_pairs([1.0, 2.0, 3.0], [0.5, 1.5, 2.5]).winner == "quantum"
     assert compare_pairs([1.0, 2.0], [1.0, 2.0]).winner == "tie"

@@ -17,6 +17,7 @@ from quantum.applications.electrons import (
     molecule,
 )
 from quantum.applications.vqe import choose_orbitals, minimise
+from quantum.backends.base import Measured
 from quantum.backends.simulated import SimulatorBackend
 from quantum.circuit import Circuit
 from quantum.errors import InvalidValues
@@ -223,6 +224,38 @@ def test_the_nearest_length_of_the_table_is_named():
     length = result.numbers["bond_length_angstrom"]
     assert abs(length - 1.234) == min(abs(r - 1.234) for r in bond_lengths("H2"))
     assert f"H2 at {length} Å" in result.summary
+
+
+def measured(energy: float, error: float):
+    """H2's result where a machine says so."""
+
+    class Machine(SimulatorBackend):
+        def result(self, handle):
+            (exact,) = super().result(replace(handle, batch=replace(handle.batch, shots=None)))
+            return (Measured(means=(exact.means[0] + energy,), errors=(error,)),)
+
+    return run(molecule="H2", steps=10, backend=Machine(name="machine"))
+
+
+@pytest.mark.parametrize(
+    ("gap", "error", "winner", "accurate", "words"),
+    [
+        (0.0010, 0.0002, "tie", True, "exact energy (95 % interval), within chemical accuracy (1"),
+        (0.0010, 0.0004, "tie", None, "so shots cannot tell whether it is within chemical"),
+        (-0.0022, 0.0004, "tie", None, "-2.200 ± 0.78 mHa from the exact energy (95 % interval)"),
+        (0.0030, 0.0004, "classical", False, "exact energy (95 % interval), outside chemical"),
+        (0.0000, 0.0100, "tie", None, "so shots cannot tell"),
+        (0.0010, 0.0, "tie", True, "+1.000 mHa from the exact energy, within chemical accuracy"),
+        (0.0020, 0.0, "classical", False, "mHa from the exact energy, outside chemical accuracy"),
+    ],
+)
+def test_chemical_accuracy_is_judged_beyond_the_scatter_of_shots(
+    gap, error, winner, accurate, words
+):
+    result = measured(gap, error)
+    assert result.numbers["gap_hartree"] == pytest.approx(gap, abs=1e-6)
+    assert (result.winner, result.numbers["within_chemical_accuracy"]) == (winner, accurate)
+    assert words in result.summary
 
 
 def test_shots_scatter_around_the_optimised_energy_by_their_standard_error():

@@ -52,6 +52,16 @@ def test_means_elsewhere_are_drawn_and_say_how_well_they_are_known():
     assert where.executions[0]["shots"] == 4000
 
 
+def test_means_are_exact_where_the_simulator_takes_over():
+    moods[:] = ["closed"]
+    machines = {"ibm": Fickle(name="ibm"), "simulator": SimulatorBackend()}
+    route = Route(BackendManager(machines.__getitem__, chains={"ibm": tuple(machines)}), "ibm")
+    where = place(route)
+    means, errors = where.means(TURN, ROWS, [Z(0)], classical=unused)
+    assert where.name == "simulator" and where.executions[0]["fallback_reason"]
+    assert torch.allclose(means, ROWS.cos()) and not errors.any()
+
+
 def test_bits_are_counted_row_by_row_with_all_shots():
     found = place(shots=300).read(TURN, torch.tensor([[0.0], [torch.pi]]), classical=unused)
     assert [one.counts for one in found] == [{"0": 300}, {"1": 300}]
