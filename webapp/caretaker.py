@@ -63,13 +63,20 @@ class Caretaker:
         publisher.flush(timeout_seconds=LAST_WORDS_SECONDS)
 
     def tick(self) -> None:
-        """One round of chores."""
-        self.end_stubborn_folds()
+        """One round of chores; what fails of one does not keep the others from being done."""
+        for chore in (self.end_stubborn_folds, self.sweep, self.read):
+            self._guarded(chore)
+
+    def sweep(self) -> None:
+        """Looks for jobs of lost workers, and now and then for all else that is left behind."""
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + SWEEP_SECONDS
             sweeper.sweep()
         else:
             sweeper.give_back_lost_jobs()
+
+    def read(self) -> None:
+        """Tells the pages how busy this machine is."""
         monitor.publish(monitor.read(self.node))
 
     def end_stubborn_folds(self) -> None:
@@ -91,7 +98,7 @@ class Caretaker:
 
     def _run(self) -> None:
         while not self._done.wait(TICK_SECONDS):
-            self._guarded(self.tick)
+            self.tick()
         self._guarded(self._give_back)
         connection.close()
 
@@ -103,6 +110,8 @@ class Caretaker:
             logger.warning("The caretaker tries again soon: %s", error)
             with suppress(Error):  # a dead one is not replaced by itself in a thread
                 connection.close()
+        except Exception:  # nobody would start this thread again, and nobody else does its chores
+            logger.exception("The caretaker tries again soon")
 
 
 def kill_child(pid: int) -> bool:

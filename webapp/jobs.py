@@ -263,11 +263,12 @@ def give_back(job: Job, *, crashed: bool) -> bool:
     """Puts a job whose worker is gone back into the queue; False when it was not gone after all.
 
     A job that its owner wanted to end is cancelled instead, one that was to rest rests, and one
-    that took its worker with it `CRASH_LIMIT` times fails. `job` is as it was read: a heartbeat
-    since then keeps the worker alive.
+    that took its worker with it `CRASH_LIMIT` times fails, unless it came further in between.
+    `job` is as it was read: a heartbeat since then keeps the worker alive.
     """
     held = _held(job).filter(lease_until=job.lease_until) if crashed else _held(job)
-    crashes = job.crashes + int(crashed)
+    came_further = storage.has_news(storage.state(job.pk), since=job.started_at)
+    crashes = (0 if came_further else job.crashes) + int(crashed)
     if not held.update(crashes=crashes):
         return False
     if job.cancel_requested:

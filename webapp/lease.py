@@ -107,8 +107,10 @@ class Lease(Keeper):
     def _asks_to_end(self) -> bool:
         if time.monotonic() < self._next_heartbeat:
             return jobs.wants_end(self.job)
+        asked = jobs.heartbeat(self.job)
+        # After it went through: one that did not is tried again at once, not ten seconds later.
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
-        return jobs.heartbeat(self.job)
+        return asked
 
     def _record(self) -> None:
         latest, self.progress = self.progress, None

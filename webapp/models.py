@@ -76,7 +76,7 @@ class Job(models.Model):
     attempt = models.PositiveIntegerField(default=0)
     """How often it was started; 0 before the first start. Every write of a worker filters on it."""
     crashes = models.PositiveSmallIntegerField(default=0)
-    """How often its worker died under it (a worker that is stopped politely does not count)."""
+    """How often its worker died under it since it last came further; stopping politely is none."""
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=200, blank=True)
     """Who holds the lease: `<node name>#<process id>`."""

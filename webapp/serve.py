@@ -21,6 +21,7 @@ from folding.cores import usable_cores
 from webapp import broker
 from webapp.address import Address, CannotListen, free_address, is_loopback
 from webapp.env import BadSetting, env_folder, env_int, env_text
+from webapp.place import node_name
 from webapp.supervisor import Program, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -101,9 +102,9 @@ def serve(options: argparse.Namespace, *, data_dir: Path) -> int:
         if "worker" in options.roles and not supervisor.is_ending:
             supervisor.add(_worker())
             supervisor.add(_fetcher())
-        # Later still: nobody has a run in the Lab within the first seconds.
-        has_lab = "worker" in options.roles
-        lab = once(LAB_START_SECONDS, lambda: has_lab and supervisor.add(_lab()))
+        # Later still: nobody has a run in the Lab within the first seconds. One for all machines:
+        # what the Lab keeps are SQLite files, which several hosts cannot write at once.
+        lab = once(LAB_START_SECONDS, lambda: has_web and supervisor.add(_lab()))
         sweep = every(SWEEP_SECONDS, _sweep)
         supervisor.watch(lambda: _together(sweep, lab))
         say("Stopping.")
@@ -188,7 +189,7 @@ def _worker() -> Program:
         "--pool": "prefork",
         "--concurrency": "1",
         "--loglevel": env_text("LOG_LEVEL", "warning").upper(),
-        "--hostname": f"fold-{os.getpid()}@%h",
+        "--hostname": node_name("fold"),
     }
     return _celery(
         "worker",
@@ -207,7 +208,7 @@ def _fetcher() -> Program:
         "--max-tasks-per-child": "1",
         "--queues": f"{queue}-weights",
         "--loglevel": env_text("LOG_LEVEL", "warning").upper(),
-        "--hostname": f"weights-{os.getpid()}@%h",
+        "--hostname": node_name("weights"),
     }
     return _celery("fetcher", options, OMP_WAIT_POLICY="passive", OMP_NUM_THREADS="1")
 
@@ -221,7 +222,7 @@ def _lab() -> Program:
         "--max-tasks-per-child": "1",
         "--queues": f"{queue}-lab",
         "--loglevel": env_text("LOG_LEVEL", "warning").upper(),
-        "--hostname": f"lab-{os.getpid()}@%h",
+        "--hostname": node_name("lab"),
     }
     return _celery("lab", options, OMP_WAIT_POLICY="passive", OMP_NUM_THREADS="1")
 
@@ -249,7 +250,7 @@ def _sweep() -> None:
     close_old_connections()
     try:
         sweeper.sweep()
-    except (Error, redis.RedisError) as error:
+    except (Error, redis.RedisError, OSError) as error:
         say(f"The queue could not be swept, next try in {SWEEP_SECONDS} s: {error}")
 
 

@@ -12,6 +12,7 @@ import shutil
 import time
 import zipfile
 from collections.abc import AsyncIterator, Collection, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -68,6 +69,16 @@ def state_name(job_id: UUID | str) -> str:
     return f"{job_id}.state"
 
 
+def has_news(path: Path, *, since: datetime | None) -> bool:
+    """Whether something in this folder was written, to its end, since then."""
+    try:
+        whole = (e for e in os.scandir(path) if not e.name.startswith("."))
+        written = [e.stat().st_mtime for e in whole if not e.name.endswith(".partial")]
+    except OSError:
+        return False
+    return since is not None and max(written, default=0.0) >= since.timestamp()
+
+
 def forget(job_id: UUID | str) -> None:
     """Removes what the attempts of a job have kept for each other."""
     shutil.rmtree(state(job_id), ignore_errors=True)
@@ -107,10 +118,13 @@ def job_ids() -> list[str]:
 
 
 def _is_old(path: Path) -> bool:
-    """Whether nobody can be about to claim it; False where another sweep was quicker."""
+    """Whether nobody can be about to claim it; False where another sweep was quicker.
+
+    Or where the disk does not say: a network's may fail for a moment.
+    """
     try:
         return path.stat().st_mtime < time.time() - GRACE_SECONDS
-    except FileNotFoundError:
+    except OSError:
         return False
 
 

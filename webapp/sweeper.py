@@ -5,23 +5,27 @@ The supervisor sweeps every few seconds, and so does every worker.
 
 from __future__ import annotations
 
-import socket
+import time
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from webapp import downloads, jobs, queue, storage
+from webapp import downloads, jobs, place, queue, storage
 from webapp.lab import runs
 from webapp.models import DeletedJob, Job, LabRun, Status, WeightsDownload
 
+# Longer than the pause between two heartbeats (webapp/lease.py).
+WATCH = timedelta(seconds=15)
 PATIENCE = timedelta(seconds=5)
 RESEND_AFTER = timedelta(seconds=60)
 # By then a worker that still held a deleted job has ended too.
 REMEMBER = timedelta(days=1)
+
+Row = TypeVar("Row", Job, WeightsDownload, LabRun)
 
 
 def sweep() -> None:
@@ -35,29 +39,20 @@ def sweep() -> None:
 
 def give_back_lost_jobs() -> None:
     """Gives back the jobs whose lease has run out, or whose process on this machine is dead."""
-    now = timezone.now()
-    for job in Job.objects.filter(status=Status.RUNNING):
-        has_expired = job.lease_until is not None and job.lease_until < now
-        if has_expired or _died_here(job.worker):
-            jobs.give_back(job, crashed=True)
+    for job in _lost(Job.objects.filter(status=Status.RUNNING), watch=WATCH):
+        jobs.give_back(job, crashed=True)
 
 
 def give_back_lost_downloads() -> None:
-    """Does the same for downloads of weights."""
-    now = timezone.now()
-    for row in downloads.running():
-        has_expired = row.lease_until is not None and row.lease_until < now
-        if has_expired or _died_here(row.worker):
-            downloads.give_back(row, crashed=True)
+    """Does the same for downloads of weights, whose steps may be silent for as long as a lease."""
+    for row in _lost(downloads.running(), watch=downloads.LEASE):
+        downloads.give_back(row, crashed=True)
 
 
 def give_back_lost_runs() -> None:
     """Does the same for runs of the Lab."""
-    now = timezone.now()
-    for run in runs.running():
-        has_expired = run.lease_until is not None and run.lease_until < now
-        if has_expired or _died_here(run.worker):
-            runs.give_back(run, crashed=True)
+    for run in _lost(runs.running(), watch=WATCH):
+        runs.give_back(run, crashed=True)
 
 
 def send_lost_tasks() -> None:
@@ -118,11 +113,34 @@ def _overdue(rows: QuerySet[Any]) -> QuerySet[Any]:
     return queued.filter(never_sent | sent_long_ago).order_by("created_at")
 
 
+_expired_since: dict[tuple[object, ...], float] = {}
+"""When this process first saw a lease run out, by its own clock, which stands while it sleeps."""
+
+
+def _lost(rows: QuerySet[Row], *, watch: timedelta) -> list[Row]:
+    """The running rows that nobody holds any more.
+
+    A lease that has run out shows only that time has passed: the machine slept, the database was
+    away, a clock is wrong. Its holder gets the time `watch` before our eyes to extend it.
+    """
+    now, clock, lost = timezone.now(), time.monotonic(), []
+    expired: dict[tuple[object, ...], float] = {}
+    for row in rows:
+        key = (rows.model, row.pk, row.attempt, row.lease_until)
+        if row.lease_until is not None and row.lease_until < now:
+            expired[key] = _expired_since.get(key, clock)
+        if clock - expired.get(key, clock) >= watch.total_seconds() or _died_here(row.worker):
+            lost.append(row)
+    for old in [old for old in _expired_since if old[0] is rows.model]:
+        del _expired_since[old]
+    _expired_since.update(expired)
+    return lost
+
+
 def _died_here(worker: str) -> bool:
-    """Whether the worker ran on this machine and its process is gone.
+    """Whether the worker ran where this process could see it, and cannot be seen.
 
     A process id that somebody else has now only means waiting for the lease.
     """
     node, _, pid = worker.rpartition("#")
-    is_here = node.rpartition("@")[2] == socket.gethostname()
-    return is_here and pid.isdecimal() and not psutil.pid_exists(int(pid))
+    return place.is_here(node) and pid.isdecimal() and not psutil.pid_exists(int(pid))

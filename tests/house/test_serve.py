@@ -1,5 +1,6 @@
 """The command behind `make run`, with everything it starts."""
 
+import errno
 import itertools
 import os
 import signal
@@ -17,8 +18,10 @@ import pytest
 import redis
 
 from tests.stack import ROOT, LiveStack
-from webapp import serve
+from webapp import place, serve, sweeper
 from webapp.address import Address
+
+WORKERS = (serve._worker, serve._fetcher, serve._lab)
 
 
 def wait_until(condition, seconds: float = 20) -> None:
@@ -203,6 +206,69 @@ def test_what_starts_later_starts_once(monkeypatch):
     for now[0] in (0.1, 4.9, 5.2, 6, 20):
         tick()
     assert done == [5.2]
+
+
+@pytest.mark.django_db
+def test_a_disk_that_fails_for_a_moment_does_not_stop_the_site(monkeypatch, capsys):
+    def stale():
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(sweeper, "sweep", stale)
+    serve._sweep()
+    assert "Stale file handle" in capsys.readouterr().out
+
+
+def test_a_worker_s_name_is_its_own_among_containers_of_one_host(monkeypatch):
+    names = [dict(itertools.pairwise(one().command))["--hostname"] for one in WORKERS]
+    assert [place.is_here(name) for name in names] == [True] * 3
+    monkeypatch.setattr(place, "PID_NAMESPACE", Path("/proc/self/ns/net"))
+    place.place.cache_clear()
+    elsewhere = [dict(itertools.pairwise(one().command))["--hostname"] for one in WORKERS]
+    assert not set(names) & set(elsewhere)
+    assert not any(map(place.is_here, names))
+    monkeypatch.undo()
+    place.place.cache_clear()
+
+
+class Recorder:
+    """A supervisor that starts nothing; a watch of it sees all that starts later, too."""
+
+    exit_status = 0
+    is_ending = False
+
+    def __init__(self, **words):
+        self.roles = []
+
+    def add(self, program):
+        self.roles.append(program.role)
+
+    def watch(self, tick):
+        tick()
+
+    def catch_signals(self):
+        pass
+
+    stop = catch_signals
+
+
+@pytest.mark.parametrize(
+    ("roles", "started"),
+    [
+        ("web worker", ["web", "worker", "fetcher", "lab"]),
+        ("web", ["web", "lab"]),
+        ("worker", ["worker", "fetcher"]),
+    ],
+)
+def test_there_is_one_lab_however_many_workers_there_are(monkeypatch, tmp_path, roles, started):
+    """What it keeps lies in SQLite files, which several hosts may not write at once."""
+    supervisor = Recorder()
+    monkeypatch.setattr(serve, "Supervisor", lambda **words: supervisor)
+    monkeypatch.setattr(serve, "LAB_START_SECONDS", 0)
+    for chore in ("start_broker", "_load_django", "_tell_unknown", "_announce", "_sweep"):
+        monkeypatch.setattr(serve, chore, lambda *words, **more: None)
+    monkeypatch.setattr(sys, "argv", ["serve", *roles.split(), "--port", "0", "--no-example"])
+    assert serve.serve(serve._options(), data_dir=tmp_path) == 0
+    assert supervisor.roles == started
 
 
 def test_the_lab_works_on_its_own_queue_in_children_that_end(monkeypatch):

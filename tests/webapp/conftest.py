@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from webapp import monitor
+from webapp import monitor, sweeper
 from webapp.live import events, publisher, streams
 from webapp.live.publisher import Item, Publisher
 from webapp.models import Job
@@ -57,6 +57,26 @@ def published(monkeypatch) -> Recorder:
     recorder = Recorder()
     monkeypatch.setattr(publisher, "of_this_process", lambda: recorder)
     return recorder
+
+
+class SweepersClock:
+    """What the sweeper takes for the time that it has been running."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch) -> SweepersClock:
+    """The sweeper's clock, which stands until a test moves it."""
+    clock = SweepersClock()
+    monkeypatch.setattr(sweeper, "time", clock)
+    return clock
 
 
 @pytest.fixture

@@ -127,6 +127,24 @@ def test_a_database_that_is_busy_ends_nothing(caplog):
     assert "database is locked" in caplog.text
 
 
+@pytest.mark.parametrize("error", [OSError("Stale file handle"), RuntimeError("not thought of")])
+def test_a_chore_that_fails_stops_neither_the_others_nor_the_next_round(monkeypatch, caplog, error):
+    done = []
+
+    def fails():
+        done.append("sweep")
+        raise error
+
+    monkeypatch.setattr(monitor, "publish", lambda reading: done.append(reading.worker))
+    monkeypatch.setattr(sweeper, "sweep", fails)
+    monkeypatch.setattr(caretaker, "SWEEP_SECONDS", 0)
+    care = Caretaker(NODE)
+    care.tick()
+    care.tick()
+    assert done == ["sweep", NODE] * 2
+    assert str(error) in caplog.text
+
+
 class Dead:
     """A connection whose server was started again."""
 

@@ -1,6 +1,7 @@
 """Every verb: who may move the row, and what the pages hear."""
 
 import json
+import os
 from datetime import timedelta
 
 import pytest
@@ -320,6 +321,36 @@ def test_the_third_crash_is_the_last(user, sent):
     assert "stopped 3 times" in now.error
     assert "memory" in now.error
     assert len(sent) == 2
+
+
+def keep_state(job, name, *, hours=0.0):
+    folder = storage.state(job.pk)
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("cycle 3")
+    then = job.started_at.timestamp() + 3600 * hours
+    os.utime(folder / name, (then, then))
+
+
+def test_crashes_of_a_job_that_comes_further_do_not_add_up(user, sent, data_dir):
+    """A fold of days may meet many bad evenings, each of them with some of it done."""
+    job = making.job(user)
+    for hour in range(5):
+        started = jobs.start(job.pk, worker="a#1")
+        keep_state(started, "trunk-1.safetensors", hours=hour + 1)
+        jobs.give_back(started, crashed=True)
+        assert (row(job).status, row(job).crashes) == ("queued", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "hours"), [("trunk-1.safetensors", -1), ("trunk-1.partial", 1)], ids=["old", "half"]
+)
+def test_what_an_attempt_did_not_finish_is_no_progress(user, sent, data_dir, name, hours):
+    job = making.job(user)
+    for _ in range(3):
+        started = jobs.start(job.pk, worker="a#1")
+        keep_state(started, name, hours=hours)
+        jobs.give_back(started, crashed=True)
+    assert row(job).status == "failed"
 
 
 def test_a_worker_that_stops_politely_costs_nothing(user, sent):

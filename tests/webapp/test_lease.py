@@ -75,6 +75,24 @@ def test_a_database_that_is_busy_for_a_moment_loses_nothing(job, monkeypatch, ca
         until(ends_with(held, Cancelled))
 
 
+def test_a_heartbeat_that_did_not_go_through_is_tried_at_once(job, monkeypatch):
+    """The next one would come too late: the lease has run out while the database was away."""
+    heartbeat = jobs.heartbeat
+
+    def away(job):
+        monkeypatch.setattr(jobs, "heartbeat", heartbeat)
+        raise OperationalError("server closed the connection")
+
+    held = lease.Lease(job)
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 60)
+    monkeypatch.setattr(jobs, "heartbeat", away)
+    time.sleep(0.05)
+    held.tick()
+    Job.objects.update(lease_until=timezone.now())
+    held.tick()
+    assert Job.objects.get().lease_until > timezone.now() + timedelta(seconds=20)
+
+
 class Dead:
     """A connection whose server was started again."""
 

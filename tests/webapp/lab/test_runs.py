@@ -162,10 +162,13 @@ def test_a_lost_run_that_nobody_wants_is_not_started_again(make_run):
     assert row(run).status == "cancelled"
 
 
-def test_the_sweeper_gives_back_what_a_dead_worker_held_once(make_run, sent):
+def test_the_sweeper_gives_back_what_a_dead_worker_held_once(make_run, sent, clock):
     run = runs.start(make_run().pk, worker=WORKER)
     LabRun.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     sent.clear()
+    sweeper.give_back_lost_runs()
+    assert row(run).status == "running", "it may have slept"
+    clock.forward(20)
     sweeper.give_back_lost_runs()
     sweeper.give_back_lost_runs()
     assert (row(run).status, row(run).crashes) == ("queued", 1)
@@ -212,6 +215,36 @@ def test_submissions_under_way_end_with_their_run(make_run, end):
         runs.start(run.pk, worker="lab-2@elsewhere#2")
         assert "worker was lost" in run.executions.get().fallback_reason
     assert run.executions.get().status == "cancelled"
+
+
+@pytest.mark.parametrize("end", ["stopped in the queue", "given up", "stopped", "failed", "done"])
+@pytest.mark.parametrize("backend", ["ibm", "simulator"])
+def test_the_end_of_a_run_that_spends_money_has_its_jobs_settled(make_run, sent, end, backend):
+    run = runs.start(make_run("molecules", backend=backend).pk, worker=WORKER)
+    runs.record_execution(run, execution(run))
+    sent.clear()
+    if end == "stopped in the queue":
+        runs.give_back(run, crashed=False)
+        assert sent == [run.pk]
+        assert runs.cancel(row(run))
+    elif end == "given up":
+        LabRun.objects.update(crashes=runs.CRASH_LIMIT - 1)
+        runs.give_back(row(run), crashed=True)
+    else:
+        {"stopped": runs.stop, "failed": lambda run: runs.fail(run, "Why"),
+         "done": lambda run: runs.succeed(run, {})}[end](run)  # fmt: skip
+    assert (("settle",) in sent) is (backend == "ibm")
+    assert run.executions.get().status == "cancelled"
+
+
+def test_which_runs_have_ended(make_run):
+    waiting, going, stopped, gone = (make_run() for _ in range(4))
+    runs.start(going.pk, worker=WORKER)
+    for run in (stopped, gone):
+        runs.cancel(run)
+    runs.delete(gone)
+    names = {run.pk.hex for run in (waiting, going, stopped)} | {gone_name := "0" * 32}
+    assert runs.ended(names) == {stopped.pk.hex, gone_name}
 
 
 def test_a_run_is_deleted_with_its_files_when_it_has_ended(make_run, lab_folder):
