@@ -262,9 +262,8 @@ def _tensors_in(found: Any, name: str) -> dict[str, Tensor]:
     Raises:
         WeightsError: there is none.
     """
-    if isinstance(found, dict) and isinstance(found.get("ema"), dict):
-        averaged = found["ema"].get("params")
-        found = averaged if isinstance(averaged, dict) else found
+    if isinstance(found, dict):
+        found = _averaged(found)
     for wrapper in _WRAPPERS:
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
             found = found[wrapper]
@@ -274,3 +273,12 @@ def _tensors_in(found: Any, name: str) -> dict[str, Tensor]:
     if strange:
         raise WeightsError(f"{name} holds {strange[0]!r} among its tensors, which is none.")
     return {str(key): value for key, value in found.items()}
+
+
+def _averaged(found: dict[Any, Any]) -> Any:
+    """The averaged weights, as OpenFold3 and our own training keep them; else what was found."""
+    ema = found.get("ema")
+    for averaged in (ema.get("params") if isinstance(ema, dict) else None, found.get("average")):
+        if isinstance(averaged, dict) and any(isinstance(v, Tensor) for v in averaged.values()):
+            return averaged
+    return found

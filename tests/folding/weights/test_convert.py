@@ -51,6 +51,11 @@ def made(store, path, name="mine", config=None, **words):
     )
 
 
+def raw(state):
+    """Weights before they were averaged: other numbers under the same names."""
+    return {name: torch.zeros_like(tensor) for name, tensor in state.items()}
+
+
 def saved(path, content):
     torch.save(content, path)
     return path
@@ -64,8 +69,14 @@ def saved(path, content):
         lambda state: {"model": {f"module.{k}": v for k, v in state.items()}, "step": 7},
         lambda state: {"state_dict": OrderedDict(state), "epoch": 1},
         lambda state: {"ema": {"params": state, "decay": 0.9}, "state_dict": {"old": state}},
+        lambda state: {"step": 7, "model": raw(state), "average": state, "optimizer": {"state": 1}},
+        lambda state: {"step": 7, "options": {"ema_decay": 0.9}, "average": state},
+        lambda state: {"model": state, "average": {"loss": 0.5}},
     ],
-    ids=["bare", "model", "distributed", "lightning", "averaged"],
+    ids=[
+        *("bare", "model", "distributed", "lightning", "averaged"),
+        *("our training", "our confidence head", "an average of something else"),
+    ],
 )
 def test_a_checkpoint_becomes_our_tensors_number_by_number(reduced, store, tmp_path, wrap):
     facts = made(store, saved(tmp_path / "x.pt", wrap(theirs())))
