@@ -49,7 +49,6 @@ class Model:
         urls: Where to download it: the publisher, then mirrors.
         sha256: Checksum of the file to download, in hexadecimal, where one is known.
         n_cycles: Passes of the trunk that the publisher uses: one more than the recycles.
-        msa_depth: Rows of an alignment that the model reads at most.
         knows: Kinds of molecules in its training data.
         about: One or two sentences for people who choose.
     """
@@ -67,7 +66,6 @@ class Model:
     urls: tuple[str, ...] = ()
     sha256: str | None = None
     n_samples: int = 5
-    msa_depth: int = 16_384
     homepage: str = ""
 
     @property
@@ -79,6 +77,11 @@ class Model:
     def n_steps(self) -> int:
         """Diffusion steps by default."""
         return self.config.sampler.n_steps
+
+    @property
+    def msa_depth(self) -> int:
+        """Rows of an alignment that it reads at most."""
+        return self.config.n_msa_rows
 
     @property
     def reads_templates(self) -> bool:
@@ -130,7 +133,6 @@ SMALL_MODEL = Model(
     dialect="Foldstream",
     config=SMALL,
     knows=frozenset(("protein",)),
-    msa_depth=1024,
 )
 
 CATALOG: dict[str, Model] = {
@@ -197,7 +199,6 @@ CATALOG: dict[str, Model] = {
                 "https://openfold3-data.s3.amazonaws.com/openfold3-parameters/"
                 "of3-ob-2025-06-30-174k.pt",
             ),
-            msa_depth=1024,
             homepage="https://github.com/aqlaboratory/openfold-3",
         ),
     )

@@ -229,7 +229,7 @@ def hash_file(path: Path, *, report: Progress = lambda done, total: None) -> str
 
 def _brought(facts: Facts) -> Model:
     """A model that a user imported, described by the configuration that its tensors fit."""
-    like = next((m for m in CATALOG.values() if m.name == facts.config), None)
+    like = CATALOG.get(facts.config)
     published = {**ALPHAFOLD3, **OPENFOLD3, **PROTENIX, "small": SMALL}
     config = like.config if like else published.get(facts.config)
     if config is None:
@@ -238,7 +238,6 @@ def _brought(facts: Facts) -> Model:
             "not know. Remove it, or run the version that imported it."
         )
     about = f"Imported from {Path(facts.source).name}; its tensors fit {facts.config}."
-    known = {"msa_depth": like.msa_depth, "knows": like.knows} if like else {}
     brought = Model(
         name=facts.name,
         title=facts.name,
@@ -249,7 +248,7 @@ def _brought(facts: Facts) -> Model:
         dialect=facts.dialect,  # type: ignore[arg-type]
         config=config,
     )
-    return replace(brought, **known)  # type: ignore[arg-type]
+    return replace(brought, knows=like.knows) if like else brought
 
 
 def _locked(file: IO[str]) -> bool:

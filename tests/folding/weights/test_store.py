@@ -71,6 +71,14 @@ def test_a_model_that_somebody_brought_is_listed_after_and_described(store):
     assert "file.pt" in model.about
 
 
+@pytest.mark.parametrize(
+    ("config", "n_rows"), [("af3", 1024), ("intellifold_v2", 1024), (MINI, 16_384)]
+)
+def test_a_model_that_somebody_brought_reads_the_rows_of_its_network(store, config, n_rows):
+    put(store, "mine", config=config)
+    assert store.model("mine").msa_depth == n_rows
+
+
 @pytest.mark.parametrize("name", ["../small", "", "a/b", "x" * 65, ".hidden", "a b", "a\n"])
 def test_names_that_could_leave_the_folder_are_refused(store, name):
     assert not store.is_here(name)
