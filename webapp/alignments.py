@@ -11,14 +11,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any, Protocol, TypeAlias
 
-from folding.errors import InvalidInput
-from folding.inputs import FoldInput, ProteinChain, RnaChain, read_alignment
+from folding.errors import FoldingError, InvalidInput
+from folding.inputs import (
+    MAX_A3M_CHARACTERS,
+    FoldInput,
+    ProteinChain,
+    RnaChain,
+    read_alignment,
+)
 from webapp.integrations.msa.cache import Cache, key_of
-from webapp.integrations.msa.server import Server, ServerFailed, Waiting
+from webapp.integrations.msa.server import Server, Waiting
 from webapp.live.events import Event, Level, LogLine, Progress
-from webapp.search_request import SearchRequest, Site, SiteDatabase
+from webapp.search_request import SearchRequest, Site, SiteDatabase, not_set
 
 STAGE_PERCENT = 10.0
 """How much of the job's bar the search fills."""
@@ -39,6 +46,10 @@ NOT_CONSENTED = (
 
 
 Alignable: TypeAlias = ProteinChain | RnaChain
+
+
+Found: TypeAlias = dict[str, tuple[str | None, str | None]]
+"""The alignment and the paired rows of each sequence, where there are any."""
 
 
 class LocalSearch(Protocol):
@@ -99,11 +110,14 @@ class Aligner:
 
     # On this machine ---------------------------------------------------------------------------
 
-    def _local(self, fold_input: FoldInput) -> dict[str, tuple[str, str | None]]:
+    def _local(self, fold_input: FoldInput) -> Found:
         pairs = len(_proteins(fold_input)) > 1
+        kinds = _wanted(fold_input)
+        if kinds and not self.site.databases:
+            raise FoldingError(not_set("databases", "FOLDSTREAM_MSA_DATABASES"))
         work = [
             (sequence, database)
-            for sequence, kind in _wanted(fold_input).items()
+            for sequence, kind in kinds.items()
             for database in self.site.databases
             if database.kind == kind
         ]
@@ -111,11 +125,24 @@ class Aligner:
         for index, (sequence, database) in enumerate(work):
             text = self._local_one(sequence, database, done=index, of=len(work))
             texts.setdefault(sequence, []).append(text)
-        kinds = _wanted(fold_input)
         return {
-            sequence: (merged := merge(parts), merged if pairs and _is(kinds, sequence) else None)
+            sequence: (
+                merged := self._merged(parts),
+                merged if pairs and _is(kinds, sequence) else None,
+            )
             for sequence, parts in texts.items()
         }
+
+    def _merged(self, parts: Sequence[str]) -> str:
+        """What the databases gave, or as much of the best as an alignment may hold."""
+        merged = merge(parts)
+        n_rows, n_found = merged.count("\n>"), sum(part.count("\n>") for part in parts)
+        if n_rows < n_found:
+            self._say(
+                f"Of {n_found:,} relatives the best {n_rows:,} are kept: an alignment may have at "
+                f"most {MAX_A3M_CHARACTERS:,} characters."
+            )
+        return merged
 
     def _local_one(self, sequence: str, database: SiteDatabase, *, done: int, of: int) -> str:
         key = key_of(self._question(sequence, database))
@@ -129,6 +156,7 @@ class Aligner:
             self._progress(detail, (done + fraction) / of)
 
         text = self._search(sequence, database, self.site, report=report)
+        self._check(merge([text]), sequence, source=f"search of {database.name}")
         self.cache.put(key, text)
         self._say(f"{database.name}: {_rows(text)} found in {self._clock() - began:.1f} s.")
         return text
@@ -148,18 +176,20 @@ class Aligner:
 
     # Elsewhere ---------------------------------------------------------------------------------
 
-    def _remote(self, fold_input: FoldInput) -> dict[str, tuple[str, str | None]]:
+    def _remote(self, fold_input: FoldInput) -> Found:
+        if not self.site.server_url:
+            raise FoldingError(not_set("an alignment server", "FOLDSTREAM_MSA_SERVER"))
         if self.request.server != self.site.server_host:
             raise InvalidInput(
                 NOT_CONSENTED.format(host=self.site.server_host, agreed=self.request.server)
             )
         wanted = [s for s, kind in _wanted(fold_input).items() if kind == "protein"]
         unpaired = dict(zip(wanted, self._remote_unpaired(wanted), strict=True))
-        proteins = _proteins(fold_input, declining=False)
+        proteins = _to_pair(fold_input)
         paired: dict[str, str] = {}
         if len(proteins) > 1 and wanted:
             paired = dict(zip(proteins, self._remote_paired(proteins), strict=True))
-        return {sequence: (unpaired[sequence], paired.get(sequence)) for sequence in wanted}
+        return {each: (unpaired.get(each), paired.get(each)) for each in {**unpaired, **paired}}
 
     def _remote_unpaired(self, sequences: Sequence[str]) -> list[str]:
         keys = {each: key_of(self._remote_question("msa", [each])) for each in sequences}
@@ -173,20 +203,18 @@ class Aligner:
             self._say(f"Asking {self.server.host} for {count}.")
             texts = self.server.unpaired(missing, report=self._hear, tickets=tickets)
             for sequence, text in zip(missing, texts, strict=True):
-                self._check(text, sequence)
-                self.cache.put(keys[sequence], text)
-                known[sequence] = text
+                known[sequence] = self._taken(text, sequence)
+                self.cache.put(keys[sequence], known[sequence] or "")
         return [known[sequence] or "" for sequence in sequences]
 
     def _remote_paired(self, sequences: Sequence[str]) -> list[str]:
         key = key_of(self._remote_question("pair", sequences))
         if (known := self.cache.get(key)) is not None:
             return [str(text) for text in json.loads(known)]
-        texts = self.server.paired(sequences, report=self._hear, tickets=self.cache.tickets(key))
-        for sequence, text in zip(sequences, texts, strict=True):
-            self._check(text, sequence)
+        found = self.server.paired(sequences, report=self._hear, tickets=self.cache.tickets(key))
+        texts = [self._taken(text, each) for each, text in zip(sequences, found, strict=True)]
         self.cache.put(key, json.dumps(texts))
-        return list(texts)
+        return texts
 
     def _remote_question(self, kind: str, sequences: Sequence[str]) -> dict[str, Any]:
         return {
@@ -194,14 +222,20 @@ class Aligner:
             "sequences": list(sequences),
         }
 
-    def _check(self, text: str, sequence: str) -> None:
+    def _taken(self, text: str, sequence: str) -> str:
+        """What the server gave, or as much of the best as an alignment may hold."""
+        kept = self._merged([text])
+        self._check(kept, sequence, source=f"alignment server {self.server.host}")
+        return kept
+
+    def _check(self, text: str, sequence: str, *, source: str) -> None:
         """Refuses what is no alignment of the sequence: it would fail later, in other words."""
         try:
             read_alignment(text, sequence=sequence)
         except InvalidInput as error:
-            raise ServerFailed(
-                f"The alignment server {self.server.host} gave an alignment that does not fit its "
-                f"sequence ({error}). Upload one, or fold without."
+            raise FoldingError(
+                f"The {source} gave an alignment that does not fit its sequence ({error}). Upload "
+                "one, or fold without."
             ) from error
 
     def _hear(self, waiting: Waiting) -> None:
@@ -212,17 +246,20 @@ class Aligner:
 
     # What it says ------------------------------------------------------------------------------
 
-    def _with(self, chain: Alignable, found: dict[str, tuple[str, str | None]]) -> Alignable:
-        """The chain with what was found for it, unless it brought an alignment of its own."""
+    def _with(self, chain: Alignable, found: Found) -> Alignable:
+        """The chain with what was found for it, in so far as it brought none of its own."""
+        name = f"Chain {', '.join(chain.ids)}"
         if chain.msa == "":
-            self._say(f"Chain {', '.join(chain.ids)}: folds without an alignment, as it asks.")
-        if chain.msa is not None or chain.sequence not in found:
+            self._say(f"{name}: folds without an alignment, as it asks.")
             return chain
-        msa, paired = found[chain.sequence]
-        self._say(f"Chain {', '.join(chain.ids)}: the alignment has {_rows(msa)}.")
-        if paired is None or isinstance(chain, RnaChain):
-            return replace(chain, msa=msa)
-        return replace(chain, msa=msa, paired_msa=chain.paired_msa or paired)
+        msa, paired = found.get(chain.sequence, (None, None))
+        if chain.msa is None:
+            words = "no alignment: nothing here searches for one of its kind"
+            self._say(f"{name}: {words if msa is None else f'the alignment has {_rows(msa)}'}.")
+            chain = replace(chain, msa=msa)
+        if isinstance(chain, ProteinChain) and chain.paired_msa is None and paired is not None:
+            chain = replace(chain, paired_msa=paired)
+        return chain
 
     def _progress(self, detail: str, fraction: float) -> None:
         """Tells how far it is, a few times a second; asks each time whether to go on."""
@@ -236,8 +273,27 @@ class Aligner:
 
 
 def merge(texts: Sequence[str]) -> str:
-    """Several alignments of one sequence as one, the sequence once."""
-    return texts[0] + "".join(_without_query(text) for text in texts[1:])
+    """Several alignments of one sequence as one, the sequence once.
+
+    Where that is longer than an alignment may be, the last rows of the deepest ones are left out.
+    """
+    merged = texts[0] + "".join(_without_query(text) for text in texts[1:])
+    return merged if len(merged) <= MAX_A3M_CHARACTERS else _best(texts)
+
+
+def _best(texts: Sequence[str]) -> str:
+    """As `merge`, with equally many rows of each alignment as far as there is room for all."""
+    query, *_ = texts[0].split("\n>", 1)
+    rows = [text.rstrip("\n").split("\n>")[1:] for text in texts]
+    kept: list[list[str]] = [[] for _ in texts]
+    left = MAX_A3M_CHARACTERS - len(query) - len("\n")
+    for rank in zip_longest(*rows):
+        left -= sum(len(row) + len("\n>") for row in rank if row is not None)
+        if left < 0:
+            break
+        for part, row in zip(kept, rank, strict=True):
+            part += [row] if row is not None else []
+    return "\n>".join([query, *(row for part in kept for row in part)]) + "\n"
 
 
 def _without_query(a3m: str) -> str:
@@ -254,10 +310,20 @@ def _wanted(fold_input: FoldInput) -> dict[str, str]:
     }
 
 
-def _proteins(fold_input: FoldInput, *, declining: bool = True) -> list[str]:
-    """The different proteins of the job, in order; those that want no alignment if `declining`."""
+def _proteins(fold_input: FoldInput) -> list[str]:
+    """The different proteins of the job, in order."""
     proteins = [chain for chain in fold_input.chains if isinstance(chain, ProteinChain)]
-    return list(dict.fromkeys(c.sequence for c in proteins if declining or c.msa != ""))
+    return list(dict.fromkeys(chain.sequence for chain in proteins))
+
+
+def _to_pair(fold_input: FoldInput) -> list[str]:
+    """The different proteins that take paired rows: they bring none, and decline no alignment.
+
+    Rows that a server pairs do so by their place, and never with those that a chain brings.
+    """
+    proteins = [chain for chain in fold_input.chains if isinstance(chain, ProteinChain)]
+    taking = (c.sequence for c in proteins if c.msa != "" and c.paired_msa is None)
+    return list(dict.fromkeys(taking))
 
 
 def _is(kinds: dict[str, str], sequence: str) -> bool:

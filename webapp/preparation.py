@@ -7,12 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from folding.inputs import FoldInput
+from folding.errors import FoldingError
+from folding.inputs import FoldInput, ProteinChain
 from webapp.alignment_plot import ENDING
 from webapp.alignments import STAGE_PERCENT, Aligner
 from webapp.live.events import AlignmentReady, Event, LogLine, Progress
 from webapp.models import Job
-from webapp.search_request import SearchRequest, site
+from webapp.search_request import SearchRequest, not_set, site
 
 
 def prepare(
@@ -39,7 +40,9 @@ def prepare(
     if request.msa:
         aligner = Aligner(here, request, search=pipeline.search_alignment, report=report)
         fold_input = aligner.complete(fold_input)
-    if request.templates and reads_templates and here.template_folder is not None:
+    if request.templates and reads_templates and _wants_templates(fold_input):
+        if here.template_folder is None:
+            raise FoldingError(not_set("a folder of structures", "FOLDSTREAM_TEMPLATES"))
         fold_input = pipeline.search_templates(
             fold_input,
             here.template_folder,
@@ -72,6 +75,12 @@ def source_words(request: SearchRequest) -> str:
             return "this machine's databases"
         case _:
             return ""
+
+
+def _wants_templates(fold_input: FoldInput) -> bool:
+    """Whether some protein says nothing about templates."""
+    proteins = (chain for chain in fold_input.chains if isinstance(chain, ProteinChain))
+    return any(chain.templates is None for chain in proteins)
 
 
 def _teller(report: Callable[[Event], None]) -> Callable[[str], None]:

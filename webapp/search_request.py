@@ -112,6 +112,14 @@ def site() -> Site:
     )
 
 
+def not_set(what: str, setting: str) -> str:
+    """What to say of a job that asks to look where the machine that folds it has nothing."""
+    return (
+        f"This job asks for a search in {what}, but the machine that folds it knows of none: "
+        f"{setting} is not set there. Ask whoever runs this site, or fold without."
+    )
+
+
 def most_rows(request: SearchRequest, fold_input: FoldInput) -> int:
     """Rows that the deepest alignment of a job may have after the search; 1 without one.
 

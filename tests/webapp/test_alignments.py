@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from folding.errors import Cancelled, InvalidInput
+from folding.errors import Cancelled, FoldingError, InvalidInput
 from folding.inputs import FoldInput, ProteinChain, RnaChain
 from tests.folding.search.relatives import letters, relative, write_fasta
 from tests.webapp.integrations.msa.loopback import as_tar, running
 from webapp import pipeline
 from webapp.alignments import Aligner, merge
-from webapp.integrations.msa.server import Patience, Server, ServerFailed
+from webapp.integrations.msa.server import Patience, Server
 from webapp.live.events import LogLine, Progress
 from webapp.search_request import SearchRequest, Site, SiteDatabase, databases
 
@@ -109,6 +109,44 @@ def test_rna_is_searched_in_rna_alone(site, tmp_path):
     assert headers(found.chains[0].msa) == ["query", "r1"]
 
 
+def test_a_search_that_was_asked_for_is_not_left_out_in_silence(site):
+    """As on a worker that lacks the settings of the machine that took the job."""
+    bare = Site(cache_folder=site.cache_folder, cache_bytes=10**7)
+    with pytest.raises(FoldingError, match="FOLDSTREAM_MSA_DATABASES is not set there"):
+        aligner(bare).complete(job(ONE))
+    with pytest.raises(FoldingError, match="FOLDSTREAM_MSA_SERVER is not set there"):
+        aligner(bare, "server").complete(job(ONE))
+    brought = job(ONE, msa=f">q\n{ONE}\n")
+    assert aligner(bare).complete(brought) == brought
+    heard: list = []
+    (chain,) = aligner(site, heard=heard).complete(
+        FoldInput("rna", (RnaChain(("A",), "ACGUACGU"),))
+    ).chains  # fmt: skip
+    assert chain.msa is None
+    assert "nothing here searches" in heard[-1].message
+
+
+def test_an_alignment_that_would_be_too_long_loses_its_worst_rows(site, monkeypatch):
+    (whole,) = aligner(site).complete(job(ONE)).chains
+    monkeypatch.setattr("webapp.alignments.MAX_A3M_CHARACTERS", len(whole.msa) - 1)
+    heard: list = []
+    (chain,) = aligner(site, heard=heard).complete(job(ONE)).chains
+    assert len(chain.msa) < len(whole.msa)
+    _, best, _, other = headers(whole.msa)
+    assert headers(chain.msa) == ["query", best, other], "the best of each database"
+    said = [event.message for event in heard if isinstance(event, LogLine)]
+    assert any("Of 3 relatives the best 2 are kept" in message for message in said)
+
+
+def test_what_does_not_fit_is_not_kept(site):
+    def spoilt(sequence, *rest, **words):
+        return f">q\n{sequence}\n>r\n{sequence}A\n"
+
+    with pytest.raises(FoldingError, match="search of small gave an alignment that does not fit"):
+        aligner(site, search=spoilt).complete(job(ONE))
+    assert aligner(site).complete(job(ONE)).chains[0].msa.count(">") == 4
+
+
 def test_the_second_time_comes_from_the_cache(site):
     first = aligner(site).complete(job(ONE))
     calls: list = []
@@ -193,6 +231,42 @@ def test_a_server_never_hears_of_a_chain_that_wants_none(site, remote):
     assert len(loopback.queries) == 2
 
 
+def test_a_chain_that_brought_its_alignment_gets_the_rows_that_pair(site, remote):
+    loopback, server = remote
+    asked = FoldInput(
+        "job", (ProteinChain(("A",), ONE, msa=f">q\n{ONE}\n"), *job(ONE, TWO).chains[1:])
+    )
+    first, second = aligner(site, "server", server=server).complete(asked).chains
+    assert [query["kind"] for query in loopback.queries] == ["msa", "pair"]
+    assert first.msa == f">q\n{ONE}\n"
+    assert "key=pair1" in first.paired_msa and "key=pair1" in second.paired_msa
+
+
+def test_a_chain_that_brought_its_own_pairs_is_not_paired_by_place(site, remote):
+    loopback, server = remote
+    paired = f">q\n{ONE}\n>r key=1\n{ONE[:-1]}A\n"
+    asked = FoldInput(
+        "job", (ProteinChain(("A",), ONE, paired_msa=paired), *job(ONE, TWO).chains[1:])
+    )
+    first, second = aligner(site, "server", server=server).complete(asked).chains
+    assert [query["kind"] for query in loopback.queries] == ["msa"]
+    assert (first.paired_msa, second.paired_msa) == (paired, None)
+    assert first.msa and second.msa
+
+
+def test_a_result_that_is_too_long_loses_its_worst_rows(site, remote, monkeypatch):
+    loopback, server = remote
+    rows = "".join(f">r{number}\n{ONE[:-1]}W\n" for number in range(100))
+    loopback.result = lambda ticket: as_tar({"uniref.a3m": f">101\n{ONE}\n{rows}"})
+    for module in ("webapp.alignments", "folding.inputs.a3m"):
+        monkeypatch.setattr(f"{module}.MAX_A3M_CHARACTERS", 2000)
+    (chain,) = aligner(site, "server", server=server).complete(job(ONE)).chains
+    found = headers(chain.msa)
+    assert found == ["101", *(f"r{number}" for number in range(len(found) - 1))]
+    assert 1900 < len(chain.msa) <= 2000
+    assert aligner(site, "server", server=server).complete(job(ONE)).chains == (chain,)
+
+
 def test_the_queue_is_shown(site, remote):
     loopback, server = remote
     loopback.faults["status"] = ["PENDING", "RUNNING"]
@@ -217,12 +291,21 @@ def test_without_consent_to_this_very_server_nothing_is_sent(site, remote):
 def test_an_alignment_of_something_else_is_refused(site, remote):
     loopback, server = remote
     loopback.result = lambda ticket: as_tar({"uniref.a3m": ">101\nAAAA\n"})
-    with pytest.raises(ServerFailed, match="does not fit"):
+    with pytest.raises(FoldingError, match="does not fit"):
         aligner(site, "server", server=server).complete(job(ONE))
 
 
 def test_merging_keeps_the_sequence_once():
     assert merge([">q\nAC\n>a\nA-\n", ">q\nAC\n", ">q\nAC\n>b\n-C\n"]) == ">q\nAC\n>a\nA-\n>b\n-C\n"
+
+
+def test_merging_shortens_the_deepest_first(monkeypatch):
+    deep = ">q\nAC\n" + "".join(f">a{number}\nA-\n" for number in range(5))
+    flat = ">q\nAC\n>b0\n-C\n"
+    monkeypatch.setattr("webapp.alignments.MAX_A3M_CHARACTERS", 30)
+    found = merge([deep, flat])
+    assert headers(found) == ["q", "a0", "a1", "b0"]
+    assert len(found) <= 30 < len(found) + len(">a2\nA-\n")
 
 
 def test_databases_are_named_or_called_after_their_files():
