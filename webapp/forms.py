@@ -85,7 +85,9 @@ class JobForm(forms.Form):
         required=False,
         widget=forms.RadioSelect,
     )
-    name = RawText(label="Job name", help_text="Empty: taken from the first FASTA header.")
+    name = RawText(
+        label="Job name", help_text="Empty: taken from the file, or the first FASTA header."
+    )
     bonds = RawText(
         rows=3,
         label="Covalent bonds",

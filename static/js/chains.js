@@ -43,7 +43,7 @@ function clear(row) {
   for (const name of ["sequence", "ligand", "molecule", "ids", "modifications", "msa", "paired_msa", "templates", "template_chain", "template_mapping"]) field(row, name).value = "";
   field(row, "kind").value = "protein";
   field(row, "copies").value = "1";
-  field(row, "cyclic").checked = false;
+  for (const name of ["cyclic", "no_msa", "no_templates"]) field(row, name).checked = false;
 }
 
 // The records of a FASTA text, each with its header.
@@ -60,7 +60,8 @@ function splitPaste(form, event, changed) {
   if (parts.length < 2 || parts.length > 20 || text.slice(0, text.indexOf(">")).trim()) return;
   event.preventDefault();
   area.value = parts[0].trim();
-  for (const part of parts.slice(1)) field(addRow(form), "sequence").value = part.trim();
+  const kind = field(area.closest("[data-chain]"), "kind").value;
+  for (const part of parts.slice(1)) field(addRow(form, kind), "sequence").value = part.trim();
   changed();
 }
 
@@ -76,6 +77,12 @@ export function fillExample(form, { name, sequence, copies }) {
   field(row, "sequence").value = sequence;
   field(row, "copies").value = copies;
   field(row, "sequence").focus();
+}
+
+// A job file has a name of its own, or gets one from its writer: never that of an example tried before.
+function dropExampleName(form) {
+  const names = [...document.querySelectorAll(".example")].map(({ dataset }) => dataset.name);
+  if (names.includes(form.elements.name.value)) form.elements.name.value = "";
 }
 
 export function startChains(form, changed) {
@@ -98,5 +105,6 @@ export function startChains(form, changed) {
     changed();
   });
   list.addEventListener("paste", (event) => splitPaste(form, event, changed));
+  form.addEventListener("change", ({ target }) => target.name === "mode" && target.value === "json" && dropExampleName(form));
   renumber(form);
 }

@@ -1,6 +1,7 @@
 // The form of a new fold: rows that come and go, files read into text, answers while one types.
 import { swapAll } from "./swap.js";
 import { startChains, fillExample } from "./chains.js";
+import { focusFirstError, hasPlace, showErrors } from "./complaints.js";
 import { drawLigands, startLigands } from "./ligands.js";
 import { startModelChoice } from "./model_choice.js";
 
@@ -17,23 +18,6 @@ let changed = "";
 let timer = 0;
 let running = null;
 
-function errorList(field) {
-  const id = field ? `id_${field}_error` : "id_whole_error";
-  return document.getElementById(id);
-}
-
-function showErrors(field, messages) {
-  const list = errorList(field);
-  if (!list) return;
-  list.replaceChildren(...messages.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
-  list.hidden = !messages.length;
-  const control = form.elements.namedItem(field);
-  if (!(control instanceof HTMLElement)) return;
-  control.toggleAttribute("aria-invalid", messages.length > 0);
-  if (messages.length) control.setAttribute("aria-invalid", "true");
-  control.setAttribute("aria-describedby", [list.id, `id_${field}_helptext`].filter((id) => document.getElementById(id)).join(" "));
-}
-
 function textFields() {
   return [...form.querySelectorAll("textarea, select, input:not([type=radio], [type=hidden], [type=file])")];
 }
@@ -46,7 +30,9 @@ function show(errors, { all, omitted }) {
     const isTouched = touched.has(field.name) || touched.has(owner);
     showErrors(field.name, all || isTouched ? (errors[field.name] ?? []) : []);
   }
-  showErrors("", errors[""] ?? []);
+  // What has no field in the page is said at its top.
+  const homeless = Object.keys(errors).filter((name) => !hasPlace(name));
+  showErrors("", [...(errors[""] ?? []), ...(all ? homeless.flatMap((name) => errors[name]) : [])]);
 }
 
 function sampled(text) {
@@ -140,7 +126,7 @@ async function validate({ all }) {
 
 function later() {
   clearTimeout(timer);
-  timer = setTimeout(() => validate({ all: false }), PAUSE_MS);
+  if (!form.dataset.sending) timer = setTimeout(() => validate({ all: false }), PAUSE_MS);
 }
 
 async function readFile(input) {
@@ -159,12 +145,6 @@ async function readFile(input) {
     later();
   }
   input.value = "";
-}
-
-function focusFirstError() {
-  const field = form.querySelector("[aria-invalid=true]");
-  field?.closest("details")?.setAttribute("open", "");
-  field?.focus();
 }
 
 form.addEventListener("input", (event) => {

@@ -91,6 +91,24 @@ def test_chains_come_and_go_and_a_fasta_is_split(site, user):
     expect(page.locator("#check")).to_contain_text("Tokens22")
 
 
+def test_strands_of_a_fasta_stay_what_their_row_is(site, user):
+    page = open_form(site, user)
+    area(page, name="kind").select_option("dna")
+    paste(page, "'>one\\nACGTACGT\\n>two\\nGGGGCCCC'")
+    expect(page.locator("#check")).to_contain_text("Tokens16")
+    expect(area(page, 1, "kind")).to_have_value("dna")
+
+
+def test_an_example_begins_anew(site, user):
+    page = open_form(site, user)
+    page.get_by_text("Alignments", exact=True).click()
+    page.get_by_label("Folds without an alignment").check()
+    page.get_by_text("Alignments", exact=True).click()
+    page.get_by_role("link", name="GCN4").click()
+    expect(page.locator("#check")).to_contain_text("Tokens62")
+    assert not area(page, name="no_msa").is_checked()
+
+
 def test_an_example_is_one_click_and_folding_leads_to_its_page(site, user):
     page = open_form(site, user)
     area(page).fill("something else")
@@ -149,6 +167,36 @@ def test_json_has_a_pane_of_its_own(site, user):
     expect(page.locator("#id_json_error")).to_contain_text("not a folding job")
 
 
+def test_what_counts_for_a_job_file_is_seen_beside_it(site, user):
+    page = open_form(site, user)
+    page.get_by_role("link", name="Ubiquitin").click()
+    name, seeds = page.locator("[name=name]"), page.locator("[name=seeds]")
+    expect(name).to_have_value(re.compile("Ubiquitin"))
+    seeds.fill("1-5")
+    page.get_by_role("radio", name="Job file").check()
+    expect(name).to_have_value("")
+    page.locator("[name=json]").fill(f">Other\n{SEQUENCE}\n")
+    page.get_by_role("button", name="Fold", exact=True).click()
+    expect(seeds).to_be_focused()
+    expect(page.locator("#id_seeds_error")).to_be_visible()
+    seeds.fill("2")
+    page.get_by_role("button", name="Fold", exact=True).click()
+    page.wait_for_url("**/jobs/*-*/")
+    job = Job.objects.get()
+    assert (job.name, job.fold_input["modelSeeds"]) == ("Other", [2])
+
+
+def test_a_name_of_ones_own_goes_with_a_job_file(site, user):
+    page = open_form(site, user)
+    page.locator("[name=name]").fill("Mine")
+    page.get_by_role("radio", name="Job file").check()
+    page.locator("[name=json]").fill(f">Other\n{SEQUENCE}\n")
+    expect(page.locator("[name=name]")).to_be_visible()
+    page.get_by_role("button", name="Fold", exact=True).click()
+    page.wait_for_url("**/jobs/*-*/")
+    assert Job.objects.get().name == "Mine"
+
+
 def test_a_key_that_died_is_renewed_and_a_lost_session_is_said(site, user, console_errors):
     page = open_form(site, user)
     page.evaluate("document.forms['submit-form'].csrfmiddlewaretoken.value = 'x'.repeat(64)")
@@ -157,7 +205,10 @@ def test_a_key_that_died_is_renewed_and_a_lost_session_is_said(site, user, conso
     page.context.clear_cookies()
     area(page).fill(SEQUENCE + SEQUENCE)
     expect(page.locator("#id_whole_error")).to_contain_text("no longer signed in")
+    page.set_viewport_size({"width": 390, "height": 700})
     page.get_by_role("button", name="Fold", exact=True).click()
+    expect(page.locator("#id_whole_error")).to_be_focused()
+    expect(page.locator("#id_whole_error")).to_be_in_viewport()
     expect(area(page)).to_have_value(SEQUENCE + SEQUENCE)
     assert not Job.objects.exists()
     console_errors[:] = [error for error in console_errors if "403" not in error]
