@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from uuid import uuid4
 
 from pyhmmer.easel import Alphabet, DigitalSequenceBlock, TextSequence
 from pyhmmer.plan7 import Background, Builder, Pipeline
 
-from folding.errors import InvalidInput
+from folding.errors import FoldingError, InvalidInput
 from folding.inputs import Template
 from folding.templates.mapping import identity, template_of
 from folding.templates.structure_file import MAX_CIF_CHARACTERS, StructureFile, read_structure
@@ -26,6 +27,10 @@ MIN_ALIGNED = 10
 MIN_COVERAGE = 0.1
 """Of the chain; both limits as AF3's code filters its hits."""
 ENDINGS = (".cif", ".cif.gz", ".mmcif", ".mmcif.gz")
+
+
+class FolderMissing(FoldingError):
+    """The folder of structures for templates cannot be read. Ask whoever runs this server."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,21 @@ def index_folder(
     Args:
         index: File that keeps what was read, for the next time.
         report: Called for every file; what it raises ends the work.
+
+    Raises:
+        FolderMissing: There is no such folder.
     """
+    if not folder.is_dir():
+        raise FolderMissing
     known = _load(index)
     fresh: dict[str, dict] = {}
     for path in sorted(p for p in folder.rglob("*") if p.name.lower().endswith(ENDINGS)):
         report()
-        name, stat = str(path.relative_to(folder)), path.stat()
+        try:
+            stat = path.stat()
+        except OSError:
+            continue
+        name = str(path.relative_to(folder))
         version = [stat.st_size, stat.st_mtime_ns]
         entry = known.get(name)
         if entry is None or entry["version"] != version:
@@ -69,7 +83,7 @@ def index_folder(
         fresh[name] = entry
     if fresh != known:
         index.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = index.with_suffix(".draft")
+        draft = index.with_name(f".{index.name}.{uuid4().hex[:8]}")
         draft.write_text(json.dumps(fresh))
         draft.rename(index)
     return tuple(IndexedChain(**chain) for entry in fresh.values() for chain in entry["chains"])

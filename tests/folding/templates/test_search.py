@@ -3,12 +3,13 @@
 import gzip
 import os
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from folding.errors import Cancelled
 from folding.templates import search as search_module
-from folding.templates.search import index_folder, search_templates
+from folding.templates.search import FolderMissing, index_folder, search_templates
 from tests.folding.search.relatives import letters, relative
 from tests.folding.templates.structures import HEADER, mmcif
 
@@ -47,6 +48,29 @@ def test_the_folder_is_indexed_and_what_is_broken_is_passed(chains):
         ("other.cif", "A", "2010-01-01"),
         ("sub/near.cif.gz", "X", "2021-09-30"),
     ]
+
+
+def test_a_link_that_leads_nowhere_is_passed(chains, folder, tmp_path):
+    (folder / "gone.cif").symlink_to(tmp_path / "nowhere.cif")
+    assert index_folder(folder, index=tmp_path / "i.json") == chains
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(FolderMissing, match="cannot be read"):
+        index_folder(tmp_path / "nowhere", index=tmp_path / "i.json")
+
+
+def test_two_workers_may_index_at_once(chains, folder, tmp_path, monkeypatch):
+    index, rename = tmp_path / "i.json", Path.rename
+
+    def beaten(draft, target):
+        monkeypatch.setattr(Path, "rename", rename)
+        assert index_folder(folder, index=index) == chains
+        return rename(draft, target)
+
+    monkeypatch.setattr(Path, "rename", beaten)
+    assert index_folder(folder, index=index) == chains
+    assert [path.name for path in tmp_path.iterdir() if "i.json" in path.name] == ["i.json"]
 
 
 def test_relatives_are_found_the_best_first(chains, folder):

@@ -45,7 +45,8 @@ class Cache:
         except (OSError, EOFError, zlib.error, UnicodeDecodeError):
             path.unlink(missing_ok=True)
             return None
-        os.utime(path)
+        with contextlib.suppress(FileNotFoundError):  # another worker may have pruned it
+            os.utime(path)
         return text
 
     def put(self, key: str, text: str) -> None:

@@ -21,7 +21,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any, Literal
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlencode, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from folding.errors import FoldingError
 
@@ -50,6 +50,10 @@ _PAIRED_FILES = ("pair.a3m",)
 
 class ServerFailed(FoldingError):
     """The alignment server gave no alignment."""
+
+
+class _Unfinished(ServerFailed):
+    """The server may have a result yet: its ticket is worth another look."""
 
 
 class _Again(Exception):
@@ -130,10 +134,7 @@ class Server:
         parts = urlsplit(url.rstrip("/"))
         who, _, host = parts.netloc.rpartition("@")
         self.url = parts._replace(netloc=host).geturl()
-        self.headers = {"User-Agent": USER_AGENT}
-        if who:
-            signed = base64.b64encode(unquote(who).encode()).decode("ascii")
-            self.headers["Authorization"] = f"Basic {signed}"
+        self.password = base64.b64encode(unquote(who).encode()).decode("ascii")
         self.uses_env = uses_env
         self._patience, self._sleep, self._clock = patience, sleep, clock
 
@@ -206,6 +207,24 @@ class _Conversation:
         names: Sequence[str],
         tickets: TicketStore,
     ) -> tuple[str, ...]:
+        try:
+            found = self._result(kind, mode, sequences, names, tickets)
+        except _Unfinished:
+            raise
+        except ServerFailed:
+            tickets.save("")
+            raise
+        tickets.save("")
+        return found
+
+    def _result(
+        self,
+        kind: Kind,
+        mode: str,
+        sequences: Sequence[str],
+        names: Sequence[str],
+        tickets: TicketStore,
+    ) -> tuple[str, ...]:
         ticket = tickets.load()
         while True:
             try:
@@ -213,15 +232,12 @@ class _Conversation:
                     ticket = self._submit(kind, mode, sequences)
                     tickets.save(ticket)
                 self._wait(ticket)
-                found = self._download(ticket, names, n_sequences=len(sequences))
+                return self._download(ticket, names, n_sequences=len(sequences))
             except _Again as failure:
                 if failure.state != "downloading":
                     ticket = ""
                     tickets.save("")
                 self._bear(failure)
-            else:
-                tickets.save("")
-                return found
 
     def _submit(self, kind: Kind, mode: str, sequences: Sequence[str]) -> str:
         self._say("submitting")
@@ -322,9 +338,12 @@ class _Conversation:
     def _open(self, path: str, data: Mapping[str, str] | None) -> Iterator[Any]:
         """The answer to a request; every way in which it can fail becomes one of ours."""
         body = urlencode(data).encode() if data is not None else None
-        request = Request(f"{self.server.url}/{path}", data=body, headers=self.server.headers)
+        request = Request(f"{self.server.url}/{path}", data=body)
+        request.add_header("User-Agent", USER_AGENT)
+        if self.server.password:
+            request.add_unredirected_header("Authorization", f"Basic {self.server.password}")
         try:
-            with urlopen(request, timeout=self.patience.request) as answer:
+            with build_opener(_Redirects).open(request, timeout=self.patience.request) as answer:
                 yield answer
         except HTTPError as error:
             raise self._refused(error) from error
@@ -362,7 +381,8 @@ class _Conversation:
         """
         self._failures += 1
         if self._failures > self.patience.failures:
-            raise ServerFailed(
+            final = ServerFailed if failure.state == "downloading" else _Unfinished
+            raise final(
                 f"The alignment server {self.server.host} gave no alignment: {failure}, "
                 f"{self._failures} times in a row. Try again later, upload an alignment, or fold "
                 "without one."
@@ -382,12 +402,34 @@ class _Conversation:
     def _say(self, state: State, *, why: str = "") -> None:
         waited = self._clock() - self._began
         if waited > self.patience.total:
-            raise ServerFailed(
+            raise _Unfinished(
                 f"The alignment server {self.server.host} has not finished after "
                 f"{waited / 3600:.1f} hours. Try again later, upload an alignment, or fold without "
                 "one."
             )
         self._report(Waiting(state=state, seconds=waited, why=why))
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows redirects; a password goes on to the same server alone."""
+
+    def redirect_request(
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        signed = req.unredirected_hdrs.get("Authorization")
+        if following is not None and signed and _is_same_server(req.full_url, newurl):
+            following.add_unredirected_header("Authorization", signed)
+        return following
+
+
+def _is_same_server(asked: str, sent_to: str) -> bool:
+    """Whether an address is at the same server, or at the same one behind TLS."""
+    before, after = urlsplit(asked), urlsplit(sent_to)
+    if before.hostname != after.hostname:
+        return False
+    is_safer = (before.scheme, after.scheme) == ("http", "https") and after.port in (None, 443)
+    return is_safer or (before.scheme, before.port) == (after.scheme, after.port)
 
 
 def unpack(file: IO[bytes], names: Sequence[str], *, n_sequences: int) -> tuple[str, ...]:
@@ -428,7 +470,7 @@ def _by_sequence(text: str) -> dict[int, str]:
     parts: dict[int, str] = {}
     for part in text.split("\0"):
         part = part.strip()
-        number = part[1:].split("\n", 1)[0].split()[0] if part[1:].strip() else ""
+        number, *_ = (*part[1:].split("\n", 1)[0].split(), "")
         if part.startswith(">") and number.isdigit():
             parts[int(number) - FIRST_NUMBER] = part + "\n"
     return parts

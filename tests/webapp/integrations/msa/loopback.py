@@ -27,7 +27,8 @@ class Loopback:
     """Answers as a healthy server, unless a list of faults has one for this kind of request.
 
     Faults are taken one for each request: an HTTP status (int), a status word, "stall" (sends half
-    an answer and no more), "cut" (closes after half of it), "garbage", "close", or None for health.
+    an answer and no more), "cut" (closes after half of it), "garbage", "close", the address of a
+    server to redirect to, or None for health.
     """
 
     def __init__(self) -> None:
@@ -97,6 +98,7 @@ def _handler(loopback: Loopback) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             ticket = self.path.rsplit("/", 1)[1]
+            loopback.headers.append(dict(self.headers))
             if self.path.startswith("/result/"):
                 self.reply("download", lambda: loopback.result(ticket))
             else:
@@ -114,13 +116,17 @@ def _handler(loopback: Loopback) -> type[BaseHTTPRequestHandler]:
                     self.send(b"\x1f\x8b not what you think")
                 case "stall" | "cut":
                     self.half(healthy(), stall=fault == "stall")
+                case str() if fault.startswith("http"):
+                    self.send(b"", status=302, location=f"{fault}{self.path}")
                 case str():
                     self.send(json.dumps({"id": "t", "status": fault}).encode())
                 case _:
                     self.send(healthy())
 
-        def send(self, body: bytes, *, status: int = 200) -> None:
+        def send(self, body: bytes, *, status: int = 200, location: str = "") -> None:
             self.send_response(status)
+            if location:
+                self.send_header("Location", location)
             if status in (429, 503) and loopback.retry_after:
                 self.send_header("Retry-After", loopback.retry_after)
             self.send_header("Content-Length", str(len(body)))

@@ -42,6 +42,19 @@ def test_the_least_recently_used_goes_first(tmp_path):
     assert [cache.get(key) is not None for key in KEYS] == [True, False, True, True]
 
 
+def test_what_another_worker_forgets_meanwhile_is_still_given(tmp_path, monkeypatch):
+    cache = Cache(tmp_path, max_bytes=10**6)
+    cache.put(KEYS[0], "text")
+    unpacked = cache_module.gzip.decompress
+
+    def pruned(packed):
+        Cache(tmp_path, max_bytes=0).prune()
+        return unpacked(packed)
+
+    monkeypatch.setattr(cache_module.gzip, "decompress", pruned)
+    assert cache.get(KEYS[0]) == "text"
+
+
 def test_no_draft_is_left(tmp_path):
     cache = Cache(tmp_path, max_bytes=10**6)
     cache.put(KEYS[0], "text")

@@ -8,9 +8,14 @@ import pytest
 
 from folding.errors import Cancelled
 from folding.inputs.a3m import read_a3m
-from tests.webapp.integrations.msa.loopback import running
+from tests.webapp.integrations.msa.loopback import as_tar, running
 from webapp.integrations.msa.cache import Cache
-from webapp.integrations.msa.server import Patience, Server, ServerFailed
+from webapp.integrations.msa.server import (
+    Patience,
+    Server,
+    ServerFailed,
+    _is_same_server,
+)
 
 ONE, TWO = "ACDEFGHIKL", "MNPQRSTVWY"
 
@@ -89,6 +94,32 @@ def test_a_private_server_gets_its_password_and_nobody_reads_it(server, loopback
     assert "Authorization" not in loopback.headers[-1]
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["to itself", "to another server"])
+def test_the_password_stays_with_its_server(server, loopback, clock, elsewhere):
+    signed = Server(loopback.url.replace("://", "://ada:secret@"), sleep=clock.sleep)
+    with running() as other:
+        loopback.faults["status"] = [other.url if elsewhere else loopback.url]
+        (text,) = signed.unpaired((ONE,), report=silent)
+        assert len(read_a3m(text, sequence=ONE)) == 3
+        assert all("Authorization" in headers for headers in loopback.headers)
+        assert other.seen == ["status"] * elsewhere
+        assert not any("Authorization" in headers for headers in other.headers)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent_to", "same"),
+    [
+        ("http://msa.org/a", "https://msa.org/a", True),
+        ("https://msa.org/a", "https://msa.org/b", True),
+        ("https://msa.org/a", "http://msa.org/a", False),
+        ("https://msa.org/a", "https://msa.org:8443/a", False),
+        ("http://msa.org/a", "https://msa.org.evil.com/a", False),
+    ],
+)
+def test_the_same_server_is_of_the_same_name_and_port_or_safer(asked, sent_to, same):
+    assert _is_same_server(asked, sent_to) is same
+
+
 def test_without_environmental_sequences(server, loopback):
     (text,), _ = states(server(uses_env=False))
     assert [row.header for row in read_a3m(text, sequence=ONE)] == ["101", "uni_101"]
@@ -158,6 +189,39 @@ def test_pauses_grow_and_have_an_end(server, loopback, clock):
     assert loopback.seen == ["submit"] * 9
     assert 5 + 10 + 20 + 40 + 80 < sum(clock.slept) < 1.25 * (155 + 3 * 120)
     assert max(clock.slept) <= 1.0, "sleeps are short, so that a cancelled job ends at once"
+
+
+def test_a_result_without_a_number_is_asked_for_again(server, loopback):
+    results = [as_tar({"uniref.a3m": ">\nACDEFGHIKL\n"})] * 2
+    true_result = loopback.result
+    loopback.result = lambda ticket: results.pop() if results else true_result(ticket)
+    (text,) = server().unpaired((ONE,), report=silent)
+    assert len(read_a3m(text, sequence=ONE)) == 3
+    assert loopback.seen.count("download") == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "fault", "kept"),
+    [
+        ("status", ["ERROR"], False),
+        ("status", [403], False),
+        ("download", ["garbage"] * 20, False),
+        ("status", [500] * 20, True),
+        ("status", ["PENDING"] * 10_000, True),
+    ],
+    ids=["error", "refused", "no result", "out of reach", "slow"],
+)
+def test_a_failure_blocks_no_later_try(server, loopback, tmp_path, place, fault, kept):
+    """A ticket is kept only where there may be a result yet."""
+    tickets = Cache(tmp_path, max_bytes=10**6).tickets("ab" * 32)
+    loopback.faults[place] = fault
+    with pytest.raises(ServerFailed):
+        server(total=600.0).unpaired((ONE,), report=silent, tickets=tickets)
+    assert tickets.load() == ("ticket-1" if kept else "")
+    loopback.faults[place] = []
+    (text,) = server().unpaired((ONE,), report=silent, tickets=tickets)
+    assert len(read_a3m(text, sequence=ONE)) == 3
+    assert loopback.seen.count("submit") == (1 if kept else 2)
 
 
 @pytest.mark.parametrize("fault", ["garbage", "cut"])
