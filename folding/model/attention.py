@@ -219,17 +219,21 @@ class ConditionedTransformer(nn.Module):
         biases: list[Tensor],
     ) -> Float[Tensor, "*batch n c_a"]:
         for block, block_conditioning, bias in zip(self.blocks, conditioning, biases, strict=True):
-            if can_share(block, block_conditioning):
+            if can_share(block, a, block_conditioning):
                 a = shared_windows(block, a, block_conditioning, bias)
             else:
                 a = block(a, block_conditioning, bias)
         return a
 
 
-def can_share(block: ConditionedBlock, conditioning: Conditioning) -> bool:
-    """Whether a team can do a block in pieces: windows whose keys are around their queries."""
+def can_share(block: ConditionedBlock, a: Tensor, conditioning: Conditioning) -> bool:
+    """Whether a team does a block sooner: windows with their keys around them, and enough of them.
+
+    Operations are short here, and more of the work is done twice.
+    """
     is_local = isinstance(block.attention, LocalAttention) and conditioning.places is None
-    return is_local and team.size() > 1 and not torch.is_grad_enabled()
+    is_large = 2 * a.numel() * a.shape[-1] >= team.WORTH_SHARING
+    return is_local and is_large and team.size() > 1 and not torch.is_grad_enabled()
 
 
 FEWEST_WINDOWS = 8

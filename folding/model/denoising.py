@@ -121,7 +121,7 @@ def slabs_of(weights: Iterable[Tensor], dtype: torch.dtype) -> list[Tensor]:
     places = store.split([weight.numel() for weight in given])
     slabs = [place.view(weight.shape[::-1]) for place, weight in zip(places, given, strict=True)]
     pairs = zip(slabs, given, strict=True)
-    team.share(pairs, lambda: lambda pair: pair[0].copy_(pair[1].t()))
+    team.share(pairs, lambda: lambda pair: pair[0].copy_(pair[1].t()), n_products=32 * len(store))
     return slabs
 
 
@@ -168,7 +168,8 @@ def attend(x: Tensor, block: TokenBlock, bias: Tensor) -> Tensor:
         found = functional.scaled_dot_product_attention(*parts, attn_mask=wide[:, heads])
         torch.mul(found.transpose(1, 2), gate[:, :, heads], out=o[:, :, heads])
 
-    team.share(team.slices(block.n_heads, -(-block.n_heads // team.size())), lambda: some)
+    heads = team.slices(block.n_heads, -(-block.n_heads // team.size()))
+    team.share(heads, lambda: some, n_products=2 * q.numel() * q.shape[1])
     return product(o.view(x.shape), [block.out])
 
 
@@ -189,7 +190,8 @@ def transition(x: Tensor, block: TokenBlock) -> Tensor:
             opened, torch.mm(rows[some_rows], second[:, columns]), out=place[some_rows, columns]
         )
 
-    team.share(cut(len(maps), *places[0].shape), lambda: some)
+    n_products = 2 * len(rows) * wide.shape[1] * rows.shape[1]
+    team.share(cut(len(maps), *places[0].shape), lambda: some, n_products=n_products)
     return product(wide.view(*x.shape[:-1], -1), [block.narrow])
 
 
@@ -245,7 +247,8 @@ def multiply(*products: Products) -> None:
         for each in products
         for piece in cut(len(each.slabs), len(each.rows), each.width, others=n_slabs)
     ]
-    team.share(pieces, lambda: lambda piece: piece[0].write(piece[1]))
+    n_products = sum(each.rows.numel() * len(each.slabs) * each.width for each in products)
+    team.share(pieces, lambda: lambda piece: piece[0].write(piece[1]), n_products=n_products)
 
 
 def product(x: Float[Tensor, "*batch c_in"], slabs: list[Tensor]) -> Float[Tensor, "*batch c"]:

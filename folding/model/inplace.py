@@ -226,7 +226,7 @@ def mapped_pairs(
         x = normed(z[rows], norm).flatten(0, 1).to(weight.dtype)
         result[:, rows] = torch.mm(weight, x.t()).unflatten(1, (-1, z.shape[1]))
 
-    share(pieces(z), lambda: of_rows)
+    share(pieces(z), lambda: of_rows, n_products=z.numel() * len(weight))
     return result
 
 

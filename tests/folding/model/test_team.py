@@ -38,6 +38,19 @@ def test_several_threads_take_part_each_with_its_own_scratch():
     assert sorted(piece for mine in taken.values() for piece in mine) == list(range(30))
 
 
+@pytest.mark.parametrize(("n_products", "n_threads"), [(team.WORTH_SHARING - 1, 1), (2**30, 2)])
+def test_what_takes_less_time_than_waking_the_others_is_not_shared(n_products, n_threads):
+    taken = set()
+
+    def take(piece):
+        taken.add(threading.get_ident())
+        time.sleep(0.005)
+
+    with team.leading(2):
+        team.share(range(10), lambda: take, n_products=n_products)
+    assert len(taken) == n_threads
+
+
 def test_who_is_held_up_leaves_its_pieces_to_the_others():
     taken = {}
 
@@ -164,6 +177,7 @@ def forward() -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("n_threads", [2, 3])
 def test_a_network_gives_the_same_numbers_whoever_computes_them(n_threads, monkeypatch):
+    monkeypatch.setattr(team, "WORTH_SHARING", 0)
     monkeypatch.setattr(attention, "FEWEST_WINDOWS", 1)
     monkeypatch.setattr(denoising, "FEWEST_COLUMNS", 4)
     with torch.inference_mode():
