@@ -68,6 +68,8 @@ NUMBER_WORDS = {
     "chance_found_optimum": "Optimum found at random",
     "vqe_seconds": "VQE (s)",
     "markets_by_qaoa": "Markets where QAOA ran",
+    "batches": "Batches of circuits",
+    "batches_elsewhere": "Batches not where they should have run",
 }
 PERCENT = frozenset(
     {"chance", "measured_agreement", "invalid_share", "found_low", "found_high", "p_optimum_qaoa",
@@ -327,12 +329,23 @@ def registry() -> dict[str, Any]:
         for version in model["versions"]:
             version["when"] = _time(version["at"])
             version["numbers"] = number_rows(version["metrics"])
+            version["place"] = _place(version["details"])
             version["stage_words"] = chores.STAGES.get(version["stage"], version["stage"])
         for move in model["history"]:
             move["when"] = _time(move["at"])
             move["stage_words"] = chores.STAGES.get(move["stage"], move["stage"])
         model["can_roll_back"] = _n_productions(model["history"]) > 1
     return {"models": mirror["models"], "notice": mirror["notice"]}
+
+
+def _place(details: Mapping[str, Any]) -> dict[str, str]:
+    """Where the circuits of a training ran, and where they should have run instead."""
+    wanted = str(details.get("config", {}).get("backend", ""))
+    ran = details.get("answered_by")
+    return {
+        "ran": named_number("answered_by", ran, among={}) if ran else "–",
+        "instead_of": choice_words(wanted) if details.get("fallback") else "",
+    }
 
 
 def _n_productions(history: Iterable[Mapping[str, Any]]) -> int:

@@ -6,7 +6,8 @@ What people chose comes in as `webapp.lab.training.read_config` gives it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +15,7 @@ import torch
 
 from quantum import ansatz, encoding
 from quantum.applications.classification import N_CLASSES, draw
+from quantum.backends.executions import Execution
 from quantum.backends.names import DEVICES, QUANTUM
 from quantum.encoding import DataEncoder
 from quantum.errors import InvalidValues
@@ -23,7 +25,7 @@ from quantum.store.registry import ModelRegistry, ModelVersion
 from quantum.training.layer import QuantumLayer
 from quantum.training.managed import through
 from quantum.training.trainer import QuantumTrainer, TrainingOptions, TrainingResult, accuracy
-from webapp.lab.engine import OnceManager, Report, Site, plain, write_mirror
+from webapp.lab.engine import OnceManager, Report, Site, executions, plain, write_mirror
 
 if TYPE_CHECKING:
     from quantum.backends.choose import BackendManager
@@ -60,12 +62,14 @@ def run_training(
         folder=site.folder.checkpoints(run),
     )
     found = trainer.run(_recorded(Metrics(site.folder.metrics), run, report))
-    numbers = _numbers(config, model, found)
-    version = known or _register(registry, config, model, numbers, run)
+    ran = _ran(site, run)
+    numbers = _numbers(config, model, found) | _place_numbers(config, ran)
+    place = {"answered_by": numbers["answered_by"], "fallback": _place_words(config, ran)}
+    version = known or _register(registry, config, model, numbers, {"run": run, **place})
     write_mirror(site)
     answer: dict[str, Any] = plain(
         {
-            "summary": _words(config, found, numbers, version),
+            "summary": _words(config, found, numbers, version, place["fallback"]),
             "winner": "",
             "numbers": numbers,
             "series": _history(found),
@@ -160,7 +164,7 @@ def _register(
     config: Mapping[str, Any],
     model: torch.nn.Module,
     numbers: Mapping[str, Any],
-    run: str,
+    details: Mapping[str, Any],
 ) -> ModelVersion:
     rated = {k: v for k, v in numbers.items() if isinstance(v, float) and isfinite(v)}
     return registry.register(
@@ -168,7 +172,7 @@ def _register(
         {"config": dict(config), "state": dict(model.state_dict())},
         metrics=rated,
         parents=[config["start_from"]] if config["start_from"] else [],
-        details={"run": run, "config": dict(config)},
+        details={**details, "config": dict(config)},
     )
 
 
@@ -189,6 +193,47 @@ def _numbers(
     }
 
 
+def _ran(site: Site, run: str) -> list[Execution]:
+    """The last answer to each batch of the run, of its earlier attempts as well."""
+    mine = [e for e in executions(site) if e.tag.startswith(f"lab-{run}-")]
+    return list({e.tag: e for e in mine if e.status == "succeeded"}.values())
+
+
+def _elsewhere(config: Mapping[str, Any], ran: Sequence[Execution]) -> list[Execution]:
+    """Those that ran where nobody had asked for."""
+    asked = DEVICES if config["backend"] == QUANTUM else (config["backend"],)
+    return [one for one in ran if one.backend not in asked]
+
+
+def _place_numbers(config: Mapping[str, Any], ran: Sequence[Execution]) -> dict[str, Any]:
+    if not ran:  # the simulator with its own gradients writes nothing down
+        return {"answered_by": config["backend"]}
+    return {
+        "answered_by": _backends(ran),
+        "batches": len(ran),
+        "batches_elsewhere": len(_elsewhere(config, ran)),
+    }
+
+
+def _place_words(config: Mapping[str, Any], ran: Sequence[Execution]) -> str:
+    """A sentence that says who did what another one should have done, and why; or nothing."""
+    if not (elsewhere := _elsewhere(config, ran)):
+        return ""
+    share = "All" if len(elsewhere) == len(ran) else f"{len(elsewhere)} of"
+    wanted = " or ".join(DEVICES) if config["backend"] == QUANTUM else config["backend"]
+    reasons = Counter(one.reasons or one.fallback_reason for one in elsewhere).most_common()
+    often = "" if len(reasons) == 1 else "most often "
+    return (
+        f"{share} {len(ran)} batches of circuits ran on {_backends(elsewhere)} instead of {wanted} "
+        f"({often}{reasons[0][0]})."
+    )
+
+
+def _backends(ran: Sequence[Execution]) -> str:
+    """Their names, the one that did most first."""
+    return ", ".join(name for name, _ in Counter(one.backend for one in ran).most_common())
+
+
 def _history(found: TrainingResult) -> dict[str, list[Any]]:
     names = [name for name in ("loss", "validation_loss", "accuracy") if found.history]
     series = {name: [epoch.get(name) for epoch in found.history] for name in names}
@@ -196,14 +241,19 @@ def _history(found: TrainingResult) -> dict[str, list[Any]]:
 
 
 def _words(
-    config: Mapping[str, Any], found: TrainingResult, n: Mapping[str, Any], version: ModelVersion
+    config: Mapping[str, Any],
+    found: TrainingResult,
+    n: Mapping[str, Any],
+    version: ModelVersion,
+    fallback: str,
 ) -> str:
     ended = (
         "stopped early, without a gain for long" if found.stopped == "early" else "ran to its end"
     )
+    fallback = fallback and f" {fallback}"
     resumed = "" if found.resumed_from is None else f" It went on from step {found.resumed_from}."
     return (
         f"The training {ended} after {n['epochs']} epochs. In its best epoch, {n['best_epoch']}, "
         f"{n['validation_accuracy']:.1%} of samples not seen were right (chance {n['chance']:.0%})."
-        f"{resumed} The model is registered as {version.label}."
+        f"{fallback}{resumed} The model is registered as {version.label}."
     )
