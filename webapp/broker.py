@@ -6,6 +6,7 @@ wheel, and last the pure-Python server of `fakeredis`, which forgets everything 
 
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import sys
@@ -17,6 +18,10 @@ from pathlib import Path
 
 import redis
 
+from webapp.env import BadSetting, env_text, split_url, without_password
+
+SCHEMES = ("redis", "rediss", "unix")
+_DATABASE = re.compile(r"(/\d*)?")
 SERVER_NAMES = ("valkey-server", "redis-server")
 # Linux allows 107 bytes for the path of a Unix socket.
 SOCKET_PATH_LIMIT = 100
@@ -35,6 +40,32 @@ class Broker:
     name: str
     url: str
     command: tuple[str, ...] = ()
+
+
+def given_url() -> str:
+    """The URL of a broker that somebody else runs; empty where `REDIS_URL` is not set.
+
+    Raises:
+        BadSetting: it is no such URL.
+    """
+    url = env_text("REDIS_URL")
+    if url and not _is_broker(url):
+        rule = "a redis://, rediss:// or unix:// URL, such as redis://127.0.0.1:6379/0"
+        raise BadSetting("REDIS_URL", value=without_password(url), rule=rule)
+    return url
+
+
+def _is_broker(url: str) -> bool:
+    parts = split_url(url)
+    if parts is None or parts.scheme not in SCHEMES:
+        return False
+    if parts.scheme != "unix" and not (parts.hostname and _DATABASE.fullmatch(parts.path)):
+        return False
+    try:
+        redis.Redis.from_url(url).close()
+    except (ValueError, TypeError, redis.RedisError):
+        return False
+    return True
 
 
 def embedded_url(data_dir: Path) -> str:

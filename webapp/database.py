@@ -2,9 +2,9 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
-from webapp.env import BadSetting
+from webapp.env import BadSetting, split_url, without_password
 
 LOCK_WAIT_SECONDS = 20
 POSTGRES_SCHEMES = frozenset({"postgres", "postgresql"})
@@ -33,12 +33,12 @@ def _sqlite(file: Path) -> dict[str, Any]:
 
 
 def _postgres(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
-    name = unquote(parts.path.lstrip("/"))
-    if parts.scheme not in POSTGRES_SCHEMES or not name:
+    parts = split_url(url)
+    name = unquote(parts.path.lstrip("/")) if parts else ""
+    if parts is None or parts.scheme not in POSTGRES_SCHEMES or not name:
         raise BadSetting(
             "DATABASE_URL",
-            value=f"{parts.scheme}://...",
+            value=without_password(url),
             rule="postgresql://user:password@host:5432/name, or unset for SQLite",
         )
     return {

@@ -3,11 +3,18 @@
 import contextlib
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 SECRET_BYTES = 50
+WEB = ("http", "https")
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+Word = TypeVar("Word", bound=str)
 
 
 class BadSetting(ValueError):
@@ -47,6 +54,92 @@ def env_bool(name: str, default: bool) -> bool:
     if word in FALSE_WORDS:
         return False
     raise BadSetting(name, value=word, rule="one of 1, true, yes, on, 0, false, no, off")
+
+
+def env_choice(name: str, default: Word, *, of: Sequence[Word]) -> Word:
+    """The one of these words that the variable holds, in whatever case.
+
+    Raises:
+        BadSetting: it holds another one.
+    """
+    text = env_text(name, default)
+    for word in of:
+        if text.lower() == word:
+            return word
+    raise BadSetting(name, value=text, rule=f"one of {', '.join(of)}")
+
+
+def env_zone(name: str, default: str) -> str:
+    """The name of a time zone that this machine knows.
+
+    Raises:
+        BadSetting: it knows none of this name.
+    """
+    text = env_text(name, default)
+    try:
+        return ZoneInfo(text).key
+    except (KeyError, ValueError, OSError):
+        rule = "the name of a time zone, such as Europe/Berlin or UTC"
+        raise BadSetting(name, value=text, rule=rule) from None
+
+
+def env_url(name: str, *, such_as: str, schemes: Sequence[str] = WEB) -> str:
+    """The address in the variable, without a slash at its end; empty when it is unset.
+
+    Raises:
+        BadSetting: it begins with none of the schemes, or names no host.
+    """
+    text = env_text(name).rstrip("/")
+    return _url(name, text, such_as=such_as, schemes=schemes) if text else ""
+
+
+def env_urls(name: str, *, such_as: str) -> list[str]:
+    """The addresses in the variable, which commas separate.
+
+    Raises:
+        BadSetting: one of them is none.
+    """
+    return [_url(name, word, such_as=such_as, schemes=WEB) for word in env_list(name)]
+
+
+def env_origin(name: str) -> str:
+    """The address of a site, of which nothing follows the host; empty when it is unset.
+
+    Raises:
+        BadSetting: it is none.
+    """
+    such_as = "https://fold.example.org"
+    text = env_url(name, such_as=such_as)
+    parts = urlsplit(text)
+    if parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+        rule = f"an address without anything behind the host, such as {such_as}"
+        raise BadSetting(name, value=without_password(text), rule=rule)
+    return text
+
+
+def _url(name: str, text: str, *, such_as: str, schemes: Sequence[str]) -> str:
+    parts = split_url(text)
+    if parts is None or parts.scheme not in schemes or not parts.hostname:
+        begins = " or ".join(f"{scheme}://" for scheme in schemes)
+        rule = f"an address that begins with {begins}, such as {such_as}"
+        raise BadSetting(name, value=without_password(text), rule=rule)
+    return text
+
+
+def split_url(text: str) -> SplitResult | None:
+    """The parts of an address; None where its host or its port cannot be one."""
+    try:
+        parts = urlsplit(text)
+        return parts if parts.port != 0 and " " not in parts.netloc else None
+    except ValueError:
+        return None
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown: without a name, a password and options that it may hold."""
+    before, at, rest = url.partition("?")[0].rpartition("@")
+    scheme, slashes, _ = before.partition("://")
+    return f"{scheme if slashes else ''}{slashes}…@{rest}" if at else rest
 
 
 def env_int(name: str, default: int, *, at_least: int = 0, at_most: int | None = None) -> int:
@@ -101,9 +194,17 @@ def environment() -> dict[str, str]:
 
 
 def env_folder(name: str, default: Path) -> Path:
-    """The folder that the variable names, made if it is not there and closed to other users."""
+    """The folder that the variable names, made if it is not there and closed to other users.
+
+    Raises:
+        BadSetting: it is no folder, and cannot be made.
+    """
     folder = Path(env_text(name, str(default))).expanduser().resolve()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        rule = f"a folder that is there or can be made ({error.strerror})"
+        raise BadSetting(name, value=str(folder), rule=rule) from None
     return folder
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from webapp.env import BadSetting, env_as_it_is, env_folder, env_text
+from webapp.env import env_as_it_is, env_choice, env_folder, env_text
 
 if TYPE_CHECKING:
     from folding import cost
@@ -25,11 +25,7 @@ def numbers() -> Numbers:
     Raises:
         BadSetting: `FOLDSTREAM_NUMBERS` is none of these words.
     """
-    word = env_text("FOLDSTREAM_NUMBERS", "auto").lower()
-    for one in NUMBERS:
-        if word == one:
-            return one
-    raise BadSetting("FOLDSTREAM_NUMBERS", value=word, rule=f"one of {', '.join(NUMBERS)}")
+    return env_choice("FOLDSTREAM_NUMBERS", "auto", of=NUMBERS)
 
 
 WORD = "machine.json"

@@ -20,7 +20,7 @@ import redis
 from folding.cores import usable_cores
 from webapp import broker
 from webapp.address import Address, CannotListen, free_address, is_loopback
-from webapp.env import BadSetting, env_folder, env_int, env_text
+from webapp.env import LOG_LEVELS, BadSetting, env_choice, env_folder, env_int, env_text
 from webapp.place import node_name
 from webapp.supervisor import Program, Supervisor
 
@@ -92,6 +92,8 @@ def serve(options: argparse.Namespace, *, data_dir: Path) -> int:
     try:
         start_broker(supervisor, data_dir=data_dir)
         _load_django(migrate=has_web)
+        if "worker" in options.roles:
+            _find_files()
         if has_web:
             _tell_unknown(data_dir)
             supervisor.add(_web(address))
@@ -123,8 +125,9 @@ def start_broker(supervisor: Supervisor, *, data_dir: Path) -> None:
 
     Raises:
         CannotStart: the Redis at a given REDIS_URL does not answer.
+        BadSetting: REDIS_URL is no URL of a Redis.
     """
-    for candidate in broker.candidates(data_dir, redis_url=env_text("REDIS_URL")):
+    for candidate in broker.candidates(data_dir, redis_url=broker.given_url()):
         if _is_up(candidate, supervisor=supervisor, data_dir=data_dir):
             say(f"Broker: {candidate.name}")
             os.environ["REDIS_URL"] = candidate.url
@@ -156,6 +159,26 @@ def _load_django(*, migrate: bool) -> None:
         call_command("migrate", verbosity=0, interactive=False)
 
 
+def _find_files() -> None:
+    """Makes sure of what this machine's worker is told to search in.
+
+    Raises:
+        BadSetting: a database or the templates are not there.
+    """
+    from webapp.search_request import site
+
+    here = site()
+    names = {"protein": "FOLDSTREAM_MSA_DATABASES", "rna": "FOLDSTREAM_RNA_DATABASES"}
+    for database in here.databases:
+        if not os.access(database.path, os.R_OK) or not database.path.is_file():
+            rule = "FASTA files that this machine can read"
+            raise BadSetting(names[database.kind], value=str(database.path), rule=rule)
+    templates = here.template_folder
+    if templates is not None and not templates.is_dir():
+        rule = "a folder that this machine can read"
+        raise BadSetting("FOLDSTREAM_TEMPLATES", value=str(templates), rule=rule)
+
+
 def _tell_unknown(data_dir: Path) -> None:
     """Says so if results lie here of which the database knows nothing: it may be the wrong one."""
     from webapp import sweeper
@@ -172,7 +195,7 @@ def _web(address: Address) -> Program:
         "--host": address.host,
         "--port": str(address.port),
         "--lifespan": "off",
-        "--log-level": env_text("LOG_LEVEL", "warning").lower(),
+        "--log-level": _log_level(),
         "--ws-max-size": str(SOCKET_MESSAGE_BYTES),
         # Small frames: packing them costs each of 500 sockets more than sending them.
         "--ws-per-message-deflate": "false",
@@ -188,7 +211,7 @@ def _worker() -> Program:
     options = {
         "--pool": "prefork",
         "--concurrency": "1",
-        "--loglevel": env_text("LOG_LEVEL", "warning").upper(),
+        "--loglevel": _log_level().upper(),
         "--hostname": node_name("fold"),
     }
     return _celery(
@@ -207,7 +230,7 @@ def _fetcher() -> Program:
         "--concurrency": "1",
         "--max-tasks-per-child": "1",
         "--queues": f"{queue}-weights",
-        "--loglevel": env_text("LOG_LEVEL", "warning").upper(),
+        "--loglevel": _log_level().upper(),
         "--hostname": node_name("weights"),
     }
     return _celery("fetcher", options, OMP_WAIT_POLICY="passive", OMP_NUM_THREADS="1")
@@ -221,10 +244,14 @@ def _lab() -> Program:
         "--concurrency": "2",
         "--max-tasks-per-child": "1",
         "--queues": f"{queue}-lab",
-        "--loglevel": env_text("LOG_LEVEL", "warning").upper(),
+        "--loglevel": _log_level().upper(),
         "--hostname": node_name("lab"),
     }
     return _celery("lab", options, OMP_WAIT_POLICY="passive", OMP_NUM_THREADS="1")
+
+
+def _log_level() -> str:
+    return env_choice("LOG_LEVEL", "warning", of=LOG_LEVELS)
 
 
 def _celery(role: str, options: Mapping[str, str], **environment: str) -> Program:

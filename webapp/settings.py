@@ -7,7 +7,21 @@ from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from webapp import broker, database
 from webapp.address import EVERYWHERE
-from webapp.env import env_bool, env_float, env_folder, env_int, env_list, env_secret, env_text
+from webapp.env import (
+    LOG_LEVELS,
+    env_bool,
+    env_choice,
+    env_float,
+    env_folder,
+    env_int,
+    env_list,
+    env_origin,
+    env_secret,
+    env_text,
+    env_url,
+    env_urls,
+    env_zone,
+)
 from webapp.machine import numbers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -17,7 +31,9 @@ DATA_DIR = env_folder("FOLDSTREAM_DATA", BASE_DIR / "var")
 
 # Weights that were downloaded or imported; mirrors hold the published files under their names.
 WEIGHTS_DIR = Path(env_text("FOLDSTREAM_WEIGHTS", str(DATA_DIR / "weights"))).expanduser().resolve()
-WEIGHTS_MIRRORS = env_list("FOLDSTREAM_WEIGHTS_MIRRORS")
+WEIGHTS_MIRRORS = env_urls(
+    "FOLDSTREAM_WEIGHTS_MIRRORS", such_as="https://mirror.example.org/weights"
+)
 
 # Read at each fold; here too, so that a word nobody knows ends the start and not every job.
 NUMBERS = numbers()
@@ -28,7 +44,7 @@ SECRET_KEY = env_secret("SECRET_KEY", file=DATA_DIR / "secret_key")
 # Addresses -----------------------------------------------------------------------------------
 # LISTENS_ON is what the server was told to bind; empty when something else started it.
 LISTENS_ON = env_text("FOLDSTREAM_HOST")
-PUBLIC_URL = env_text("FOLDSTREAM_URL").rstrip("/")
+PUBLIC_URL = env_origin("FOLDSTREAM_URL")
 PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or ""
 IS_HTTPS = PUBLIC_URL.startswith("https://")
 
@@ -118,7 +134,7 @@ DATABASES = {
     "default": database.config(env_text("DATABASE_URL"), sqlite_file=DATA_DIR / "db.sqlite3")
 }
 LANGUAGE_CODE = "en"
-TIME_ZONE = env_text("TIME_ZONE", "UTC")
+TIME_ZONE = env_zone("TIME_ZONE", "UTC")
 USE_TZ = True
 
 # Pages get their static files straight from these folders: no collecting, no second copy.
@@ -180,7 +196,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Alignments and templates ---------------------------------------------------------------------
 # A server that alignments may be asked of: nobody's sequence leaves this machine without one, nor
 # without the consent that the form asks for with every job.
-MSA_SERVER_URL = env_text("FOLDSTREAM_MSA_SERVER").rstrip("/")
+MSA_SERVER_URL = env_url("FOLDSTREAM_MSA_SERVER", such_as="https://api.colabfold.com")
 MSA_SERVER_ENV = env_bool("FOLDSTREAM_MSA_SERVER_ENV", True)
 MSA_DATABASES = env_list("FOLDSTREAM_MSA_DATABASES")
 RNA_DATABASES = env_list("FOLDSTREAM_RNA_DATABASES")
@@ -203,16 +219,16 @@ QUANTUM_CREDENTIALS = {
     "ibm": {
         "QISKIT_IBM_TOKEN": bool(env_text("QISKIT_IBM_TOKEN")),
         "QISKIT_IBM_INSTANCE": bool(env_text("QISKIT_IBM_INSTANCE")),
-        "QISKIT_IBM_URL": bool(env_text("QISKIT_IBM_URL")),
+        "QISKIT_IBM_URL": bool(env_url("QISKIT_IBM_URL", such_as="https://quantum.cloud.ibm.com")),
     },
     "ionq": {
         "IONQ_API_KEY": bool(env_text("IONQ_API_KEY")),
-        "IONQ_API_URL": bool(env_text("IONQ_API_URL")),
+        "IONQ_API_URL": bool(env_url("IONQ_API_URL", such_as="https://api.ionq.co/v0.4")),
     },
 }
 
 # Broker, events, workers ---------------------------------------------------------------------
-REDIS_URL = env_text("REDIS_URL") or broker.embedded_url(DATA_DIR)
+REDIS_URL = broker.given_url() or broker.embedded_url(DATA_DIR)
 
 CELERY_BROKER_URL = broker.celery_url(REDIS_URL)
 # Dragonfly in cluster mode wants its queues in braces: FOLDSTREAM_QUEUE={fold}
@@ -243,6 +259,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TIMEZONE = TIME_ZONE
 
+LOG_LEVEL = env_choice("LOG_LEVEL", "warning", of=LOG_LEVELS)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -250,5 +267,5 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     # Pages that do not exist are the visitors' business.
     "loggers": {"django.request": {"level": "ERROR"}},
-    "root": {"handlers": ["stderr"], "level": env_text("LOG_LEVEL", "WARNING").upper()},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL.upper()},
 }

@@ -8,7 +8,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 READERS = frozenset(
-    {"env_text", "env_bool", "env_int", "env_float", "env_list", "env_secret", "env_folder"}
+    {
+        *("env_text", "env_bool", "env_int", "env_float", "env_list", "env_secret", "env_folder"),
+        *("env_choice", "env_zone", "env_url", "env_urls", "env_origin"),
+    }
 )
 PACKAGES = ("folding", "quantum", "webapp")
 

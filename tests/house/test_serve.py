@@ -20,6 +20,7 @@ import redis
 from tests.stack import ROOT, LiveStack
 from webapp import place, serve, sweeper
 from webapp.address import Address
+from webapp.env import BadSetting
 
 WORKERS = (serve._worker, serve._fetcher, serve._lab)
 
@@ -184,6 +185,37 @@ def test_a_bad_setting_of_the_science_is_one_too(tmp_path):
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LOG_LEVEL", "verbose"),
+        ("REDIS_URL", "localhost:6379"),
+        ("FOLDSTREAM_MSA_DATABASES", "small=/nowhere/small.fasta"),
+    ],
+)
+def test_a_start_says_in_one_sentence_what_is_wrong(tmp_path, name, value):
+    result = run_once(tmp_path, "--port", "0", "--no-example", **{name: value})
+    assert (result.returncode, result.stderr) == (2, "")
+    said = result.stdout.splitlines()[-1]
+    assert said.startswith(f"{name} is '{value.rpartition('=')[2]}', but it must be ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "name"),
+    [
+        ("MSA_DATABASES", ["one=/nowhere/one.fasta"], "FOLDSTREAM_MSA_DATABASES"),
+        ("RNA_DATABASES", ["/nowhere/rna.fasta"], "FOLDSTREAM_RNA_DATABASES"),
+        ("RNA_DATABASES", ["/"], "FOLDSTREAM_RNA_DATABASES"),
+        ("TEMPLATE_FOLDER", "/nowhere", "FOLDSTREAM_TEMPLATES"),
+    ],
+)
+def test_a_worker_does_not_start_without_the_files_it_searches(settings, setting, value, name):
+    serve._find_files()
+    setattr(settings, setting, value)
+    with pytest.raises(BadSetting, match=f"{name} is '/"):
+        serve._find_files()
+
+
 def test_a_role_that_does_not_exist_is_refused(tmp_path):
     result = run_once(tmp_path, "wroker")
     assert result.returncode == 2
@@ -264,7 +296,14 @@ def test_there_is_one_lab_however_many_workers_there_are(monkeypatch, tmp_path, 
     supervisor = Recorder()
     monkeypatch.setattr(serve, "Supervisor", lambda **words: supervisor)
     monkeypatch.setattr(serve, "LAB_START_SECONDS", 0)
-    for chore in ("start_broker", "_load_django", "_tell_unknown", "_announce", "_sweep"):
+    for chore in (
+        "start_broker",
+        "_load_django",
+        "_find_files",
+        "_tell_unknown",
+        "_announce",
+        "_sweep",
+    ):
         monkeypatch.setattr(serve, chore, lambda *words, **more: None)
     monkeypatch.setattr(sys, "argv", ["serve", *roles.split(), "--port", "0", "--no-example"])
     assert serve.serve(serve._options(), data_dir=tmp_path) == 0

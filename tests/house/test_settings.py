@@ -22,6 +22,10 @@ NAMES = [
     "CELERY_BROKER_URL",
     "CELERY_TASK_DEFAULT_QUEUE",
     "EMAIL_BACKEND",
+    "MSA_SERVER_URL",
+    "WEIGHTS_MIRRORS",
+    "TIME_ZONE",
+    "LOG_LEVEL",
 ]
 SCRIPT = (
     "import json, webapp.settings as s; "
@@ -85,12 +89,57 @@ def test_several_machines_share_one_redis_and_a_wrapped_queue(tmp_path):
         ("EMAIL_PORT", "smtp", "EMAIL_PORT is 'smtp', but it must be a whole number"),
         ("FOLDSTREAM_NUMBERS", "float16", "FOLDSTREAM_NUMBERS is 'float16', but it must be one of"),
         ("DATABASE_URL", "oracle://x/y", "postgresql://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgresql://u@db:54x/y", "DATABASE_URL is 'postgresql://…@db:54x/y'"),
+        ("DATABASE_URL", "postgresql://[db/y", "postgresql://user:password@host:5432/name"),
+        ("REDIS_URL", "localhost:6379", "REDIS_URL is 'localhost:6379', but it must be a redis://"),
+        ("REDIS_URL", "redis://:key@h:x/0", "REDIS_URL is 'redis://…@h:x/0', but it must be"),
+        ("REDIS_URL", "redis://h:6379/first", "REDIS_URL is 'redis://h:6379/first', but it"),
+        ("REDIS_URL", "redis://h/0?db=x", "REDIS_URL is 'redis://h/0', but it must be a redis://"),
+        ("LOG_LEVEL", "verbose", "LOG_LEVEL is 'verbose', but it must be one of debug, info"),
+        ("TIME_ZONE", "Mars", "TIME_ZONE is 'Mars', but it must be the name of a time zone"),
+        ("TIME_ZONE", "../etc", "TIME_ZONE is '../etc', but it must be the name of a time zone"),
+        ("FOLDSTREAM_URL", "fold.example.org", "FOLDSTREAM_URL is 'fold.example.org', but it must"),
+        ("FOLDSTREAM_URL", "https://", "an address that begins with http:// or https://, such"),
+        ("FOLDSTREAM_URL", "https://a.example/x", "without anything behind the host, such as"),
+        ("FOLDSTREAM_MSA_SERVER", "api.colabfold.com", "FOLDSTREAM_MSA_SERVER is 'api.colabfold"),
+        ("FOLDSTREAM_MSA_SERVER", "https://ada:key@", "FOLDSTREAM_MSA_SERVER is 'https://…@'"),
+        ("FOLDSTREAM_WEIGHTS_MIRRORS", "https://a.example,b", "FOLDSTREAM_WEIGHTS_MIRRORS is 'b'"),
+        ("QISKIT_IBM_URL", "ibm", "QISKIT_IBM_URL is 'ibm', but it must be an address"),
+        ("IONQ_API_URL", "ionq", "IONQ_API_URL is 'ionq', but it must be an address"),
+        ("FOLDSTREAM_DATA", "/dev/null", "FOLDSTREAM_DATA is '/dev/null', but it must be a folder"),
     ],
 )
 def test_a_bad_value_stops_the_start_and_names_the_variable(tmp_path, name, value, rule):
     result = load(tmp_path, **{name: value})
     assert result.returncode == 1
-    assert rule in result.stderr.splitlines()[-1]
+    said = result.stderr.splitlines()[-1]
+    assert rule in said
+    assert "key" not in said
+
+
+def test_good_addresses_are_taken_as_they_are(tmp_path):
+    given = {
+        "FOLDSTREAM_MSA_SERVER": "https://ada:key@msa.example.org/api/",
+        "FOLDSTREAM_WEIGHTS_MIRRORS": "http://a.example/w, https://b.example",
+        "TIME_ZONE": "Europe/Berlin",
+        "LOG_LEVEL": "Info",
+        "REDIS_URL": "unix:///run/redis.sock?db=1",
+    }
+    settings = settings_of(tmp_path, **given)
+    assert settings["MSA_SERVER_URL"] == "https://ada:key@msa.example.org/api"
+    assert settings["WEIGHTS_MIRRORS"] == ["http://a.example/w", "https://b.example"]
+    assert settings["TIME_ZONE"] == "Europe/Berlin"
+    assert settings["LOG_LEVEL"] == "info"
+    assert settings["CELERY_BROKER_URL"] == "redis+socket:///run/redis.sock?virtual_host=1"
+
+
+def test_a_command_says_it_in_one_sentence_too(tmp_path):
+    environment = clean_environment(tmp_path, TIME_ZONE="Mars")
+    command = [sys.executable, "manage.py", "check"]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.startswith("TIME_ZONE is 'Mars', but it must be the name of a time zone")
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_the_deployment_check_has_nothing_to_say(tmp_path):
