@@ -267,6 +267,15 @@ class Priced(Protocol):
 
 
 @runtime_checkable
+class Findable(Protocol):
+    """A backend that finds jobs by their tag."""
+
+    def find(self, handle: Handle) -> Handle | None:
+        """The handle with the job that its provider has of it; None where it has none, or one
+        that came to nothing."""
+
+
+@runtime_checkable
 class Closable(Protocol):
     """A backend that may hold a machine between submissions, which costs."""
 

@@ -213,7 +213,8 @@ class BackendManager:
         return (under_way, *(name for name in names if name != under_way))
 
     def settle_left_over(self) -> int:
-        """How many jobs that were given up or cancelled, and went on, are over and settled by now.
+        """How many jobs that were given up or cancelled, and went on, are over and settled by now,
+        or lost their process a day ago.
 
         To be called now and then: until it is, their money counts as spent. Where money is short
         they are asked about anyhow.

@@ -237,6 +237,12 @@ class IBMBackend:
         job = self.line.once(lambda: self._send(programs, self._mode(device), batch))
         return handle.submitted(job.job_id(), device=device.name)
 
+    def find(self, handle: Handle) -> Handle | None:
+        if self.options.is_local:
+            return None
+        known = self.line.ask(lambda: self._known_job(handle.tag))
+        return handle.submitted(known) if known else None
+
     def _known_job(self, tag: str) -> str:
         """The id of the newest job with the tag, unless it came to nothing; to be called on the
         line."""

@@ -206,7 +206,7 @@ class IonQBackend:
                 f"{len(runs)}: send fewer rows"
             )
         parts = _parts(runs)
-        names = [batch.tag] if len(parts) == 1 else [f"{batch.tag}.{n}" for n in range(len(parts))]
+        names = _names(batch, len(parts))
         known = self._known_jobs(names)
         ids: list[str] = []
         for name, part in zip(names, parts, strict=True):
@@ -236,6 +236,13 @@ class IonQBackend:
         client = self._client  # imports the vendor's library: no part of the call
         shots, seed = _shots(batch), seed_of(batch.seed) % 2**31
         return self.line.once(lambda: client.create(runs, shots=shots, tag=name, seed=seed))
+
+    def find(self, handle: Handle) -> Handle | None:
+        """Some of several jobs are enough."""
+        names = _names(handle.batch, len(_parts(range(construct_circuits(handle.batch).n_runs))))
+        known = self._known_jobs(names)
+        ids = [known[name] for name in names if name in known]
+        return handle.submitted(",".join(ids), target=self.options.target) if ids else None
 
     def _take_back(self, ids: list[str]) -> None:
         """Cancels jobs that are of no use without the others; some may have cost money already."""
@@ -417,6 +424,11 @@ def _number(answer: dict[str, Any], name: str) -> float:
 def _parts(circuits: Sequence[_T]) -> list[list[_T]]:
     """As few parts as jobs are needed."""
     return [list(circuits[i : i + _MOST_CIRCUITS]) for i in range(0, len(circuits), _MOST_CIRCUITS)]
+
+
+def _names(batch: Batch, n_parts: int) -> list[str]:
+    """What the jobs of a batch are called."""
+    return [batch.tag] if n_parts == 1 else [f"{batch.tag}.{n}" for n in range(n_parts)]
 
 
 def _reader(

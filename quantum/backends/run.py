@@ -18,6 +18,7 @@ from torch import Tensor
 from quantum.backends.base import Backend, Batch, Handle, Measured, Status, batch_of
 from quantum.backends.handles import HandleStore
 from quantum.backends.simulated import SimulatorBackend, exact_means
+from quantum.backends.tags import RunTags
 from quantum.circuit import Circuit, Number
 from quantum.errors import BackendError, Cancelled, DeadlinePassed, InvalidValues, JobFailed
 from quantum.observable import PauliSum
@@ -54,6 +55,7 @@ def expectations(
     shots: int | None = None,
     seed: int | None = None,
     store: HandleStore | None = None,
+    run_name: str = "",
     patience: Patience | None = None,
 ) -> Float[Tensor, "row observable"]:
     """The mean of every observable for each row of values, in the type of the values.
@@ -61,9 +63,12 @@ def expectations(
     Args:
         values: the circuit's weights followed by its inputs, in their order.
         shots: None asks for exact values where the backend has them.
+        store: where the job's handle is kept; it needs a `run_name`.
+        run_name: after a restart the same call under the same name finds its job there, and what
+            a provider answered under it is the answer to every such call.
 
     Raises:
-        InvalidValues: where the numbers do not fit the circuit.
+        InvalidValues: where the numbers do not fit the circuit, or a store has no name.
         BackendError: where the backend cannot do it; its subclasses say why.
     """
     if not observables:
@@ -72,6 +77,8 @@ def expectations(
     if isinstance(backend, SimulatorBackend) and shots is None:
         return exact_means(circuit, tuple(observables), rows)
     batch = batch_of(circuit, rows, observables=tuple(observables), shots=shots, seed=seed)
+    if store is not None or run_name:
+        batch = RunTags(run_name).tagged(batch)
     measured = run(backend, batch, store=store, patience=patience or Patience())
     return torch.tensor([found.means for found in measured], dtype=torch.float64).to(rows)
 

@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from quantum.backends import catalog
+from quantum.backends.base import Estimate, Status
+from quantum.backends.ledger import Ledger
+from quantum.backends.simulated import SimulatorBackend
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 TOKENS = ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE", "IONQ_API_KEY")
 
@@ -47,6 +52,34 @@ def test_the_manager_falls_back_and_says_why(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("ibm ") and lines[2] == "simulator 0.0"
     assert not Path("spent.jsonl").exists()
+
+
+def test_a_job_that_the_program_left_behind_is_found_when_it_runs_again(monkeypatch):
+    """The program as it stands there dies while it waits; IBM is asked for one job in all."""
+    sent: list[str] = []
+    alive = [False, True]
+
+    class IBM(SimulatorBackend):
+        def estimate(self, batch):
+            return Estimate(0.0, 1.0, 3.0)
+
+        def submit(self, batch):
+            sent.append(batch.tag)
+            return super().submit(batch)
+
+        def status(self, handle):
+            if not alive.pop(0):
+                raise KeyboardInterrupt
+            return Status.SUCCEEDED
+
+    monkeypatch.setattr(catalog, "_open_ibm", lambda *given: IBM(name="ibm"))
+    with pytest.raises(KeyboardInterrupt):
+        run(blocks()[1])
+    assert Ledger(Path("spent.jsonl"), cap=5.0).spent() == 3.0
+    execution = run(blocks()[1])["execution"]
+    assert sent == ["bell-1-ibm"] and (execution.backend, execution.hops) == ("ibm", ())
+    assert Ledger(Path("spent.jsonl"), cap=5.0).spent() == 3.0
+    assert not list(Path("handles").glob("*.json"))
 
 
 def test_there_is_no_block_that_no_test_runs():

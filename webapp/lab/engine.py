@@ -7,14 +7,12 @@ ready for JSON.
 
 from __future__ import annotations
 
-import json
 import logging
+import re
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -31,6 +29,8 @@ from quantum.backends.ledger import Ledger
 from quantum.backends.names import DEVICES, NAMES
 from quantum.backends.result_cache import ResultCache
 from quantum.backends.run import Patience, run
+from quantum.backends.settling import given_up
+from quantum.backends.tags import RunTags
 from quantum.circuit import Circuit
 from quantum.errors import Cancelled, InvalidValues, NotConfigured, QuantumError
 from quantum.store.registry import ModelRegistry, Stage
@@ -39,6 +39,8 @@ from webapp.lab.folder import LabFolder
 logger = logging.getLogger(__name__)
 Report: TypeAlias = Callable[[dict[str, Any]], None]
 TEST_SHOTS = 200
+_LAB = "lab-"
+_TAG = re.compile(f"{_LAB}([0-9a-f]{{32}})-")  # of a run that has a row
 _SURPRISE = "It answered in a way that is not understood here; the worker's log says more."
 
 
@@ -94,27 +96,23 @@ class OnceManager:
     def __init__(self, site: Site, run: str) -> None:
         self._folder = site.folder.results(run)
         self._manager = site.manager(results=ResultCache(FileCache(self._folder / "answers")))
-        self._run = run
-        self._seen: Counter[str] = Counter()
+        self._tags = RunTags(f"{_LAB}{run}")
 
     def run(
         self, batch: Batch, *, wanted: str, report: Report, classical: Classical | None = None
     ) -> tuple[tuple[Measured, ...], Execution]:
-        tagged = replace(batch, tag=(tag := self._tag(batch)))
+        tagged = self._tagged(batch)
         try:
             return self._manager.run(tagged, wanted=wanted, classical=classical, report=report)
         except Cancelled:
-            self._stop(tag)
+            self._stop(tagged.tag)
             raise
 
-    def _tag(self, batch: Batch) -> str:
-        content = json.dumps(batch.to_json() | {"tag": ""}, sort_keys=True)
-        digest = sha256(content.encode()).hexdigest()[:20]
-        self._seen[digest] += 1
-        tag = f"lab-{self._run}-{digest}-{self._seen[digest]}"
-        while (self._folder / f"{tag}.stopped").exists():
-            tag += "s"
-        return tag
+    def _tagged(self, batch: Batch) -> Batch:
+        tagged = self._tags.tagged(batch)
+        while (self._folder / f"{tagged.tag}.stopped").exists():
+            tagged = replace(tagged, tag=f"{tagged.tag}s")
+        return tagged
 
     def _stop(self, tag: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -149,6 +147,26 @@ def run_application(
     write_mirror(site)
     answer: dict[str, Any] = plain(result)
     return answer
+
+
+# Money ------------------------------------------------------------------------------------------
+
+
+def settle_left_over(site: Site, ended: Callable[[set[str]], set[str]]) -> int:
+    """How many jobs that nobody waits for turned out to be over, and are settled: those that were
+    given up, and those of runs that ended, or are gone, while no worker held them.
+
+    Args:
+        ended: those of these runs that have.
+    """
+    store = HandleStore(site.folder.handles)
+    runs = {handle.tag: found[1] for handle in store if (found := _TAG.match(handle.tag))}
+    over = ended(set(runs.values()))
+    for tag in (tag for tag in runs if runs[tag] in over):
+        # Read anew: the job of a run that ended in order has no handle any more.
+        if (handle := store.find(tag)) is not None:
+            store.save(given_up(handle))
+    return site.manager().settle_left_over()
 
 
 # Backends ---------------------------------------------------------------------------------------

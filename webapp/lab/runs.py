@@ -8,7 +8,7 @@ and what it had handed to a device is found by its tag; a training goes on from 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from django.db.models import Exists, F, QuerySet
 from django.utils import timezone
 
 from quantum.backends.names import DEVICES, QUANTUM
-from webapp import downloads, queue
+from webapp import downloads, queue, storage
 from webapp.env import environment
 from webapp.lab.folder import LabFolder
 from webapp.live import publisher
@@ -67,9 +67,9 @@ def submit(owner: Any, kind: str, name: str, values: Mapping[str, Any]) -> LabRu
 def cancel(run: LabRun) -> bool:
     """Ends a queued run at once and asks a running one to end; False when it had ended."""
     row = LabRun.objects.filter(pk=run.pk)
-    if not row.filter(status=Status.QUEUED).update(status=Status.CANCELLED, **_ended()) and not (
-        row.filter(status=Status.RUNNING).update(cancel_requested=True)
-    ):
+    if row.filter(status=Status.QUEUED).update(status=Status.CANCELLED, **_ended()):
+        _close(run)
+    elif not row.filter(status=Status.RUNNING).update(cancel_requested=True):
         return False
     _tell(run, "status")
     return True
@@ -197,7 +197,8 @@ def stop(run: LabRun) -> bool:
 def give_back(run: LabRun, *, crashed: bool) -> bool:
     """Queues a run again whose process is gone; `run` is as it was read."""
     held = _held(run).filter(lease_until=run.lease_until) if crashed else _held(run)
-    crashes = run.crashes + int(crashed)
+    came_further = storage.has_news(folder().checkpoints(run.pk.hex), since=run.started_at)
+    crashes = (0 if came_further else run.crashes) + int(crashed)
     if not held.update(crashes=crashes):
         return False
     if run.cancel_requested:
@@ -226,6 +227,12 @@ def send_next() -> None:
         queue.send_lab(waiting.pk)
 
 
+def ended(names: Iterable[str]) -> set[str]:
+    """Those of these runs, by the hexadecimal of their id, that have ended or are gone."""
+    known = LabRun.objects.filter(pk__in=names).exclude(status__in=FINISHED)
+    return set(names) - {pk.hex for pk in known.values_list("pk", flat=True)}
+
+
 def running() -> QuerySet[LabRun]:
     """The runs that a process holds."""
     return LabRun.objects.filter(status=Status.RUNNING)
@@ -249,9 +256,17 @@ def _held(run: LabRun) -> QuerySet[LabRun]:
 def _end(run: LabRun, status: Status, **fields: Any) -> bool:
     if not _held(run).update(status=status, **fields, **_ended()):
         return False
-    _close_executions(run, "")
+    _close(run)
     _tell(run, "status")
     return True
+
+
+def _close(run: LabRun) -> None:
+    """Nothing of a run that has ended is under way any more; a job that a provider may still have
+    is stopped and settled."""
+    _close_executions(run, "")
+    if run.values.get("backend") in PAID:
+        queue.send_lab_chore("settle")
 
 
 def _ended() -> dict[str, Any]:

@@ -90,7 +90,14 @@ def read_backends() -> None:
     from webapp.lab import engine
 
     chores.note_readings(engine.read_backends(site()))
-    site().manager().settle_left_over()
+    settle()
+
+
+def settle() -> None:
+    """Stops jobs that nobody waits for, and writes down what those that are over cost."""
+    from webapp.lab import engine
+
+    engine.settle_left_over(site(), runs.ended)
     engine.write_mirror(site())
 
 
@@ -129,6 +136,7 @@ def _registry(verb: Any) -> None:
 
 CHORES: dict[str, Any] = {
     "read": read_backends,
+    "settle": settle,
     "test": test_backend,
     "promote": promote,
     "roll_back": roll_back,

@@ -4,6 +4,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from quantum.backends.line import _END, LEAST_SECONDS, Breaker, Line
 from quantum.backends.noisy import NoisyBackend
 from quantum.backends.result_cache import ResultCache
 from quantum.backends.run import Patience
+from quantum.backends.settling import given_up
 from quantum.backends.simulated import SimulatorBackend, mock
 from quantum.circuit import Circuit
 from quantum.errors import (
@@ -375,6 +377,55 @@ def test_a_job_that_somebody_waits_for_again_is_left_alone(tmp_path):
     _, record = manager.run(BATCH, wanted="ibm", report=look)
     assert record.backend == "ibm" and seen and set(seen) == {(0, 1)}
     assert ibm.cancelled == ["ibm-1"] and ledger.spent() == 3.0 and list(store) == []
+
+
+def orphan(tmp_path, *, hours, job_id="ibm-1", cost=3.0):
+    """Handle and money of a job whose process died so long ago."""
+    created = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    handle = Handle("ibm", replace(BATCH, tag="batch-ibm"), job_id, created)
+    ledger, store = Ledger(tmp_path / "ledger.jsonl", cap=5.0), HandleStore(tmp_path / "handles")
+    store.save(handle)
+    ledger.reserve(handle.tag, cost)
+    return ledger, store
+
+
+def test_a_job_whose_process_died_is_settled_a_day_later_and_never_stopped(tmp_path):
+    ibm = Provider("ibm", cost=3.0)
+    ibm.price = lambda handle: 2.0
+    ledger, store = orphan(tmp_path, hours=23)
+    manager = manage(ibm, ledger=ledger, store=store)
+    assert manager.settle_left_over() == 0 and len(list(store)) == 1  # who comes back finds it
+    orphan(tmp_path, hours=25)
+    ibm.script = [Status.RUNNING]
+    assert manager.settle_left_over() == 0 and ibm.cancelled == []
+    assert manager.settle_left_over() == 1
+    assert ledger.spent() == 2.0 and list(store) == []
+
+
+@pytest.mark.parametrize("mark", [lambda handle: handle, given_up])
+@pytest.mark.parametrize("known", ["", "ibm-7"])
+def test_what_may_have_been_sent_is_looked_for_before_its_money_is_free(tmp_path, known, mark):
+    ibm = Provider("ibm", cost=3.0)
+    ibm.price, ibm.find = (
+        lambda handle: 2.0,
+        lambda handle: handle.submitted(known) if known else None,
+    )
+    ledger, store = orphan(tmp_path, hours=25, job_id="")
+    store.save(mark(store.find("batch-ibm")))
+    assert manage(ibm, ledger=ledger, store=store).settle_left_over() == 1
+    assert ledger.spent() == (2.0 if known else 0.0) and list(store) == []
+
+
+def test_money_of_what_was_sent_just_now_or_cannot_be_looked_for_stays_set_aside(tmp_path):
+    ibm = Provider("ibm", cost=3.0)
+    ledger, store = orphan(tmp_path, hours=25, job_id="")
+    manager = manage(ibm, ledger=ledger, store=store)
+    assert manager.settle_left_over() == 0  # this provider finds no job by its tag
+    ibm.find = lambda handle: None
+    orphan(tmp_path, hours=0.1, job_id="")
+    store.save(given_up(store.find("batch-ibm")))
+    assert manager.settle_left_over() == 0 and ledger.spent() == 3.0
+    assert len(list(store)) == 1
 
 
 def test_a_job_that_makes_way_is_settled_at_its_price(tmp_path):

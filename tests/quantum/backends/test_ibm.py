@@ -167,6 +167,17 @@ def test_a_submission_whose_answer_was_lost_is_not_sent_twice(connect, server, t
     assert len(server.requests("POST", "/jobs")) == 1
 
 
+def test_a_job_is_found_by_its_tag_while_it_may_have_a_result(connect, server):
+    server.hold = True
+    backend = connect(device="test_manila", optimization_level=0)
+    lost = Handle("ibm", batch_of(Circuit(1).x(0), shots=40, tag="lost"))
+    assert backend.find(lost) is None
+    sent = backend.submit(lost.batch)
+    assert backend.find(lost).job_id == sent.job_id
+    backend.cancel(sent)
+    assert backend.find(lost) is None
+
+
 @pytest.mark.parametrize(
     ("kind", "error"),
     [

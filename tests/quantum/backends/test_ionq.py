@@ -399,6 +399,17 @@ def test_of_several_jobs_only_those_are_sent_that_were_not_before(
     assert posted == ["large.0", "large.1"]
 
 
+def test_jobs_are_found_by_their_tag_while_they_may_have_a_result(connect, server, small_jobs):
+    server.hold = True
+    backend = connect()
+    lost = Handle("ionq", batch_of([Circuit(1).x(0)] * 3, shots=40, tag="lost"))
+    assert backend.find(lost) is None
+    sent = backend.submit(lost.batch)
+    assert backend.find(lost).job_id == sent.job_id and "," in sent.job_id
+    backend.cancel(sent)
+    assert backend.find(lost) is None
+
+
 @pytest.mark.parametrize("client", CLIENTS)
 def test_where_a_later_job_is_refused_the_first_is_cancelled_and_its_money_kept(
     connect, server, small_jobs, tmp_path, client

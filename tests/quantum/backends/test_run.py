@@ -273,6 +273,31 @@ def test_the_tag_is_on_disk_before_anything_is_sent(tmp_path):
     assert survivor.sent == 1
 
 
+class Killed(Scripted):
+    """A provider whose caller dies while it waits, where the script says False."""
+
+    def status(self, handle):
+        if self.script.pop(0):
+            return Status.SUCCEEDED
+        raise KeyboardInterrupt
+
+
+def test_means_asked_for_by_name_are_bought_once_though_the_process_dies(tmp_path):
+    backend, store, values = Killed([False, True, True, True]), HandleStore(tmp_path), rows(2, 3)
+    here = {"shots": 50, "seed": 1, "store": store, "patience": Patience(5.0, None, 0.0, 0.0)}
+    with pytest.raises(KeyboardInterrupt):
+        expectations(backend, CIRCUIT, values, OBSERVABLES, run_name="mine", **here)
+    found = expectations(backend, CIRCUIT, values, OBSERVABLES, run_name="mine", **here)
+    assert backend.sent == 1 and list(store) == []
+    assert torch.equal(found, expectations(mock(), CIRCUIT, values, OBSERVABLES, shots=50, seed=1))
+    expectations(backend, CIRCUIT, values + 1, OBSERVABLES, run_name="mine", **here)
+    expectations(backend, CIRCUIT, values, OBSERVABLES, run_name="other", **here)
+    assert backend.sent == 3
+    for name in ("", "no spaces", "x" * 61):
+        with pytest.raises(InvalidValues, match="run's name"):
+            expectations(backend, CIRCUIT, values, OBSERVABLES, run_name=name, **here)
+
+
 def test_a_report_can_cancel_the_job():
     backend = Scripted([Status.QUEUED] * 3)
 

@@ -6,6 +6,7 @@ import torch
 from quantum.ansatz import hardware_efficient
 from quantum.backends.base import Estimate
 from quantum.backends.choose import BackendManager
+from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
 from quantum.backends.simulated import SimulatorBackend
 from quantum.encoding import angle_encoding
@@ -61,6 +62,41 @@ def test_the_budget_holds_in_the_middle_of_a_gradient(tmp_path):
     with pytest.raises(BackendError, match="would cost 16"):
         gradient(layer(through(manager, "paid")))
     assert ledger.spent() == 2.0  # the forward pass
+
+
+def test_a_training_that_goes_on_finds_the_job_that_was_under_way(tmp_path):
+    """And the same values asked for twice in one run are two jobs."""
+    tags, alive = [], [True, False, True, True]
+
+    class Device(Paid):
+        def submit(self, batch):
+            tags.append(batch.tag)
+            return super().submit(batch)
+
+        def result(self, handle):
+            if not alive.pop(0):
+                raise KeyboardInterrupt
+            return super().result(handle)
+
+    def evaluate(**options):
+        manager = BackendManager(
+            lambda name: Device(name="paid"),
+            store=HandleStore(tmp_path / "handles"),
+            ledger=Ledger(tmp_path / "spent.jsonl", cap=50.0),
+            chains={"paid": ("paid",)},
+        )
+        return layer(through(manager, "paid", shots=10, **options))
+
+    first = evaluate(run_name="mine")
+    first(FEATURES)
+    with pytest.raises(KeyboardInterrupt):
+        first(FEATURES)
+    assert len(set(tags)) == 2
+    again = evaluate(run_name="mine")
+    again(FEATURES)
+    assert len(tags) == 3 and tags[2] == tags[0]  # this one had been answered
+    again(FEATURES)
+    assert len(tags) == 3 and not list(HandleStore(tmp_path / "handles"))
 
 
 def test_it_falls_back_and_says_so():

@@ -6,10 +6,11 @@ import time
 import pytest
 import torch
 
-from quantum.backends.base import Batch
+from quantum.backends.base import Batch, Estimate, Status
 from quantum.backends.handles import HandleStore
 from quantum.backends.run import Patience
 from quantum.backends.settling import given_up
+from quantum.backends.simulated import SimulatorBackend
 from quantum.circuit import Circuit
 from quantum.errors import InvalidValues, TrainingDiverged
 from webapp import tasks as web_tasks
@@ -234,6 +235,66 @@ def test_what_was_given_up_and_is_over_is_settled_when_the_backends_are_read(set
     tasks.read_backends()
     assert list(store) == []
     assert lab_folder.mirror()["spent"] == ledger.spent() == 3.0  # this one tells no price
+
+
+class Busy(SimulatorBackend):
+    """IBM with a price, and a queue where jobs wait for ever."""
+
+    is_local = False
+
+    def __init__(self):
+        super().__init__(name="ibm")
+        object.__setattr__(self, "known", {})
+
+    def estimate(self, batch):
+        return Estimate(0.0, 1.0, 3.0)
+
+    def submit(self, batch):
+        self.known[batch.tag] = Status.QUEUED
+        return super().submit(batch)
+
+    def status(self, handle):
+        return self.known[handle.tag]
+
+    def cancel(self, handle):
+        self.known[handle.tag] = Status.CANCELLED
+
+    def price(self, handle):
+        return 0.0
+
+
+class Killed(BaseException):
+    """The worker's process is gone: nothing after it runs."""
+
+
+@pytest.mark.parametrize("end", ["stopped", "given up", "deleted", "goes on"])
+def test_a_paid_job_does_not_outlive_its_run(make_run, settings, monkeypatch, lab_folder, end):
+    """Its worker dies while the job waits at IBM, and the run ends before another has it."""
+    settings.QUANTUM_BUDGET = 5.0
+    ibm, opened = Busy(), engine.Site.open
+    monkeypatch.setattr(
+        engine.Site, "open", lambda site, name: ibm if name == "ibm" else opened(site, name)
+    )
+    run = started(make_run("molecules", steps=1, shots=20, backend="ibm"))
+
+    def dies(event):
+        if event["kind"] == "waiting":
+            raise Killed
+
+    with pytest.raises(Killed):
+        tasks.compute(run, dies)
+    if end == "given up":
+        LabRun.objects.update(crashes=runs.CRASH_LIMIT - 1)
+    assert runs.give_back(row(run), crashed=True)
+    if end in ("stopped", "deleted"):
+        assert runs.cancel(row(run))
+    if end == "deleted":
+        assert runs.delete(row(run))
+    tasks.chore.apply(args=['["settle"]'], throw=True)
+    going = end == "goes on"
+    assert set(ibm.known.values()) == {Status.QUEUED if going else Status.CANCELLED}
+    assert lab_folder.mirror()["spent"] == tasks.site().ledger.spent() == (3.0 if going else 0.0)
+    assert len(list(HandleStore(lab_folder.handles))) == going
 
 
 def test_old_readings_are_asked_for_again_and_fresh_ones_not(sent):
