@@ -4,7 +4,7 @@ The index must have been made for the metric cosine. Ids go in hexadecimal, for
 Pinecone takes ASCII alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from quantum.errors import BadAnswer
 from quantum.store.vectors.base import (
+    Fact,
     Filter,
     Item,
     Match,
@@ -63,10 +64,9 @@ class PineconeVectors:
         asked = conditions(where)
         if limit < 1 or any(not values for values in asked.values()):
             return []
-        extra = {"filter": {name: {"$in": values} for name, values in asked.items()}}
         answer = self._call(
             "/query", vector=vector.tolist(), topK=min(limit, _MOST_FOUND), includeMetadata=True,
-            **(extra if asked else {}),
+            **({"filter": filter_rule(asked)} if asked else {}),
         )  # fmt: skip
         try:
             return [_match(row) for row in answer["matches"]]
@@ -90,6 +90,24 @@ class PineconeVectors:
 
     def _call(self, path: str, **body: Any) -> Any:
         return self._client.call(path, {**body, "namespace": self._namespace})
+
+
+def filter_rule(asked: Mapping[str, Sequence[Fact]]) -> dict[str, Any]:
+    """The conditions in Pinecone's filter language."""
+    return _joined("$and", [_rule(name, values) for name, values in asked.items()])
+
+
+def _rule(name: str, values: Sequence[Fact]) -> dict[str, Any]:
+    """`$in` takes text or numbers, truth values are for `$eq` alone."""
+    texts = [value for value in values if isinstance(value, str)]
+    truths = [value for value in values if isinstance(value, bool)]
+    numbers = [value for value in values if not isinstance(value, str | bool)]
+    lists = [{name: {"$in": alike}} for alike in (texts, numbers) if alike]
+    return _joined("$or", [*lists, *({name: {"$eq": truth}} for truth in truths)])
+
+
+def _joined(word: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+    return rules[0] if len(rules) == 1 else {word: rules}
 
 
 def _match(row: dict[str, Any]) -> Match:

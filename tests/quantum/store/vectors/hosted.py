@@ -15,6 +15,10 @@ TOKEN = "a-token-for-tests"
 Fault = Callable[["Handler"], None]
 
 
+class Refused(Exception):
+    """The service answers 400, with these words."""
+
+
 class Service(ABC):
     """What all have in common: rows by namespace, a list of faults for the next requests."""
 
@@ -83,10 +87,25 @@ class Pinecone(Service):
 
     @staticmethod
     def _fits(facts, body):
-        return all(
-            any(type(facts.get(name)) is type(_float(v)) and facts[name] == v for v in rule["$in"])
-            for name, rule in body.get("filter", {}).items()
-        )
+        return not body.get("filter") or pinecone_fits(facts, body["filter"])
+
+
+def pinecone_fits(facts: dict, rule: dict) -> bool:
+    """Reads {"$and": [{"a": {"$in": [1, 2]}}, {"b": {"$eq": True}}]}, with the types of the
+    documentation: `$in` takes a list of text or of numbers."""
+    ((word, asked),) = rule.items()
+    if word in ("$and", "$or"):
+        return {"$and": all, "$or": any}[word]([pinecone_fits(facts, one) for one in asked])
+    ((operator, value),) = asked.items()
+    if operator == "$eq":
+        values = [value]
+    elif operator == "$in" and len({str if type(v) is str else float for v in value}) == 1:
+        values = value
+        if any(isinstance(v, bool) for v in value):
+            raise Refused("the $in operator must be followed by a list of strings or numbers")
+    else:
+        raise Refused(f"{operator} does not take {value}")
+    return any(type(facts.get(word)) is type(_float(v)) and facts[word] == v for v in values)
 
 
 def _float(value):
@@ -223,7 +242,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send(401, {"error": "unauthorised"})
             return
         body = json.loads(content) if content else None
-        self.send(200, self.service.answer(method, self.path, body))
+        try:
+            self.send(200, self.service.answer(method, self.path, body))
+        except Refused as error:
+            self.send(400, {"message": str(error)})
 
     def send(self, status, body, **headers):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
