@@ -33,6 +33,7 @@ from folding.inputs import (
     own_codes,
     read_inputs,
 )
+from folding.weights import catalog
 from webapp import downloads, model_forms, shelf
 from webapp.entity_forms import EntityForm, EntityFormSet, initial_of
 from webapp.examples import Example
@@ -256,6 +257,7 @@ class SubmitForm:
         self.options = self.job.options()
         found = self.job.read_jobs() if self.is_json else self._read_rows()
         if found and not self.errors:
+            self._check_bonds(found)
             self._measure(found)
         self.whole_errors = self.errors.get("", [])
         self.fold_inputs = () if self.errors else found
@@ -321,6 +323,12 @@ class SubmitForm:
         if not is_json and (messages := self.rows.non_form_errors()):
             found.setdefault("", []).extend(map(str, messages))
         return found
+
+    def _check_bonds(self, fold_inputs: Sequence[FoldInput]) -> None:
+        """Asks whether the chosen model sees the atoms that bonds name."""
+        for fold_input in fold_inputs:
+            with complaints(self.job, at="json" if self.is_json else "bonds"):
+                catalog.check_bonds(shelf.model(self.options.model), fold_input)
 
     def _measure(self, fold_inputs: Sequence[FoldInput]) -> None:
         """Asks whether this machine can fold them all; if not, says so below the last sequence."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from folding.errors import InvalidInput
 from folding.inputs import FoldInput
 from folding.model.config import SMALL, ModelConfig
 from folding.weights.configs import BASE, OPENFOLD3, PROTENIX
@@ -237,6 +238,36 @@ def kinds_of(fold_input: FoldInput) -> tuple[Kind, ...]:
 def unseen(model: Model, fold_input: FoldInput) -> tuple[str, ...]:
     """What is in the job that the model has never seen, in words such as `DNA`."""
     return tuple(KIND_WORDS[k] for k in kinds_of(fold_input) if k not in model.knows)
+
+
+def check_bonds(model: Model, fold_input: FoldInput) -> None:
+    """Passes if the model is shown every atom that a bond of the job names.
+
+    Raises:
+        InvalidInput: It is not; `field` says which bond.
+    """
+    strands = {i: strand for ids, strand in fold_input.strands.items() for i in ids}
+    for index, bond in enumerate(fold_input.bonds):
+        for atom in (bond.first, bond.second):
+            if atom.chain_id not in strands:
+                continue
+            residue = strands[atom.chain_id].residue(atom.position)
+            if residue.is_token and atom.atom in _not_shown(model, residue.component.code):
+                raise InvalidInput(
+                    f"The bond {bond} cannot be made with the model {model.title}, which does not "
+                    f"see the atom {atom}. Choose another model, or leave the bond out.",
+                    field=f"bonds.{index}",
+                )
+
+
+def _not_shown(model: Model, code: str) -> tuple[str, ...]:
+    """Atoms of a standard residue that the dictionary has and the model never saw."""
+    style = model.config.reference
+    if style.bare_ends:
+        return ("OXT", "OP3")
+    if style.terminal_atoms:
+        return ()
+    return ("OXT", "CG") if code == "UNK" else ("OXT",)
 
 
 def note_on_unseen(model: Model, fold_inputs: Iterable[FoldInput]) -> str:

@@ -12,6 +12,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from folding import cost
+from folding.errors import InvalidInput
+from webapp import pipeline
 from webapp.live.events import LogLine, Progress
 from webapp.management.commands import fold
 
@@ -91,6 +93,50 @@ def test_a_batch_is_folded_each_job_into_its_own_folder(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["One", "One-2", "Two", "one"]
     assert (tmp_path / "out" / "Two" / "Two_seed-5_sample-0_model.cif").exists()
     assert said.index("One\n") < said.index("Two\n")
+
+
+def job_of(name: str, *sequences: str, **more) -> dict:
+    chains = zip("AB", sequences, strict=False)
+    return {
+        "name": name,
+        "modelSeeds": [1],
+        "sequences": [{"protein": {"id": i, "sequence": sequence}} for i, sequence in chains],
+        "dialect": "alphafold3",
+        "version": 2,
+        **more,
+    }
+
+
+def test_a_job_that_fails_does_not_keep_the_others_from_being_folded(tmp_path, monkeypatch):
+    real = pipeline.run
+
+    def run_all_but_one(fold_input, *words, **more):
+        if fold_input.name == "Bad":
+            raise InvalidInput("A template must hold one protein chain.")
+        return real(fold_input, *words, **more)
+
+    monkeypatch.setattr(pipeline, "run", run_all_but_one)
+    (tmp_path / "in.json").write_text(json.dumps([job_of("Bad", "GAGAG"), job_of("Good", "GAGA")]))
+    words = ("fold", str(tmp_path / "in.json"), "--out", str(tmp_path / "out"), *QUICK)
+    complaints = StringIO()
+    with pytest.raises(CommandError, match=r"^1 of 2 jobs were not folded: Bad\.$"):
+        call_command(*words, stdout=StringIO(), stderr=complaints)
+    assert complaints.getvalue() == "Bad: A template must hold one protein chain.\n"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["Good"]
+    assert (tmp_path / "out" / "Good" / "Good_seed-1_sample-0_model.cif").exists()
+    (tmp_path / "in.json").write_text(json.dumps(job_of("Bad", "GAGAG")))
+    with pytest.raises(CommandError, match=r"^A template must hold one protein chain\.$"):
+        run(tmp_path / "in.json", "--out", tmp_path / "one", *QUICK)
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_bond_that_the_model_cannot_make_is_refused_before_anything_is_folded(tmp_path):
+    bonds = [[["A", 5, "OXT"], ["B", 3, "SG"]]]
+    jobs = [job_of("One", "GACAG"), job_of("Two", "GACAG", "GACAG", bondedAtomPairs=bonds)]
+    (tmp_path / "in.json").write_text(json.dumps(jobs))
+    with pytest.raises(CommandError, match=r"^Two: The bond A/5/OXT–B/3/SG cannot be made"):
+        run(tmp_path / "in.json", "--out", tmp_path / "out", *QUICK)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_boltz_job_reads_its_alignment_beside_it(tmp_path):

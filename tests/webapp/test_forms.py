@@ -215,6 +215,21 @@ def test_rows_that_stay_in_the_page_while_one_types_are_estimated_and_refused(mo
     assert post(sequence | deep | {"kind": "dna", "sequence": "ACGT", "msa": ""}, **mini).estimate
 
 
+def test_a_bond_to_an_atom_that_the_model_does_not_see_is_refused_at_its_field():
+    rows = [{"kind": "protein", "sequence": sequence} for sequence in ("GACAG", "CGAGA")]
+    bond = "A 5 OXT – B 1 SG"
+    where, says = only_error(post(*rows, bonds=bond))
+    assert where == "bonds"
+    assert says.startswith("The bond A/5/OXT–B/1/SG cannot be made with the model Small")
+    assert post(*rows, bonds=bond.replace("A 5 OXT", "A 3 SG")).fold_input
+    chains = [{"protein": {"id": i, "sequence": s}} for i, s in (("A", "GACAG"), ("B", "CGAGA"))]
+    job = {"name": "J", "modelSeeds": [1], "sequences": chains, "dialect": "alphafold3"}
+    job |= {"version": 1, "bondedAtomPairs": [[["A", 5, "OXT"], ["B", 1, "SG"]]]}
+    where, says = only_error(post({}, mode="json", json=json.dumps(job)))
+    assert where == "json"
+    assert "A/5/OXT" in says
+
+
 def test_a_valid_job_comes_with_an_estimate():
     form = post({"sequence": SEQUENCE, "copies": "2"})
     expected = cost.estimate_job(form.fold_input, form.options, machine=LARGE)

@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from folding.inputs import FoldInput, ProteinChain
+from folding.data.tokens import tokenize
+from folding.errors import InvalidInput
+from folding.inputs import (
+    AtomRef,
+    Bond,
+    DnaChain,
+    FoldInput,
+    Ligand,
+    Modification,
+    ProteinChain,
+    RnaChain,
+)
 from folding.weights import catalog, dialects
 from folding.weights.catalog import CATALOG, SMALL_MODEL
 from folding.weights.own import skeleton
@@ -104,3 +115,47 @@ def test_the_readme_lists_every_published_model_as_it_is():
         assert until == model.cutoff.isoformat()
         assert templates == ("yes" if model.reads_templates else "no")
         assert licence.startswith(model.licence.name)
+
+
+@pytest.mark.parametrize(
+    "name", ["small", "protenix_base_default_v1.0.0", "of3-ob-2025-06-30-174k"]
+)
+def test_bonds_are_refused_whose_atoms_the_model_is_not_shown_and_no_others(name):
+    chains = (
+        ProteinChain(("A",), "AXAW", modifications=(Modification("ALA", 1),)),
+        RnaChain(("R",), "NACG"),
+        DnaChain(("D",), "NGTA"),
+        ProteinChain(("S",), "WSES", modifications=(Modification("SEP", 4),)),
+        Ligand(("L",), ccd=("GOL",)),
+    )
+    job = FoldInput("Every atom", chains)
+    refused = []
+    for ids, strand in job.strands.items():
+        for position in range(1, 5):
+            for atom in strand.residue(position).kept(strand.joints(position)):
+                bond = Bond(AtomRef(ids[0], position, atom), AtomRef("L", 1, "C1"))
+                refused += _refusals(replace(job, bonds=(bond,)), CATALOG[name])
+    assert (
+        sorted(set(refused))
+        == {
+            "small": ["A/2/CG", "A/4/OXT"],
+            "protenix_base_default_v1.0.0": [],
+            "of3-ob-2025-06-30-174k": ["A/4/OXT", "D/1/OP3", "R/1/OP3"],
+        }[name]
+    )
+
+
+def _refusals(job: FoldInput, model: catalog.Model) -> list[str]:
+    """The atom of the job's bond where the model does not see it, as tokens and words agree."""
+    seen = []
+    for judge in (
+        lambda: catalog.check_bonds(model, job),
+        lambda: tokenize(job, model.config.reference),
+    ):
+        try:
+            judge()
+        except InvalidInput as error:
+            assert "does not see the atom" in str(error)
+            seen.append(str(job.bonds[0].first))
+    assert len(seen) in (0, 2), job.bonds[0]
+    return seen

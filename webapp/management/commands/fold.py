@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
@@ -14,9 +15,13 @@ from tqdm import tqdm
 from folding import cost
 from folding.errors import FoldingError, InvalidInput, WeightsError
 from folding.inputs import FoldInput, FoldOptions, files_beside, read_inputs
+from folding.weights import catalog
 from webapp import downloads
 from webapp.live.events import Event, LogLine, Progress
 from webapp.machine import machine
+
+if TYPE_CHECKING:
+    from webapp.pipeline import Loaded
 
 BAR = "{desc:<32} {percentage:3.0f}% |{bar}| {elapsed}"
 
@@ -48,26 +53,45 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **words: Any) -> None:
+        from webapp import pipeline
+
         try:
             fold_inputs = self._read(words["input"], seeds=words["seeds"])
             options = _options(words)
-            for fold_input in fold_inputs:
-                names = downloads.store().names()
-                cost.check(fold_input, options, models=names, machine=machine())
+            _check(fold_inputs, options)
+            loaded = pipeline.load_model(options.model, downloads.store())
         except (InvalidInput, WeightsError) as error:
             raise CommandError(str(error)) from None
         folders = _folders(fold_inputs, words["out"])
-        for fold_input, folder in zip(fold_inputs, folders, strict=True):
+        if len(fold_inputs) == 1:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise CommandError(
-                    f"The folder {folder} cannot be made: {error.strerror}. "
-                    "Give another with --out."
-                ) from None
-            if len(fold_inputs) > 1:
-                self.stdout.write(fold_input.name)
-            self._fold(fold_input, options, folder=folder)
+                self._fold(fold_inputs[0], options, loaded, folder=folders[0])
+            except FoldingError as error:
+                raise CommandError(str(error)) from None
+        else:
+            self._fold_all(fold_inputs, options, loaded, folders=folders)
+
+    def _fold_all(
+        self,
+        fold_inputs: Sequence[FoldInput],
+        options: FoldOptions,
+        loaded: Loaded,
+        *,
+        folders: Sequence[Path],
+    ) -> None:
+        """Folds one job after the other, whatever becomes of those before."""
+        failed = []
+        for fold_input, folder in zip(fold_inputs, folders, strict=True):
+            self.stdout.write(fold_input.name)
+            try:
+                self._fold(fold_input, options, loaded, folder=folder)
+            except FoldingError as error:
+                failed.append(fold_input.name)
+                self.stderr.write(f"{fold_input.name}: {error}")
+        if failed:
+            raise CommandError(
+                f"{len(failed)} of {len(fold_inputs)} jobs were not folded: {', '.join(failed)}."
+            )
 
     def _read(self, path: Path, *, seeds: tuple[int, ...] | None) -> Sequence[FoldInput]:
         try:
@@ -77,26 +101,60 @@ class Command(BaseCommand):
         found = read_inputs(text, name=path.stem, files=files_beside(path.parent))
         return found if seeds is None else [replace(job, seeds=seeds) for job in found]
 
-    def _fold(self, fold_input: FoldInput, options: FoldOptions, *, folder: Path) -> None:
+    def _fold(
+        self, fold_input: FoldInput, options: FoldOptions, loaded: Loaded, *, folder: Path
+    ) -> None:
+        """Folds a job into its folder; one that fails leaves none that is empty.
+
+        Raises:
+            FoldingError: The fold failed, or there is no memory for it now.
+        """
         from webapp import pipeline
 
+        cost.check_free_memory(fold_input, options, machine=pipeline.machine_of(loaded.network))
+        _make(folder)
         try:
-            loaded = pipeline.load_model(options.model, downloads.store())
-            here = pipeline.machine_of(loaded.network)
-            cost.check_free_memory(fold_input, options, machine=here)
-        except FoldingError as error:
-            raise CommandError(str(error)) from None
-        with tqdm(total=100.0, bar_format=BAR) as bar:
-            outcome = pipeline.run(
-                fold_input,
-                options,
-                fold=pipeline.fold_with(loaded.network, fold_input, options),
-                save=pipeline.saver(folder, fold_input, options, weights_sha256=loaded.sha256),
-                report=Narration(bar),
-            )
-            bar.update(100.0 - bar.n)
+            with tqdm(total=100.0, bar_format=BAR) as bar:
+                outcome = pipeline.run(
+                    fold_input,
+                    options,
+                    fold=pipeline.fold_with(loaded.network, fold_input, options),
+                    save=pipeline.saver(folder, fold_input, options, weights_sha256=loaded.sha256),
+                    report=Narration(bar),
+                )
+                bar.update(100.0 - bar.n)
+        except FoldingError:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+            raise
         self.stdout.write(table(outcome.predictions))
         self.stdout.write(f"{len(list(folder.iterdir()))} files in {folder}")
+
+
+def _check(fold_inputs: Sequence[FoldInput], options: FoldOptions) -> None:
+    """Passes if the model and this machine can fold them all, as far as is known before.
+
+    Raises:
+        InvalidInput: They cannot; of several jobs it says which.
+    """
+    store = downloads.store()
+    for fold_input in fold_inputs:
+        try:
+            catalog.check_bonds(store.model(options.model), fold_input)
+            cost.check(fold_input, options, models=store.names(), machine=machine())
+        except InvalidInput as error:
+            if len(fold_inputs) == 1:
+                raise
+            raise InvalidInput(f"{fold_input.name}: {error}", field=error.field) from error
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(
+            f"The folder {folder} cannot be made: {error.strerror}. Give another with --out."
+        ) from None
 
 
 def _folders(jobs: Sequence[FoldInput], out: Path | None) -> list[Path]:
