@@ -125,10 +125,20 @@ class Job(models.Model):
 
     @property
     def queue_position(self) -> int | None:
-        """1 for the next job to start; None unless the job is queued. Counts everybody's jobs."""
+        """1 for the next job to start; None unless the job is queued. Counts everybody's jobs.
+
+        The broker hands out what it was sent first; a job that goes on, or that lost its worker,
+        was sent anew. What was not sent yet comes after all that was.
+        """
         if self.status != Status.QUEUED:
             return None
-        earlier = Q(created_at__lt=self.created_at) | Q(created_at=self.created_at, id__lt=self.id)
+        same = Q(enqueued_at=self.enqueued_at)
+        earlier = same & Q(created_at__lt=self.created_at)
+        earlier |= same & Q(created_at=self.created_at, id__lt=self.id)
+        if self.enqueued_at is None:
+            earlier |= Q(enqueued_at__isnull=False)
+        else:
+            earlier |= Q(enqueued_at__lt=self.enqueued_at)
         return Job.objects.filter(earlier, status=Status.QUEUED).count() + 1
 
 

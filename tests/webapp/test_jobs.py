@@ -122,6 +122,24 @@ def test_places_in_the_queue_count_everybody(user, other_user):
     assert [row(job).queue_position for job in (first, second, third)] == [None, 1, 2]
 
 
+def test_a_job_that_goes_on_waits_behind_what_was_sent_before(user, monkeypatch):
+    """The broker's queue knows no age: it hands out what it was sent first."""
+    monkeypatch.setattr(queue, "_send", lambda task, job_id, *, to: broker.append(job_id) or True)
+    broker: list[str] = []
+    old, middle, new = (making.job(user) for _ in range(3))
+    for job in (old, middle):
+        queue.send(job.pk)
+    jobs.pause(old)
+    lost = jobs.start(middle.pk, worker="a@b#1")
+    queue.send(new.pk)
+    jobs.resume(old)
+    jobs.give_back(lost, crashed=False)
+    never_sent = making.job(user)
+    assert broker[2:] == [str(job.pk) for job in (new, old, middle)]
+    order = [row(job).queue_position for job in (new, old, middle, never_sent)]
+    assert order == [1, 2, 3, 4]
+
+
 def test_people_see_their_own_jobs(user, other_user):
     mine, _ = making.job(user), making.job(other_user)
     assert list(Job.objects.for_user(user)) == [mine]
