@@ -434,8 +434,11 @@ def templates_used(fold_input: FoldInput) -> list[dict[str, Any]]:
     return used
 
 
-def alignment_summary(fold_input: FoldInput) -> dict[str, Any]:
+def alignment_summary(fold_input: FoldInput, *, paired_as_own: bool = False) -> dict[str, Any]:
     """Depth and coverage of the job's alignments, and its templates, as plain numbers.
+
+    Args:
+        paired_as_own: Whether the model reads paired rows that find no partner.
 
     Raises:
         InvalidInput: an alignment does not belong to its chain.
@@ -454,7 +457,7 @@ def alignment_summary(fold_input: FoldInput) -> dict[str, Any]:
                 "n_effective": round(chain.n_effective, 1),
                 "coverage": chain.binned(),
             }
-            for chain in alignment_depth(fold_input)
+            for chain in alignment_depth(fold_input, paired_as_own=paired_as_own)
         ],
         "templates": templates_used(fold_input),
     }

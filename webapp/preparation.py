@@ -21,6 +21,7 @@ def prepare(
     fold_input: FoldInput,
     *,
     reads_templates: bool,
+    paired_as_own: bool = False,
     folder: Path,
     report: Callable[[Event], None],
 ) -> FoldInput:
@@ -28,6 +29,7 @@ def prepare(
 
     Args:
         reads_templates: Whether the model does; none are looked for where it does not.
+        paired_as_own: Whether the model reads paired rows that find no partner.
         folder: Gets the artifact of what the page draws.
 
     Raises:
@@ -53,7 +55,7 @@ def prepare(
     shown = {
         "source": source_words(request),
         "reads_templates": reads_templates,
-        **pipeline.alignment_summary(fold_input),
+        **pipeline.alignment_summary(fold_input, paired_as_own=paired_as_own),
     }
     report(AlignmentReady(summary=shown))
     path = folder / f"{fold_input.slug}{ENDING}"

@@ -101,6 +101,7 @@ def compute(job: Job, held: lease.Lease) -> Outcome:
         job,
         fold_input,
         reads_templates=loaded.network.reads_templates,
+        paired_as_own=loaded.network.config.reference.paired_as_own,
         folder=folder,
         report=report,
     )

@@ -1,13 +1,15 @@
 """How much an alignment says: its depth along the chain and its effective number of sequences."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from folding.chemistry.residues import GAP_CLASS
-from folding.data.msa import ChainRows, chain_rows
-from folding.inputs import FoldInput
+from folding.data.msa import MAX_ROWS, ChainRows, chain_rows
+from folding.data.species import NO_ROW, pair_rows
+from folding.inputs import FoldInput, ProteinChain, RnaChain
 
 BANDS = (0.9, 0.7, 0.5, 0.3, 0.0)
 """Lower ends of the bands of identity to the chain, over the columns that a row fills."""
@@ -20,6 +22,7 @@ SAMPLED_ROWS = 600
 class ChainDepth:
     """The alignment of one chain in numbers.
 
+    ``n_rows`` are distinct ones, ``n_paired`` of them stand beside a row of another protein, and
     ``coverage`` counts, for each band of identity and column, the rows that fill it.
     """
 
@@ -37,24 +40,43 @@ class ChainDepth:
         return [[round(float(part[band].mean()), 1) for part in parts] for band in bands]
 
 
-def alignment_depth(fold_input: FoldInput) -> tuple[ChainDepth, ...]:
+def alignment_depth(
+    fold_input: FoldInput, *, paired_as_own: bool = False
+) -> tuple[ChainDepth, ...]:
     """The depth of every protein and RNA chain's alignment; 1 where it has none.
+
+    Args:
+        paired_as_own: As of `ReferenceStyle`; else paired rows without a partner do not count.
 
     Raises:
         InvalidInput: An alignment does not belong to its chain.
     """
+    chains = [chain for chain in fold_input.chains if isinstance(chain, ProteinChain | RnaChain)]
+    rows = [chain_rows(chain, paired_as_own=paired_as_own) for chain in chains]
+    paired = _paired(rows)
     return tuple(
-        depth_of(chain.ids, chain_rows(chain))
-        for chain in fold_input.chains
-        if hasattr(chain, "msa")
+        depth_of(chain.ids, own, beside)
+        for chain, own, beside in zip(chains, rows, paired, strict=True)
     )
 
 
-def depth_of(ids: tuple[str, ...], rows: ChainRows) -> ChainDepth:
-    """The depth of one chain's rows, those that may pair included."""
-    classes = rows.unpaired.residue_class
-    if rows.paired.n_rows > 1:
-        classes = np.concatenate([classes, rows.paired.residue_class[1:]])
+def _paired(chains: Sequence[ChainRows]) -> list[UInt8[np.ndarray, "_ _"]]:
+    """For each chain, those of its paired rows that stand beside a row of another protein."""
+    pairs = pair_rows([chain.species for chain in chains], max_rows=MAX_ROWS // 2)[1:]
+    entities = np.array([chain.entity for chain in chains])
+    found = []
+    for index, chain in enumerate(chains):
+        others = pairs[:, entities != chain.entity]
+        taken = pairs[(others != NO_ROW).any(axis=1), index]
+        found.append(chain.paired.residue_class[taken[taken != NO_ROW]])
+    return found
+
+
+def depth_of(
+    ids: tuple[str, ...], rows: ChainRows, paired: UInt8[np.ndarray, "row column"]
+) -> ChainDepth:
+    """The depth of one chain's rows and of those that pair, each counted once."""
+    classes = _distinct(np.concatenate([rows.unpaired.residue_class, paired]))
     filled = classes != GAP_CLASS
     same = ((classes == classes[0]) & filled).sum(axis=1)
     identity = same / np.maximum(filled.sum(axis=1), 1)
@@ -64,10 +86,18 @@ def depth_of(ids: tuple[str, ...], rows: ChainRows) -> ChainDepth:
         ids=ids,
         n_residues=classes.shape[1],
         n_rows=len(classes),
-        n_paired=rows.paired.n_rows - 1,
+        n_paired=len(_distinct(paired)),
         n_effective=effective_sequences(classes),
         coverage=coverage,
     )
+
+
+def _distinct(rows: UInt8[np.ndarray, "row column"]) -> UInt8[np.ndarray, "kept column"]:
+    """The rows that repeat none before them."""
+    first: dict[bytes, int] = {}
+    for index, row in enumerate(rows):
+        first.setdefault(row.tobytes(), index)
+    return rows[list(first.values())]
 
 
 def effective_sequences(

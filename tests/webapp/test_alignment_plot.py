@@ -9,6 +9,7 @@ from folding.inputs import FoldInput, ProteinChain
 from webapp import alignment_plot, pipeline
 
 QUERY = "ACDEFGHIKL"
+OTHER = "MNPQR"
 
 
 def summary(*rows: str, others: tuple = (), **more):
@@ -64,9 +65,10 @@ def test_a_chain_that_declines_an_alignment_is_told_from_one_that_has_none():
         ProteinChain(("B",), QUERY, msa=f">q\n{QUERY}\n>a\n{'V' * 10}\n"),
         ProteinChain(("C", "D"), QUERY, msa=""),
         ProteinChain(("E",), QUERY, msa="", paired_msa=f">q\n{QUERY}\n>a key=1\n{'V' * 10}\n"),
+        ProteinChain(("F",), OTHER, paired_msa=f">q\n{OTHER}\n>a key=1\n{'V' * 5}\n"),
     )
     found = summary(others=others)
-    assert [chain["declines"] for chain in found["chains"]] == [False, False, True, True]
+    assert [chain["declines"] for chain in found["chains"]] == [False, False, True, True, False]
     shown = html(found)
     assert "Chain A</strong> no alignment</li>" in shown
     assert "Chain C, D</strong> no alignment, as this chain asks</li>" in shown

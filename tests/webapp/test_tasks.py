@@ -10,6 +10,7 @@ from torch import nn
 
 from folding import cost
 from folding.errors import FoldingError, InvalidInput
+from folding.model.config import SMALL
 from tests.webapp import making
 from webapp import jobs, lease, pipeline, storage, tasks
 from webapp.jobs import NotYours
@@ -29,7 +30,7 @@ def folds(monkeypatch):
 
     def use(fold):
         network = nn.Linear(1, 1)
-        network.reads_templates = False
+        network.reads_templates, network.config = False, SMALL
         loaded = pipeline.Loaded(network=network, sha256="0" * 64, bytes=0)
         monkeypatch.setattr(tasks, "model", lambda name: loaded)
         monkeypatch.setattr(pipeline, "fold_with", lambda *_, **__: fold)

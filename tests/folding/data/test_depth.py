@@ -46,9 +46,40 @@ def test_rows_alike_count_once():
     assert depth(*near, *far).n_effective == pytest.approx(3.0)
 
 
-def test_paired_rows_count_too():
-    found = depth(paired=f">q\n{QUERY}\n>a key=1\nVVVVVVVVVV\n")
-    assert (found.n_rows, found.n_paired) == (2, 1)
+def pair(first: list[str], second: list[str], **words) -> list[tuple[int, int]]:
+    """Rows and paired rows of two proteins whose texts hold the same rows, with these headers."""
+    chains = []
+    for chain_id, query, headers in zip("AB", (QUERY, "MNPQRST"), (first, second), strict=True):
+        letters = "ACDEFGHIKLMNPQRSTVWY"
+        rows = [f">{name}\n{letters[i]}{query[1:-1]}-\n" for i, name in enumerate(headers)]
+        text = f">q\n{query}\n" + "".join(rows)
+        chains.append(ProteinChain((chain_id,), query, msa=text, paired_msa=text))
+    found = alignment_depth(FoldInput("job", tuple(chains)), **words)
+    return [(chain.n_rows, chain.n_paired) for chain in found]
+
+
+def test_rows_in_both_texts_count_once_and_pair_where_the_other_chain_has_their_species():
+    here = [f"a key={number}" for number in range(10)]
+    assert pair(here, here) == [(11, 10), (11, 10)]
+    assert pair(here, here[5:]) == [(11, 5), (6, 5)]
+    assert pair(here, ["b", "c"]) == [(11, 0), (3, 0)]
+    assert pair(["x key=1"] * 6, ["y key=1"] * 2) == [(7, 2), (3, 2)], "as many as both have"
+
+
+def test_paired_rows_alone_count_where_they_pair_or_the_model_reads_them_anyway():
+    paired = f">q\n{QUERY}\n>a key=1\nVVVVVVVVVV\n>b\nWWWWWWWWWW\n"
+    other = ProteinChain(("B",), "MNPQRST", paired_msa=">q\nMNPQRST\n>c key=1\nMNPQRSA\n")
+    alone = FoldInput("job", (ProteinChain(("A", "C"), QUERY, paired_msa=paired),))
+    both = FoldInput("job", (*alone.chains, other))
+    for job, as_own, expected in (
+        (alone, False, (1, 0)),
+        (alone, True, (3, 0)),
+        (both, False, (2, 1)),
+        (both, True, (3, 1)),
+    ):
+        found = alignment_depth(job, paired_as_own=as_own)[0]
+        assert (found.n_rows, found.n_paired) == expected
+        assert found.coverage.sum(axis=0).tolist() == [expected[0]] * 10
 
 
 def test_a_sample_estimates_what_all_rows_give():
