@@ -40,8 +40,13 @@ ATOMS_PER_NUCLEOTIDE = 21.0
 KNOWN = {"small": SMALL, **PROTENIX, **OPENFOLD3, **ALPHAFOLD3}
 SHIPPED = tuple(name for name, model in CATALOG.items() if model.ships)
 STAGES = ("features", "cycle", "context", "step", "confidence", "saving")
-# How much of each further core a fold gains (measured with two threads).
-PARALLEL_GAIN = 0.8
+SHARED = 0.9
+"""How much of a long stage threads share; what is left, one does (measured with two)."""
+WAKING = {"cycle": 0.2, "context": 0.2, "step": 0.05, "confidence": 0.2}
+"""Seconds of the reference core at which half of that is shared: a pass wakes threads that often.
+
+Stages that are not here are one thread's.
+"""
 GIVES_BACK = sys.platform == "linux"
 """Whether weights that lie in a file can be given back, as far as the system's name tells."""
 GPU_CORES = 30.0
@@ -136,7 +141,8 @@ def estimate_for(
     machine = machine or this_machine()
 
     def seconds(stage: str) -> float:
-        return float(np.dot(constants()[stage], terms(stage, size, config)))
+        alone = float(np.dot(constants()[stage], terms(stage, size, config)))
+        return alone if machine.gpu_bytes else together(stage, alone, machine.threads)
 
     sample = options.n_steps * seconds("step") + seconds("confidence") + seconds("saving")
     trunk = (options.n_recycles + 1) * seconds("cycle") + seconds("features") + seconds("context")
@@ -151,9 +157,17 @@ def estimate_for(
             gpu_bytes=math.ceil(gpu_bytes(size, config, n_samples=options.n_samples)),
         )
     return Estimate(
-        seconds=core_seconds / machine.speed / _gain(machine.threads),
+        seconds=core_seconds / machine.speed,
         bytes=math.ceil(peak + weights + kept),
     )
+
+
+def together(stage: str, seconds: float, threads: int) -> float:
+    """What a unit of a stage takes so many threads, from what it takes one of the reference's."""
+    if stage not in WAKING or seconds <= 0:
+        return seconds
+    shared = SHARED * seconds / (seconds + WAKING[stage])
+    return seconds * (1 - shared * (1 - 1 / threads))
 
 
 def held_bytes(config: ModelConfig, *, gives_back: bool = GIVES_BACK) -> float:
@@ -454,11 +468,6 @@ def check_free_memory(
 
 def _gigabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e9:.1f} GB"
-
-
-def _gain(threads: int) -> float:
-    """How many times faster that many threads are than one."""
-    return 1 + PARALLEL_GAIN * (threads - 1)
 
 
 @cache

