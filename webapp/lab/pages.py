@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Sum
 
 from quantum.applications import applications
+from quantum.backends.names import DEVICES, QUANTUM
 from webapp.lab import chores, runs
 from webapp.models import Execution, LabRun, Status
 
@@ -340,11 +341,13 @@ def registry() -> dict[str, Any]:
 
 def _place(details: Mapping[str, Any]) -> dict[str, str]:
     """Where the circuits of a training ran, and where they should have run instead."""
-    wanted = str(details.get("config", {}).get("backend", ""))
-    ran = details.get("answered_by")
+    wanted = details.get("config", {}).get("backend", "")
+    instead_of = DEVICES if wanted == QUANTUM else (wanted,)
     return {
-        "ran": named_number("answered_by", ran, among={}) if ran else "–",
-        "instead_of": choice_words(wanted) if details.get("fallback") else "",
+        "ran": named_number("answered_by", details.get("answered_by", ""), among={}),
+        "instead_of": " or ".join(BACKEND_TITLES.get(name, name) for name in instead_of)
+        if details.get("fallback")
+        else "",
     }
 
 

@@ -1,6 +1,7 @@
 """A training says where its circuits ran: in its summary, its numbers and the registry."""
 
 import pytest
+from django.template.loader import render_to_string
 
 from quantum.backends.simulated import SimulatorBackend
 from quantum.errors import NotConfigured
@@ -47,6 +48,8 @@ def test_a_training_says_that_its_circuits_ran_elsewhere_and_why(make_run, lab_f
     assert version["details"]["fallback"] in result["summary"]
     (shown,) = pages.registry()["models"][0]["versions"]
     assert shown["place"] == {"ran": "Simulator", "instead_of": "IBM Quantum"}
+    page = " ".join(render_to_string("lab/registry_list.html", pages.registry()).split())
+    assert "on Simulator,<br>asked for on IBM Quantum" in page
 
 
 class Tired(SimulatorBackend):
@@ -75,6 +78,9 @@ def test_some_batches_that_ran_elsewhere_are_counted(make_run, monkeypatch):
         assert result["numbers"]["answered_by"] == "ibm, simulator"
         words = f"1 of 3 batches of circuits ran on simulator instead of {asked} (ibm: the machine"
         assert words in result["summary"]
+    shown = [version["place"] for version in pages.registry()["models"][0]["versions"]]
+    assert [place["instead_of"] for place in shown] == ["IBM Quantum or IonQ", "IBM Quantum"]
+    assert {place["ran"] for place in shown} == {"IBM Quantum, Simulator"}
 
 
 def test_a_training_that_goes_on_tells_of_all_its_batches(make_run):
