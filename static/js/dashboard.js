@@ -1,5 +1,6 @@
 // My jobs, kept current: rows arrive as fragments, a list that changed its length is fetched again.
-import { Stream } from "./socket.js";
+import { LivePage } from "./connection.js";
+import { ask } from "./server.js";
 import { swap, swapAll } from "./swap.js";
 
 const root = document.getElementById("dashboard");
@@ -15,13 +16,11 @@ function listAddress() {
   return url;
 }
 
-async function refresh() {
-  try {
-    const response = await fetch(listAddress());
+function refresh() {
+  return live.ask(async () => {
+    const response = await ask(listAddress());
     if (response.ok) swap({ target: "jobs", html: await response.text() });
-  } catch {
-    // The next event, or the next reconnection, asks again.
-  }
+  });
 }
 
 function refreshSoon() {
@@ -33,19 +32,14 @@ function receive({ fragments, data }) {
   const changes = (data?.events ?? []).map(({ change }) => change);
   swapAll(fragments);
   if (changes.includes("created") || changes.includes("deleted")) refreshSoon();
-  root.dataset.events = Number(root.dataset.events ?? 0) + 1;
 }
 
 // Cancel and delete without leaving the page; trying again leads to the new job.
 async function act(event) {
   const action = event.submitter?.formAction ?? "";
   if (event.target.id !== "action-form" || !/\/(cancel|delete)\/$/.test(action)) return;
-  event.preventDefault();
-  try {
-    await fetch(action, { method: "POST", body: new FormData(event.target), redirect: "manual" });
-  } finally {
-    refreshSoon();
-  }
+  await live.act(event);
+  refreshSoon();
 }
 
 function search() {
@@ -64,12 +58,8 @@ filter?.addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(search, TYPING_PAUSE_MS);
 });
-new Stream({
-  path: root.dataset.socket,
+const live = new LivePage(root, {
   onMessage: receive,
-  onState: (state) => {
-    if (state === "live" && root.dataset.connection) refreshSoon();
-    root.dataset.connection = state;
-  },
+  onState: (state) => state === "live" && root.dataset.connection && refreshSoon(),
 });
 root.dataset.ready = "true";

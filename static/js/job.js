@@ -1,18 +1,12 @@
 // The page of one job: listens to its events, and shows the live panel or the result, whichever is there.
+import { showConnection } from "./connection.js";
 import { LivePanel } from "./live.js";
 import { openResult } from "./result.js";
+import { askFor } from "./server.js";
 import { Stream } from "./socket.js";
 import { swapAll } from "./swap.js";
 
 const root = document.getElementById("job");
-const SAYS = {
-  live: "live",
-  waiting: "connection lost, trying again",
-  polling: "slow connection: asking every two seconds",
-  offline: "offline, goes on when the network is back",
-  closed: "",
-  refused: "signed out: sign in again and reload",
-};
 const name = document.querySelector("h1").textContent;
 let panel = null;
 
@@ -25,12 +19,8 @@ function mount() {
   root.dataset.panel = element.dataset.panel;
 }
 
-function showConnection(state) {
-  root.dataset.connection = state;
-  const place = document.getElementById("connection");
-  if (!place) return;
-  place.dataset.state = state;
-  place.textContent = SAYS[state];
+function say(state, words) {
+  showConnection(root, state, words);
 }
 
 // The percent for the tab's title and, at each stage and every tenth, for people who listen to the page.
@@ -66,7 +56,7 @@ function show(frame) {
 
 document.addEventListener("swap", ({ detail }) => {
   if (detail.target === "job-panel") mount();
-  if (detail.target === "job-head") showConnection(root.dataset.connection);
+  if (detail.target === "job-head") say(root.dataset.connection);
   showProgress();
 });
 
@@ -74,10 +64,14 @@ document.addEventListener("swap", ({ detail }) => {
 async function fillLog({ target: details }) {
   if (!details.matches?.("details[data-log][open]") || details.dataset.filled) return;
   details.dataset.filled = "true";
-  const response = await fetch(`${root.dataset.poll}?since=0`);
-  const { messages } = response.ok ? await response.json() : { messages: [] };
-  swapAll(messages.flatMap(({ fragments }) => fragments).filter(({ target }) => target === "job-log"));
-  details.querySelector("[data-empty]").hidden = details.querySelector("ol").childElementCount > 0;
+  const empty = details.querySelector("[data-empty]");
+  try {
+    const { messages } = await (await askFor(`${root.dataset.poll}?since=0`)).json();
+    swapAll(messages.flatMap(({ fragments }) => fragments).filter(({ target }) => target === "job-log"));
+  } catch (error) {
+    empty.textContent = `The log could not be read. ${error.message}`;
+  }
+  empty.hidden = details.querySelector("ol").childElementCount > 0;
 }
 document.addEventListener("toggle", fillLog, true);
 
@@ -89,7 +83,7 @@ if (root.dataset.since) {
     since: root.dataset.since,
     onMessage: receive,
     onFrame: show,
-    onState: showConnection,
+    onState: say,
   });
   document.addEventListener("swap", ({ detail }) => {
     if (detail.target === "job-panel" && root.dataset.panel !== "live") stream.end();

@@ -1,5 +1,6 @@
 // The Lab's lists, kept current: rows and cards arrive as fragments; a list that changed its length is fetched again.
-import { Stream } from "./socket.js";
+import { LivePage } from "./connection.js";
+import { ask } from "./server.js";
 import { swap, swapAll } from "./swap.js";
 
 const root = document.querySelector("[data-lab]");
@@ -7,22 +8,18 @@ const REFRESH_PAUSE_MS = 500;
 const ASK_MS = 60_000;
 let pending = 0;
 
-async function refresh() {
+async function fetchList() {
   const url = new URL(location.href);
   url.searchParams.set("part", "list");
   const chosen = [...document.querySelectorAll("input[name=run]:checked")].map(({ id }) => id);
-  try {
-    const response = await fetch(url);
-    if (response.ok) swap({ target: "lab-list", html: await response.text() });
-    for (const id of chosen) document.getElementById(id)?.setAttribute("checked", "");
-  } catch {
-    // The next event asks again.
-  }
+  const response = await ask(url);
+  if (response.ok) swap({ target: "lab-list", html: await response.text() });
+  for (const id of chosen) document.getElementById(id)?.setAttribute("checked", "");
 }
 
 function refreshSoon() {
   clearTimeout(pending);
-  pending = setTimeout(refresh, REFRESH_PAUSE_MS);
+  pending = setTimeout(() => live.ask(fetchList), REFRESH_PAUSE_MS);
 }
 
 // A row that is swapped keeps its tick.
@@ -42,31 +39,20 @@ function isNews(event) {
 function receive({ fragments, data }) {
   if ((data?.events ?? []).some(isNews)) refreshSoon();
   keepChosen(fragments);
-  root.dataset.events = Number(root.dataset.events ?? 0) + 1;
 }
 
 // Test and move without leaving the page; the socket brings the answer.
-async function act(event) {
+function act(event) {
   const action = event.submitter?.formAction ?? "";
-  if (event.target.id !== "action-form" || !/\/(test|rollback|staging|production|archived)\/$/.test(action)) return;
-  event.preventDefault();
-  event.submitter.disabled = true;
-  const response = await fetch(action, { method: "POST", body: new FormData(event.target), redirect: "manual" });
-  if (response.type !== "opaqueredirect") location.reload();
+  if (event.target.id === "action-form" && /\/(test|rollback|staging|production|archived)\/$/.test(action)) live.act(event);
 }
 
 // While somebody looks, the server has backends read again whose readings are old; the socket brings them.
 function keepFresh() {
-  if (!document.hidden) fetch(location.href, { method: "HEAD" }).catch(() => undefined);
+  if (!document.hidden) live.ask(() => ask(location.href, { method: "HEAD" }));
 }
 
 if (root.dataset.lab === "backends") setInterval(keepFresh, ASK_MS);
 document.addEventListener("submit", act);
-new Stream({
-  path: root.dataset.socket,
-  onMessage: receive,
-  onState: (state) => {
-    root.dataset.connection = state;
-  },
-});
+const live = new LivePage(root, { onMessage: receive });
 root.dataset.ready = "true";

@@ -1,6 +1,6 @@
 // One run of the Lab, live; without a socket (a comparison) only its figures.
+import { LivePage } from "./connection.js";
 import { Figures } from "./lab_chart.js";
-import { Stream } from "./socket.js";
 import { swapAll } from "./swap.js";
 
 const root = document.getElementById("lab-run");
@@ -13,27 +13,15 @@ function receive({ fragments, data }) {
     if (event.kind === "figures") figures.show(event.figures);
     if (event.kind === "gone") location.reload();
   }
-  root.dataset.events = Number(root.dataset.events ?? 0) + 1;
 }
 
 // Stop and resume without leaving the page; the socket brings the new head.
-async function act(event) {
-  const action = event.submitter?.formAction ?? "";
-  if (event.target.id !== "action-form" || !/\/(cancel|resume)\/$/.test(action)) return;
-  event.preventDefault();
-  event.submitter.disabled = true;
-  const response = await fetch(action, { method: "POST", body: new FormData(event.target), redirect: "manual" });
-  if (response.type !== "opaqueredirect") location.reload();
+function isOurs({ target, submitter }) {
+  return target.id === "action-form" && /\/(cancel|resume)\/$/.test(submitter?.formAction ?? "");
 }
 
 if (root) {
-  document.addEventListener("submit", act);
-  new Stream({
-    path: root.dataset.socket,
-    onMessage: receive,
-    onState: (state) => {
-      root.dataset.connection = state;
-    },
-  });
+  const live = new LivePage(root, { onMessage: receive });
+  document.addEventListener("submit", (event) => isOurs(event) && live.act(event));
 }
 document.getElementById("figures").dataset.ready = "true";

@@ -1,27 +1,14 @@
 // The models, kept current: cards arrive as fragments while weights are downloaded.
-import { Stream } from "./socket.js";
+import { LivePage } from "./connection.js";
 import { swapAll } from "./swap.js";
 
 const root = document.getElementById("models");
 
 // Download, cancel and remove without leaving the page; the socket brings the new card.
-async function act(event) {
-  const action = event.submitter?.formAction ?? "";
-  if (event.target.id !== "action-form" || !/\/models\/.+\/(download|cancel)\/$/.test(action)) return;
-  event.preventDefault();
-  const response = await fetch(action, { method: "POST", body: new FormData(event.target), redirect: "manual" });
-  if (response.type !== "opaqueredirect") location.reload();
+function isOurs({ target, submitter }) {
+  return target.id === "action-form" && /\/models\/.+\/(download|cancel)\/$/.test(submitter?.formAction ?? "");
 }
 
-document.addEventListener("submit", act);
-new Stream({
-  path: root.dataset.socket,
-  onMessage: ({ fragments }) => {
-    swapAll(fragments);
-    root.dataset.events = Number(root.dataset.events ?? 0) + 1;
-  },
-  onState: (state) => {
-    root.dataset.connection = state;
-  },
-});
+const live = new LivePage(root, { onMessage: ({ fragments }) => swapAll(fragments) });
+document.addEventListener("submit", (event) => isOurs(event) && live.act(event));
 root.dataset.ready = "true";

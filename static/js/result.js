@@ -5,7 +5,7 @@ import { PlddtChart } from "./plddt.js";
 import { fetchSample, placesIn, placesOf } from "./sample.js";
 import { Selection } from "./selection.js";
 import { SequenceStrip } from "./sequence.js";
-import { askFor } from "./server.js";
+import { SignedOut, askFor } from "./server.js";
 import { StructureView } from "./structure.js";
 import { swapAll } from "./swap.js";
 
@@ -68,7 +68,8 @@ class Result {
   fail(error) {
     this.chosen = this.scene ? this.current() : null;
     this.element.dataset.state = "failed";
-    document.getElementById("picked").textContent = `This sample could not be read (${error.message}). Choose it again, or reload the page.`;
+    const words = `This sample could not be read (${error.message}). Choose it again, or reload the page.`;
+    document.getElementById("picked").textContent = error instanceof SignedOut ? error.message : words;
   }
 
   click(event) {

@@ -2,7 +2,7 @@
 
 export class SignedOut extends Error {
   constructor() {
-    super("you are no longer signed in");
+    super("You are no longer signed in. Sign in again, then reload this page.");
   }
 }
 
@@ -17,4 +17,12 @@ export async function askFor(url, options = {}) {
   const response = await ask(url, options);
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return response;
+}
+
+// Sends a form. What went well leads to another page, and so does what nobody may who is signed out: the page's own
+// address tells them apart. Anything else is a form whose key has died, which a fresh page has anew.
+export async function post(form, action) {
+  const response = await fetch(action, { method: "POST", body: new FormData(form), redirect: "manual" });
+  if (response.type === "opaqueredirect") await ask(location.href, { method: "HEAD" });
+  else location.reload();
 }

@@ -1,11 +1,13 @@
 // One stream of events per page: a WebSocket that resumes where it was, and polling where none gets through.
 import { decode } from "./frame.js";
+import { SignedOut, ask } from "./server.js";
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 const SILENCE_MS = 60_000;
 const POLL_MS = 2_000;
 const FAILURES_BEFORE_POLLING = 3;
+const GONE = "There is nothing here any more.";
 
 function socketUrl(path, since) {
   const url = new URL(path, location.href);
@@ -25,7 +27,7 @@ function isNewer(id, than) {
 
 export class Stream {
   // onMessage gets text frames, onFrame decoded binary ones, onState "live", "waiting", "polling",
-  // "offline", "closed" or "refused".
+  // "offline", "closed" or "refused", this one with the server's words for it.
   constructor({ path, poll = null, since = "", onMessage, onFrame = () => {}, onState = () => {} }) {
     Object.assign(this, { path, poll, since, onMessage, onFrame, onState });
     this.pause = FIRST_PAUSE_MS;
@@ -61,7 +63,7 @@ export class Stream {
   read(message) {
     if (message.id && isNewer(message.id, this.since)) this.since = message.id;
     this.onMessage(message);
-    if (message.error) this.end("refused");
+    if (message.error) this.end("refused", message.error);
   }
 
   take(buffer) {
@@ -115,30 +117,32 @@ export class Stream {
       return;
     }
     try {
-      const response = await fetch(`${this.poll}?since=${encodeURIComponent(this.since)}`);
+      const response = await ask(`${this.poll}?since=${encodeURIComponent(this.since)}`);
+      if (response.status === 404) return this.end("refused", GONE);
       if (!response.ok) throw new Error(`polling answered ${response.status}`);
       const answer = await response.json();
       this.say("polling");
       for (const message of answer.messages ?? []) this.read(message);
       for (const frame of answer.frames ?? []) this.take(bytesOf(frame));
       if (answer.last && isNewer(answer.last, this.since)) this.since = answer.last;
-    } catch {
-      this.say(this.waitingState());
+    } catch (error) {
+      if (error instanceof SignedOut) this.end("refused", error.message);
+      else this.say(this.waitingState());
     }
   }
 
-  say(state) {
+  say(state, words) {
     if (state === this.state) return;
     this.state = state;
-    this.onState(state);
+    this.onState(state, words);
   }
 
-  end(state = "closed") {
+  end(state = "closed", words = "") {
     this.ended = true;
     clearTimeout(this.timer);
     clearTimeout(this.silence);
     clearInterval(this.polling);
     this.socket?.close();
-    this.say(state);
+    this.say(state, words);
   }
 }

@@ -1,10 +1,12 @@
 """My jobs, live: rows change, come and go without a reload."""
 
+import pytest
+from django.conf import settings
 from playwright.sync_api import expect
 
 from tests.webapp import folded
 from webapp import jobs
-from webapp.models import Job, Status
+from webapp.models import Job, LabRun, Status
 
 
 def open_dashboard(site, user):
@@ -65,3 +67,41 @@ def test_search_narrows_the_list_while_one_types(site, user):
     page.get_by_label("Status").select_option("failed")
     expect(page.locator(".job-row")).to_have_count(1)
     expect(page.locator(".job-row")).to_contain_text("Beta")
+
+
+def test_whoever_is_signed_out_is_told_and_keeps_the_list(site, user):
+    job = folded.queued_job(user)
+    page = open_dashboard(site, user)
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    page.locator(f"#cancel-{job.pk}").click()
+    expect(page.locator("#connection")).to_contain_text("no longer signed in")
+    expect(page.locator(".job-row")).to_have_count(1)
+    expect(page.locator("header.site-header")).to_have_count(1)
+    job.refresh_from_db()
+    assert job.status == "queued"
+
+
+def test_whoever_is_signed_out_cannot_stop_a_run_and_is_told(site, user):
+    run = LabRun.objects.create(owner=user, kind="application", name="molecules", values={})
+    page = site.sign_in(user)
+    page.goto(f"/lab/runs/{run.pk}/")
+    page.wait_for_selector("#lab-run[data-connection=live]")
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#connection")).to_contain_text("no longer signed in")
+    expect(page.get_by_role("button", name="Stop")).to_be_enabled()
+
+
+@pytest.mark.parametrize("path", ["/jobs/", "/models/", "/lab/runs/"])
+def test_lists_say_that_their_connection_is_lost(site, user, console_errors, path):
+    page = site.sign_in(user)
+    page.goto(path)
+    connection = page.locator("#connection")
+    expect(connection).to_have_text("live")
+    page.context.set_offline(True)
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    expect(connection).to_contain_text("offline")
+    page.context.set_offline(False)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(connection).to_have_text("live", timeout=30_000)
+    console_errors[:] = [e for e in console_errors if "ERR_INTERNET_DISCONNECTED" not in e]

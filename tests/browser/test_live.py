@@ -177,8 +177,20 @@ def test_whoever_is_signed_out_hears_no_more(site, user, job):
     page = open_job(site, user, job)
     page.context.clear_cookies()
     page.evaluate("dispatchEvent(new Event('offline'))")
-    expect(page.locator("#connection")).to_contain_text("signed out", timeout=30_000)
+    expect(page.locator("#connection")).to_contain_text("no longer signed in", timeout=30_000)
     assert page.get_attribute("#job", "data-connection") == "refused"
+
+
+def test_a_job_that_was_deleted_meanwhile_is_gone_not_signed_out(site, user, job, console_errors):
+    page = open_job(site, user, job)
+    page.context.set_offline(True)
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    expect(page.locator("#connection")).not_to_have_text("live")
+    jobs.delete(job)
+    page.context.set_offline(False)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("#connection")).to_contain_text("it was deleted", timeout=30_000)
+    console_errors[:] = [e for e in console_errors if "ERR_INTERNET_DISCONNECTED" not in e]
 
 
 @pytest.mark.parametrize("end", ["cancel", "delete"])

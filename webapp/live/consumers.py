@@ -36,7 +36,8 @@ PING_SECONDS = 20.0
 RETRY_SECONDS = 2.0
 ENDED, WENT_WRONG, NOT_FOUND = 1000, 1011, 4404
 OVER = frozenset({"ended", "gone"})
-NOBODY = "There is nothing here for you. Sign in again, or go back to your jobs."
+SIGNED_OUT = "You are no longer signed in. Sign in again, then reload this page."
+NOBODY = "There is nothing here for you: it was deleted, or it is not yours."
 
 
 class JobConsumer(AsyncWebsocketConsumer):
@@ -250,7 +251,9 @@ async def _guarded(consumer: AsyncWebsocketConsumer, talk: Coroutine[Any, Any, N
 
 async def _refuse(consumer: AsyncWebsocketConsumer) -> None:
     """Says why, then closes: browsers do not always see a code that follows the handshake."""
-    await consumer.send(text_data=json.dumps({"error": NOBODY}))
+    user: Any = consumer.scope["user"]
+    words = NOBODY if user.is_authenticated else SIGNED_OUT
+    await consumer.send(text_data=json.dumps({"error": words}))
     await consumer.close(NOT_FOUND)
 
 

@@ -41,13 +41,15 @@ def is_ready(frame) -> bool:
     return any(event["kind"] == "ready" for event in frame["data"]["events"])
 
 
-@pytest.mark.parametrize("who", ["nobody", "another"])
-async def test_a_run_is_for_its_owner(user, other_user, make_run, who):
+@pytest.mark.parametrize(
+    ("who", "words"), [("nobody", "no longer signed in"), ("another", "nothing here for you")]
+)
+async def test_a_run_is_for_its_owner(user, other_user, make_run, who, words):
     run = await sync_to_async(make_run)()
     stranger = other_user if who == "another" else AnonymousUser()
     page = Page(URLRouter(websocket_urlpatterns), f"/ws/lab/runs/{run.pk}/", user=stranger)
     assert await page.connect()
-    assert "nothing here for you" in (await page.frame())["error"]
+    assert words in (await page.frame())["error"]
     assert await page.closing() == 4404
 
 
