@@ -34,6 +34,10 @@ class InvalidInput(FoldingError, ValueError):
         return InvalidInput(str(self), field=f"{place}.{self.field}" if self.field else place)
 
 
+class MissingFile(InvalidInput):
+    """The job names a file that is not there."""
+
+
 class Cancelled(FoldingError):
     """The job was cancelled."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from folding.errors import InvalidInput
+from folding.errors import InvalidInput, MissingFile
 from folding.inputs.text import quoted
 
 MAX_FILE_BYTES = 50_000_000
@@ -17,7 +17,8 @@ _PACKED = {".zst", ".zstd", ".bz2", ".zip"}
 def files_beside(folder: Path) -> Callable[[str], str]:
     """A reader of paths, absolute or from `folder`: plain text, or packed with gzip or xz.
 
-    The reader raises `InvalidInput` for a file that is not there, too large or not text.
+    The reader raises `MissingFile` for a file that is not there, `InvalidInput` for one that is too
+    large or not text.
     """
 
     def read(path: str) -> str:
@@ -25,7 +26,8 @@ def files_beside(folder: Path) -> Callable[[str], str]:
             return _read(folder / path).decode("utf-8")
         except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise InvalidInput(f"The file {quoted(path)} cannot be read: {reason}.") from error
+            kind = MissingFile if isinstance(error, FileNotFoundError) else InvalidInput
+            raise kind(f"The file {quoted(path)} cannot be read: {reason}.") from error
 
     return read
 

@@ -14,8 +14,11 @@ from folding.inputs.text import quoted
 
 MAX_JOBS = 100
 NO_SEEDS = (1,)
-_PROTENIX_JOB_KEYS = {"covalent_bonds", "constraint", "constraints", "epitopes"}
-_PROTENIX_CHAIN_KEYS = {"msa", "id", "unpairedMsaPath", "pairedMsaPath", "templatesPath"}
+_PROTENIX_JOB_KEYS = {"covalent_bonds", "constraint", "constraints", "epitopes", "assembly_id"}
+_PROTENIX_CHAIN_KEYS = {
+    *("msa", "id", "unpairedMsa", "unpairedMsaPath", "pairedMsa", "pairedMsaPath"),
+    *("templatesPath", "label_entity_id", "label_asym_id"),
+}
 
 
 def read_inputs(

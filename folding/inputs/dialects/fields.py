@@ -1,6 +1,6 @@
 """The keys of one object of a job file: each is asked for by name, what is left over is refused."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from folding.errors import InvalidInput
@@ -164,6 +164,10 @@ class Fields:
                     f"“{key}” asks for {what}, which is not supported. Remove it to fold without.",
                     field=self.at(part),
                 )
+
+    def ignore(self, keys: Iterable[str]) -> None:
+        """Lets keys pass that say nothing about the fold."""
+        self._asked |= set(keys)
 
     def done(self) -> None:
         """Refuses keys that nobody asked for.

@@ -1,14 +1,15 @@
 """Protenix's JSON: AlphaFold Server's entities, any ligand, and covalent bonds.
 
-Source: docs/infer_json_format.md of bytedance/Protenix, and its reader's handling of copies.
+Source: docs/infer_json_format.md of bytedance/Protenix, and the handling of copies and alignments
+in its reader (2.0.0).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from folding.errors import InvalidInput
+from folding.errors import InvalidInput, MissingFile
 from folding.inputs.bond import AtomRef, Bond
 from folding.inputs.chain import DnaChain, ProteinChain, RnaChain
 from folding.inputs.dialects.alphafold3 import read_ids, read_modifications
@@ -41,6 +42,14 @@ _NOT_SUPPORTED_OF_CHAINS = {
 _NOT_SUPPORTED_OF_ALIGNMENTS = {"pairing_db": "rows to be paired by a database of your choice"}
 # Rows are paired by their species, which headers of this database hold too.
 _PAIRING = (None, "", "uniref100")
+_ALIGNMENTS = {
+    "protein": {"msa": "unpairedMsa", "paired_msa": "pairedMsa"},
+    "rna": {"msa": "unpairedMsa"},
+}
+_FOLDER = "precomputed_msa_dir"
+# What Protenix's maker of jobs notes about the structure that it read; it changes no fold.
+_NOTED_OF_JOBS = ("assembly_id",)
+_NOTED_OF_CHAINS = ("label_entity_id", "label_asym_id")
 _BOND_KEYS = ("entity", "copy", "position", "atom")
 _MSA_ADVICE = "upload the alignment with the chain"
 
@@ -57,6 +66,7 @@ def read(document: object, *, seeds: tuple[int, ...], files: Files | None = None
     """
     job = Fields(document, dialect=DIALECT, place="", noun="A job")
     job.refuse(_NOT_SUPPORTED)
+    job.ignore(_NOTED_OF_JOBS)
     free = all_chain_ids()
     chains = tuple(_read_entity(*entity, free, files) for entity in entities(job))
     result = JobFields(
@@ -76,6 +86,7 @@ def _read_entity(
         raise unknown_kind(kind, KINDS, place=place)
     fields = Fields(entity, dialect=DIALECT, place=place, noun=f"“{kind}”")
     fields.refuse(_NOT_SUPPORTED_OF_CHAINS)
+    fields.ignore(_NOTED_OF_CHAINS)
     ids = _ids(fields, free)
     parts: dict[str, Any] = {}
     if kind in ("ligand", "ion"):
@@ -128,28 +139,48 @@ def _ligand(kind: str, fields: Fields, files: Files | None) -> dict[str, Any]:
 
 
 def _alignments(name: str, fields: Fields, files: Files | None) -> dict[str, Any]:
-    if name == "dna":
-        return {}
-    found: dict[str, Any] = {"msa": _file(fields, "unpairedMsaPath", files, part="msa")}
-    if name == "protein":
-        found["paired_msa"] = _file(fields, "pairedMsaPath", files, part="paired_msa")
-    if fields.has("msa"):
+    """The alignments of a chain: as text, else from files, else from the folder of old jobs."""
+    found = {
+        part: _text_or_file(fields, key, files, part=part)
+        for part, key in _ALIGNMENTS.get(name, {}).items()
+    }
+    if found and fields.has("msa"):
         folder = fields.within(fields.raw("msa"), part="msa", noun="“msa”")
         if folder.raw("pairing_db") not in _PAIRING:
             folder.refuse(_NOT_SUPPORTED_OF_ALIGNMENTS)
-        if folder.has("precomputed_msa_dir"):
-            where = folder.text("precomputed_msa_dir").rstrip("/")
-            paths = {"msa": f"{where}/non_pairing.a3m", "paired_msa": f"{where}/pairing.a3m"}
-            inner = Fields(paths, dialect=DIALECT, place=fields.place, noun="“msa”")
-            found |= {part: _file(inner, part, files, part=part) for part in found}
+        where = folder.text(_FOLDER, default="")
         folder.done()
+        if where and not any(text is not None for text in found.values()):
+            found |= _in_folder(where, fields, files, parts=found)
     return found
 
 
-def _file(fields: Fields, key: str, files: Files | None, *, part: str) -> str | None:
-    if not fields.has(key):
-        return None
-    return fields.read_file(key, files, advice=_MSA_ADVICE, part=part) or None
+def _text_or_file(fields: Fields, key: str, files: Files | None, *, part: str) -> str | None:
+    path = f"{key}Path"
+    named = fields.has(path)
+    if fields.raw(key) is not None:
+        text = fields.text(key, part=part)
+        # Without rows of its own a chain declines others; without paired ones it says nothing.
+        return text if part == "msa" else text or None
+    return fields.read_file(path, files, advice=_MSA_ADVICE, part=part) or None if named else None
+
+
+def _in_folder(
+    where: str, fields: Fields, files: Files | None, *, parts: Collection[str]
+) -> dict[str, str | None]:
+    """The alignments in a folder, which need not hold both."""
+    names = {"msa": "non_pairing.a3m", "paired_msa": "pairing.a3m"}
+    found: dict[str, str | None] = {}
+    for part in parts:
+        path = {_FOLDER: f"{where.rstrip('/')}/{names[part]}"}
+        file = Fields(path, dialect=DIALECT, place=fields.place, noun="“msa”")
+        try:
+            found[part] = file.read_file(_FOLDER, files, advice=_MSA_ADVICE, part=part) or None
+        except InvalidInput as error:
+            is_last = part == list(parts)[-1] and not found
+            if is_last or not isinstance(error.__cause__, MissingFile):
+                raise
+    return found
 
 
 # Bonds ------------------------------------------------------------------------------------------

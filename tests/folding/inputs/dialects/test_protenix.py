@@ -17,6 +17,7 @@ from folding.inputs import (
     RnaChain,
     read_input,
 )
+from folding.inputs.files import files_beside
 from folding.inputs.reading import dialect_of
 from tests.folding.inputs.examples import data
 
@@ -80,6 +81,58 @@ def test_rows_of_the_database_whose_headers_name_species_pair(database):
     alignment = {"precomputed_msa_dir": "msas", "pairing_db": database}
     (chain,) = read_input(job(protein(msa=alignment)), files=FILES.__getitem__).chains
     assert chain.paired_msa == FILES["msas/pairing.a3m"]
+
+
+@pytest.mark.parametrize("missing", ["pairing.a3m", "non_pairing.a3m"])
+def test_a_folder_of_alignments_need_not_hold_both(tmp_path, missing):
+    for name in {"pairing.a3m", "non_pairing.a3m"} - {missing}:
+        (tmp_path / name).write_text(f">q\n{SEQUENCE}\n>{name}\n{SEQUENCE}\n")
+    text = job(protein(msa={"precomputed_msa_dir": str(tmp_path)}))
+    (chain,) = read_input(text, files=files_beside(tmp_path)).chains
+    is_there = (chain.msa is not None, chain.paired_msa is not None)
+    assert is_there == (missing == "pairing.a3m", missing == "non_pairing.a3m")
+
+
+def test_a_folder_without_alignments_or_with_broken_ones_is_refused(tmp_path):
+    text = job(protein(msa={"precomputed_msa_dir": str(tmp_path)}))
+    with pytest.raises(InvalidInput, match=r"“precomputed_msa_dir”: The file .*: No such file"):
+        read_input(text, files=files_beside(tmp_path))
+    (tmp_path / "pairing.a3m").write_text(f">q\n{SEQUENCE}\n")
+    (tmp_path / "non_pairing.a3m").write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidInput, match=r"“precomputed_msa_dir”: The file .*decode"):
+        read_input(text, files=files_beside(tmp_path))
+
+
+ROWS = f">q\n{SEQUENCE}\n>h\n{SEQUENCE}\n"
+
+
+def test_alignments_may_stand_in_the_job_and_come_before_files():
+    alignments = {"unpairedMsa": ROWS, "pairedMsa": ROWS.replace("h", "p")}
+    files = {"unpairedMsaPath": "gone", "msa": {"precomputed_msa_dir": "gone"}}
+    first, second, third, fourth = read_input(
+        job(
+            protein(**alignments, **files),
+            protein(unpairedMsa="", unpairedMsaPath="gone"),
+            protein(pairedMsa="", unpairedMsaPath="msas/non_pairing.a3m"),
+            {"rnaSequence": {"sequence": "ACGU", "unpairedMsa": ">q\nACGU\n"}},
+        ),
+        files=FILES.__getitem__,
+    ).chains
+    assert (first.msa, first.paired_msa) == tuple(alignments.values())
+    assert (second.msa, second.paired_msa) == ("", None)
+    assert (third.msa, third.paired_msa) == (FILES["msas/non_pairing.a3m"], None)
+    assert fourth == RnaChain(("D",), "ACGU", msa=">q\nACGU\n")
+    with pytest.raises(InvalidInput, match="“unpairedMsa” must be text"):
+        read_input(job(protein(unpairedMsa=3)))
+
+
+def test_what_protenix_notes_of_a_structure_changes_nothing():
+    noted = {"label_entity_id": "1", "label_asym_id": ["A"]}
+    plain = json.dumps({"name": "job", "sequences": [protein(), ligand("CCD_NAG")]})
+    made = [{"proteinChain": protein()["proteinChain"] | noted}]
+    made.append({"ligand": ligand("CCD_NAG")["ligand"] | noted})
+    text = json.dumps([{"sequences": made, "assembly_id": "1", "name": "job"}])
+    assert read_input(text) == read_input(plain)
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["numbers", "sides"])
@@ -160,6 +213,8 @@ def test_ligands_and_alignments_come_from_files():
         ({"name": "n", "sequences": [ligand("CCO")]}, "protenix"),
         ({"name": "n", "sequences": [ligand("CCD_NAG_BMA")]}, "protenix"),
         ({"name": "n", "sequences": [protein(id=["A"])]}, "protenix"),
+        ({"name": "n", "sequences": [protein(pairedMsa="")]}, "protenix"),
+        ({"name": "n", "sequences": [protein()], "assembly_id": "1"}, "protenix"),
         ({"name": "n", "sequences": [protein()]}, "alphafoldserver"),
         ({"name": "n", "sequences": [ligand("CCD_NAG")]}, "alphafoldserver"),
         ({"dialect": "alphafoldserver", "sequences": [protein(id="A")]}, "alphafoldserver"),
