@@ -39,6 +39,11 @@ class SearchRequest:
     def is_empty(self) -> bool:
         return not (self.msa or self.templates)
 
+    @property
+    def needs_consent(self) -> bool:
+        """Whether sequences leave this machine; each job asks its owner anew."""
+        return self.msa == "server"
+
     def to_json(self) -> dict[str, Any]:
         """What the job's row keeps."""
         return asdict(self)

@@ -18,6 +18,7 @@ from tests.webapp import folded
 from webapp import storage
 from webapp.entity_forms import MAX_ROWS, EntityForm
 from webapp.models import Job, Status
+from webapp.search_request import SearchRequest
 
 SEQUENCE = folded.TRP_CAGE
 
@@ -268,6 +269,19 @@ def test_cancel_retry_and_delete(ada, user):
     assert (new.retry_of, new.fold_input) == (job, job.fold_input)
     assert ada.post(reverse("job_delete", args=[job.pk])).url == reverse("dashboard")
     assert list(Job.objects.all()) == [new]
+
+
+def test_trying_again_asks_anew_whether_sequences_may_leave(ada, user, settings):
+    settings.MSA_SERVER_URL = "https://msa.example.org"
+    sent_before = SearchRequest(msa="server", server="msa.example.org")
+    job = folded.queued_job(user, status=Status.FAILED, search=sent_before.to_json())
+    answer = ada.post(reverse("job_retry", args=[job.pk]), follow=True)
+    assert Job.objects.get() == job
+    page = answer.content.decode()
+    assert "asks for your consent again" in page
+    assert folded.TRP_CAGE in page
+    form = answer.context["form"].search
+    assert (form["msa_source"].value(), form["msa_consent"].value()) == ("server", None)
 
 
 @pytest.mark.parametrize("verb", ["cancel", "retry", "delete"])

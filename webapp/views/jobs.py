@@ -14,6 +14,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.safestring import mark_safe
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -40,6 +41,10 @@ TOO_BIG = (
     "you pasted the right thing; what you typed before is not lost if you go back."
 )
 
+CONSENT_AGAIN = (
+    "This job has an outside server look for alignments, so it asks for your consent again. Agree "
+    "below, or choose another source, and press Fold."
+)
 SEVERAL = "This file holds {n} jobs; the form shows one. Press Fold to fold them all."
 
 
@@ -248,9 +253,13 @@ def resume(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @require_POST
 @login_required
 def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """A new job with the same input; on to its page."""
+    """A new job with the same input, on to its page; or the form, where consent is needed again."""
+    row = own_job(request, job_id)
+    if SearchRequest.from_json(row.search).needs_consent:
+        messages.info(request, CONSENT_AGAIN)
+        return redirect(f"{reverse('submit')}?job={row.pk}")
     try:
-        return redirect("job", jobs.retry(own_job(request, job_id)).pk)
+        return redirect("job", jobs.retry(row).pk)
     except InvalidInput as error:
         messages.error(request, str(error))
         return redirect("job", job_id)
