@@ -56,7 +56,10 @@ class CheckpointManager:
     def save(
         self, step: int, tree: Tree, metrics: dict[str, float | int] | None = None
     ) -> Checkpoint:
-        """Saves a step, in place of an earlier checkpoint of it, and deletes what is not kept."""
+        """Saves a step, in place of an earlier checkpoint of it, and deletes what is not kept.
+
+        This one stays, even where later ones are left from before.
+        """
         numbers = {name: float(value) for name, value in (metrics or {}).items()}
         target = self.folder / f"step-{step:010d}"
 
@@ -65,7 +68,7 @@ class CheckpointManager:
             (draft / "metrics.json").write_text(json.dumps({"step": step, "metrics": numbers}))
 
         write_folder(target, fill, replace=True)
-        self._thin_out()
+        self._thin_out(step)
         return Checkpoint(target, step, numbers)
 
     def all(self) -> list[Checkpoint]:
@@ -73,6 +76,11 @@ class CheckpointManager:
         folders = self.folder.iterdir() if self.folder.is_dir() else iter(())
         found = (self._describe(path) for path in folders if _NAME.fullmatch(path.name))
         return sorted((c for c in found if c is not None), key=lambda c: c.step)
+
+    def steps(self) -> list[int]:
+        """The steps that have a checkpoint here, damaged ones among them, in their order."""
+        folders = self.folder.iterdir() if self.folder.is_dir() else iter(())
+        return sorted(int(found[1]) for path in folders if (found := _NAME.fullmatch(path.name)))
 
     @staticmethod
     def _describe(folder: Path) -> Checkpoint | None:
@@ -110,9 +118,9 @@ class CheckpointManager:
         rated = [c for c in self.all() if c.metrics.get(self._metric, None) is not None]
         return sorted(rated, key=lambda c: (self._sign * c.metrics[self._metric], c.step))
 
-    def _thin_out(self) -> None:
+    def _thin_out(self, saved: int) -> None:
         everything = self.all()
-        kept = {c.step for c in everything[-self._keep_last :]}
+        kept = {saved} | {c.step for c in everything[-self._keep_last :]}
         kept |= {c.step for c in self._by_metric()[: self._keep_best]}
         for checkpoint in everything:
             if checkpoint.step not in kept:

@@ -214,8 +214,13 @@ class _Loop:
 
     def resume(self) -> int | None:
         """Continues the newest checkpoint that is whole; gives back its step."""
-        found = None if self.manager is None else self.manager.newest_readable()
+        if self.manager is None:
+            return None
+        steps, found = self.manager.steps(), self.manager.newest_readable()
         if found is None:
+            if steps:
+                words = f"no checkpoint in {self.manager.folder} can be read: it begins anew"
+                self.report({"kind": "log", "text": words})
             return None
         checkpoint, tree = found
         changed = {k for k, v in self._settings().items() if tree["options"].get(k) != v}
@@ -230,7 +235,8 @@ class _Loop:
         self.best = tree["best"]
         saved = tree["progress"]
         self.progress = Progress(**{**saved, "history": tuple(saved["history"])})
-        self.report({"kind": "log", "text": f"continued from step {checkpoint.step}"})
+        damaged = "" if steps[-1] == checkpoint.step else f": that of step {steps[-1]} is damaged"
+        self.report({"kind": "log", "text": f"continued from step {checkpoint.step}{damaged}"})
         return checkpoint.step
 
     # Steps

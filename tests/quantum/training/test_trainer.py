@@ -333,9 +333,28 @@ def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(tmp_path
         trainer(network(), tmp_path, checkpoint_every=1).run(stop_after(5))
     newest = max(tmp_path.glob("step-*"))
     (newest / "tensors.safetensors").write_bytes(b"")
-    model = network(8)
-    result = trainer(model, tmp_path, checkpoint_every=1).run()
+    model, events = network(8), []
+    result = trainer(model, tmp_path, checkpoint_every=1).run(events.append)
     assert result.resumed_from == 4 and torch.equal(weights(model), weights(whole))
+    assert logged(events) == ["continued from step 4: that of step 5 is damaged"]
+
+
+def logged(events) -> list[str]:
+    return [event["text"] for event in events if event["kind"] == "log"]
+
+
+@pytest.mark.parametrize("file", ["tensors.safetensors", "metrics.json"])
+def test_where_no_checkpoint_can_be_read_it_begins_anew_says_so_and_saves_again(tmp_path, file):
+    with pytest.raises(Cancelled):
+        trainer(network(), tmp_path, keep_last=1).run(stop_after(5))
+    (only,) = tmp_path.glob("step-*")
+    (only / file).write_bytes(b"")
+    events: list[dict] = []
+    stop = stop_after(2)
+    with pytest.raises(Cancelled):
+        trainer(network(), tmp_path, keep_last=1).run(lambda e: (events.append(e), stop(e)))
+    assert logged(events) == [f"no checkpoint in {tmp_path} can be read: it begins anew"]
+    assert trainer(network(), tmp_path, keep_last=1).run().resumed_from == 2
 
 
 def test_random_numbers_of_the_caller_are_left_alone():
