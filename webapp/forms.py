@@ -34,11 +34,10 @@ from folding.inputs import (
     read_inputs,
 )
 from folding.weights import catalog
-from webapp import downloads, model_forms, shelf
+from webapp import downloads, fleet, model_forms, shelf
 from webapp.entity_forms import EntityForm, EntityFormSet, initial_of
 from webapp.examples import Example
 from webapp.form_fields import RawText, complain, complaints, take_upload, whole_numbers
-from webapp.machine import machine
 from webapp.model_forms import ModelField
 from webapp.search_forms import SearchForm
 from webapp.search_request import NOTHING, SearchRequest, most_rows
@@ -284,7 +283,7 @@ class SubmitForm:
     @property
     def may_not_fit(self) -> bool:
         """Whether some memory here is too small for the most that a search may find."""
-        return self.estimate is not None and not machine().holds(self.estimate)
+        return self.estimate is not None and not fleet.strongest().holds(self.estimate)
 
     @property
     def job_notes(self) -> tuple[str, ...]:
@@ -345,16 +344,16 @@ class SubmitForm:
 
     def _check(self, fold_input: FoldInput, *, among: Sequence[FoldInput]) -> cost.Estimate:
         """The most that a job may cost; refused is only what cannot fit whatever is found."""
-        held = self._rows_of(fold_input)
+        held, machine = self._rows_of(fold_input), fleet.strongest()
         try:
             names = downloads.store().names()
-            cost.check(fold_input, self.options, n_rows=held, models=names, machine=machine())
+            cost.check(fold_input, self.options, n_rows=held, models=names, machine=machine)
         except InvalidInput as error:
             if len(among) == 1:
                 raise
             raise InvalidInput(f"{fold_input.name}: {error}", field=error.field) from error
         rows = max(held, most_rows(self.search.request, fold_input))
-        return cost.estimate_job(fold_input, self.options, n_rows=rows, machine=machine())
+        return cost.estimate_job(fold_input, self.options, n_rows=rows, machine=machine)
 
     def _rows_of(self, fold_input: FoldInput) -> int:
         """Rows of a job's deepest alignment, those counted that only the page has."""

@@ -19,10 +19,9 @@ from django.utils import timezone
 
 from folding import cost
 from folding.inputs import FoldInput, FoldOptions
-from webapp import queue, storage
+from webapp import fleet, queue, storage
 from webapp.live import publisher
 from webapp.live.events import Level, LogLine, StatusChanged
-from webapp.machine import machine
 from webapp.models import Job, JobQuerySet, Prediction, Stage, Status
 from webapp.search_request import NOTHING, SearchRequest, most_rows
 
@@ -52,7 +51,7 @@ def submit(
 ) -> Job:
     """The new queued job; its task is sent when the row is safe."""
     rows = most_rows(search, fold_input)
-    estimate = cost.estimate_job(fold_input, options, n_rows=rows, machine=machine())
+    estimate = cost.estimate_job(fold_input, options, n_rows=rows, machine=fleet.strongest())
     job = Job.objects.create(
         owner=owner,
         name=fold_input.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,8 @@ def numbers() -> Numbers:
     return env_choice("FOLDSTREAM_NUMBERS", "auto", of=NUMBERS)
 
 
-WORD = "machine.json"
+WORD = f"machine-{socket.gethostname()}.json"
+"""Of each host its own: several may share the data folder."""
 TOLD = ("gpu_bytes", "gives_back")
 """What only a worker knows, which has loaded torch and a model."""
 

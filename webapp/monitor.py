@@ -19,7 +19,9 @@ import psutil
 import redis
 from django.utils import timezone
 
+from folding.cost import Machine
 from webapp.live import publisher, streams
+from webapp.machine import machine
 from webapp.models import Job, Status
 
 READINGS = "machine:readings"
@@ -43,6 +45,7 @@ class Reading:
     Args:
         worker: Name of the worker that read it; empty when no worker runs here.
         at: ISO 8601 with its offset.
+        folds: What the worker's folds can use; None where none runs here.
     """
 
     worker: str
@@ -53,6 +56,7 @@ class Reading:
     memory_used: int
     memory_total: int
     gpus: tuple[Gpu, ...] = ()
+    folds: Machine | None = None
 
     @property
     def memory_percent(self) -> float:
@@ -85,7 +89,7 @@ class Snapshot:
 def snapshot() -> Snapshot:
     """What is known now."""
     return Snapshot(
-        readings=tuple(_of_workers()) or (read(),),
+        readings=tuple(of_workers()) or (read(),),
         running=Job.objects.filter(status=Status.RUNNING).count(),
         queued=Job.objects.filter(status=Status.QUEUED).count(),
     )
@@ -103,6 +107,7 @@ def read(worker: str = "") -> Reading:
         memory_used=memory.total - memory.available,
         memory_total=memory.total,
         gpus=tuple(_gpus()),
+        folds=machine() if worker else None,
     )
 
 
@@ -127,7 +132,8 @@ def _client() -> redis.Redis:
     return streams.connect()
 
 
-def _of_workers() -> list[Reading]:
+def of_workers() -> list[Reading]:
+    """The newest reading of each live worker; none without Redis."""
     try:
         stored: Any = _client().hgetall(READINGS)
         readings = [_parsed(text) for text in stored.values()]
@@ -142,7 +148,8 @@ def _of_workers() -> list[Reading]:
 def _parsed(text: bytes) -> Reading:
     values: dict[str, Any] = json.loads(text)
     gpus = tuple(Gpu(**gpu) for gpu in values.pop("gpus"))
-    return Reading(**values, gpus=gpus)
+    folds = values.pop("folds", None)
+    return Reading(**values, gpus=gpus, folds=Machine(**folds) if folds else None)
 
 
 def _gpus() -> Iterator[Gpu]:

@@ -9,7 +9,9 @@ import functools
 import logging
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from celery import Task
 from celery.signals import (
@@ -24,7 +26,7 @@ from django.conf import settings
 from folding import cost
 from folding.errors import Cancelled, FoldingError, Paused
 from folding.inputs import FoldInput, FoldOptions
-from webapp import downloads, jobs, lease, machine, storage
+from webapp import downloads, fleet, jobs, lease, machine, queue, storage
 from webapp.caretaker import Caretaker
 from webapp.celery import app
 from webapp.jobs import NotYours
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 LAST_WORDS_SECONDS = 3.0
+PASS_ON_SECONDS = 2.0
 FETCHER = "weights-"
 LAB = "lab-"
 OUT_OF_MEMORY = (
@@ -51,8 +54,13 @@ UNEXPECTED = (
 
 @app.task(name=FOLD_TASK, bind=True)
 def fold(task: Task[Any, Any], job_id: str) -> None:
-    """Folds the job, if it still waits to be started."""
-    job = jobs.start(job_id, worker=worker_name(task.request.hostname or "worker"))
+    """Folds the job, if it still waits to be started, or leaves it to a larger machine."""
+    node = task.request.hostname or "worker"
+    if fleet.is_for_another(job_id, worker=node):
+        time.sleep(PASS_ON_SECONDS)  # that one may be busy for long, and nobody else wants it
+        queue.send(UUID(job_id))
+        return
+    job = jobs.start(job_id, worker=worker_name(node))
     if job is not None:
         work_on(job)
 

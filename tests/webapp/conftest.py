@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from webapp import monitor, sweeper
+from webapp import fleet, monitor, sweeper
 from webapp.live import events, publisher, streams
 from webapp.live.publisher import Item, Publisher
 from webapp.models import Job
@@ -85,6 +85,8 @@ def publishing(redis_server, published, monkeypatch) -> Iterator[Publisher]:
     real = Publisher()
     monkeypatch.setattr(publisher, "of_this_process", lambda: real)
     monitor._client.cache_clear()
+    fleet._told.cache_clear()
     yield real
     real.close()
     monitor._client.cache_clear()
+    fleet._told.cache_clear()

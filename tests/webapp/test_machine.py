@@ -9,7 +9,7 @@ from folding import cost
 from tests.webapp import making
 from webapp import jobs, pipeline, tasks
 from webapp.env import BadSetting
-from webapp.machine import NUMBERS, machine, numbers, tell
+from webapp.machine import NUMBERS, WORD, machine, numbers, tell
 
 FOUR = cost.Machine(threads=4, speed=1.0, memory_bytes=16 * 10**9)
 
@@ -63,7 +63,7 @@ def test_a_worker_leaves_word_whether_a_gpu_folds(monkeypatch, folder):
     assert machine() == replace(beside, gpu_bytes=0, gives_back=sys.platform == "linux")
     tell(replace(FOUR, gpu_bytes=24 * 10**9, gives_back=False))
     assert (machine().gpu_bytes, machine().gives_back) == (24 * 10**9, False)
-    assert [path.name for path in folder.iterdir()] == ["machine.json"]
+    assert [path.name for path in folder.iterdir()] == [WORD]
 
 
 @pytest.mark.parametrize("hidden", ["", " ", "-1", "-1,0"])
@@ -77,12 +77,12 @@ def test_a_gpu_that_is_hidden_does_not_count(monkeypatch, folder, hidden):
 
 @pytest.mark.parametrize("word", ["", "{", "[]", "{}", '{"gpu_bytes": null, "gives_back": true}'])
 def test_a_word_that_was_cut_short_is_none(folder, word):
-    (folder / "machine.json").write_text(word)
+    (folder / WORD).write_text(word)
     assert machine() == FOUR
 
 
 def test_a_folder_that_takes_no_word_does_not_stop_a_worker(folder):
-    (folder / "machine.json").mkdir()
+    (folder / WORD).mkdir()
     tell(FOUR)
     assert machine() == FOUR
 

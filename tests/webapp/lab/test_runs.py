@@ -1,5 +1,6 @@
 """Verbs on runs: each moves the row once, whoever else tries at the same time."""
 
+import os
 import threading
 from datetime import timedelta
 
@@ -145,6 +146,18 @@ def test_a_run_that_kills_its_workers_is_given_up_in_words(make_run):
         assert runs.give_back(started, crashed=True)
     assert row(run).status == "failed"
     assert "stopped 3 times" in row(run).error
+
+
+def test_crashes_of_a_training_that_comes_further_do_not_add_up(make_run):
+    run = make_run()
+    for number in range(5):
+        started = runs.start(run.pk, worker=f"lab-{number}@elsewhere#1")
+        step = runs.folder().checkpoints(run.pk.hex) / f"step-{number}"
+        step.mkdir(parents=True)
+        later = started.started_at.timestamp() + 60
+        os.utime(step, (later, later))
+        assert runs.give_back(started, crashed=True)
+        assert (row(run).status, row(run).crashes) == ("queued", 1)
 
 
 def test_a_polite_stop_is_nobodys_crash(make_run, sent):
