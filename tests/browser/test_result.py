@@ -197,6 +197,31 @@ def test_the_trajectory_plays_and_ends_at_the_structure(shown):
     expect(words).to_have_text("step 2 of 8")
 
 
+def test_a_trajectory_that_does_not_come_says_so_and_can_be_played_later(shown, console_errors):
+    play, words = shown.locator("#playback [data-play]"), shown.locator("#playback output")
+    shown.route("**/samples/1-0/trajectory", lambda route: route.fulfill(status=503))
+    play.click()
+    expect(words).to_have_text("The trajectory could not be read: the server answered 503.")
+    shown.unroute("**/samples/1-0/trajectory")
+    play.click()
+    expect(words).to_contain_text("of 8")
+    console_errors.clear()
+
+
+def test_a_late_trajectory_of_another_sample_is_not_played(shown):
+    held: list[Route] = []
+    shown.route("**/samples/1-0/trajectory", lambda route: held.append(route))
+    with shown.expect_request("**/samples/1-0/trajectory"):
+        shown.locator("#playback [data-play]").click()
+    shown.get_by_role("button", name="Show seed 1, sample 2").click()
+    shown.wait_for_selector("#job-panel[data-shown='1-1'][data-state=ready]", timeout=SLOW)
+    held[0].continue_()
+    shown.wait_for_timeout(400)
+    expect(shown.locator("#playback output")).to_have_text("final structure")
+    expect(shown.locator("#playback [data-play]")).to_have_text("Play")
+    assert shown.get_attribute("#playback", "data-steps") is None
+
+
 def test_files_come_down(shown, result):
     with shown.expect_download() as download:
         shown.get_by_role("link", name="Everything (zip)").click()
