@@ -154,3 +154,14 @@ def test_more_shots_measure_overlaps_better():
         for shots in (10, 100_000)
     ]
     assert errors[1] < 0.01 < errors[0]
+
+
+def test_where_shots_recommend_another_item_than_exact_overlaps_that_is_said():
+    misled = 0
+    for shots in (1, 2, 3, 100_000):
+        result = find_application("recommender").run({**BASE, "shots": shots}, lambda event: None)
+        item, exact = (result.numbers[f"recommended_item{end}"] for end in ("", "_exact"))
+        words = f"item {item} of eight, and item {exact} if the overlaps were exact."
+        assert result.summary.endswith(words if item != exact else f"item {item} of eight.")
+        misled += item != exact
+    assert misled and item == exact
