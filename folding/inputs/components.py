@@ -200,7 +200,8 @@ def write_component(code: str, molecule: Molecule) -> str:
     atoms = [
         (
             *(code, name, atom.element.upper(), str(atom.charge), "N", "NY"[index in aromatic]),
-            *(f"{axis:.4f}" for axis in atom.position),
+            # All digits: a job that went out and came back folds to the same bits.
+            *map(repr, atom.position),
         )
         for index, (name, atom) in enumerate(zip(names, molecule.atoms, strict=True))
     ]

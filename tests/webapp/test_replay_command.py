@@ -22,6 +22,7 @@ from folding.inputs import (
 )
 from folding.model.alphafold3 import AlphaFold3
 from folding.templates.mapping import make_template
+from tests.folding.inputs.examples import data
 from tests.folding.model.cases import REDUCED
 from tests.folding.templates.structures import mmcif
 from webapp import downloads, pipeline
@@ -53,6 +54,26 @@ def changed_manifest(folder, name: str, **changes):
     manifest = json.loads((folder / "manifest.json").read_text())
     path.write_text(json.dumps({**manifest, **changes}))
     return path
+
+
+def test_a_ligand_file_of_many_digits_folds_to_the_same_bits_again(tmp_path):
+    document = {
+        "name": "Fine",
+        "modelSeeds": [1],
+        "sequences": [
+            {"proteinChain": {"sequence": "GSWQLK", "count": 1}},
+            {"ligand": {"ligand": "FILE_fine.mol", "count": 1}},
+        ],
+        "covalent_bonds": [],
+    }
+    (tmp_path / "fine.mol").write_text(data("alaninate_v3000.mol"))
+    (tmp_path / "in.json").write_text(json.dumps(document))
+    quick = ("--samples", "1", "--recycles", "0", "--steps", "2")
+    words = (str(tmp_path / "in.json"), "--out", str(tmp_path / "out"), *quick)
+    call_command("fold", *words, stdout=StringIO())
+    out = StringIO()
+    call_command("replay", str(tmp_path / "out" / "manifest.json"), stdout=out)
+    assert "1 of 1 samples have the same coordinates, bit for bit." in out.getvalue()
 
 
 def test_the_same_bits_come_again(folder):
