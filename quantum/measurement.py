@@ -57,13 +57,7 @@ def group_words(observables: Iterable[PauliSum]) -> tuple[MeasurementGroup, ...]
 
 def word_mean(word: PauliWord, counts: Mapping[str, int]) -> float:
     """The mean of the word over bit strings measured in its basis, qubit 0 first."""
-    total = sum(counts.values())
-    if not total:
-        raise InvalidValues("there are no shots to take a mean of")
-    odd = sum(
-        count for bits, count in counts.items() if sum(bits[qubit] == "1" for qubit, _ in word) % 2
-    )
-    return 1 - 2 * odd / total
+    return _moments({word: 1.0}, counts)[0]
 
 
 def combine_counts(
@@ -73,29 +67,50 @@ def combine_counts(
 ) -> list[tuple[float, float]]:
     """Each observable's mean and standard error from the counts of every group.
 
-    The error takes words as independent; words of one group are not, so it is a guide.
+    Words of one group are read from the same shots, so the error is that of their sum.
 
     Raises:
         InvalidObservable: where an observable is not Hermitian.
         InvalidValues: where a group has no shots.
     """
-    means: dict[PauliWord, tuple[float, int]] = {}
-    for group, found in zip(groups, counts, strict=True):
-        shots = sum(found.values())
-        means |= {word: (word_mean(word, found), shots) for word in group.words}
-    return [_combine(observable, means) for observable in observables]
+    return [_combine(observable, groups, counts) for observable in observables]
+
+
+def shared_coefficients(observable: PauliSum, group: MeasurementGroup) -> dict[PauliWord, float]:
+    """The group's words that are in the observable, with their coefficients."""
+    coefficients = dict(observable.terms)
+    return {word: coefficients[word].real for word in group.words if word in coefficients}
 
 
 def _combine(
-    observable: PauliSum, means: Mapping[PauliWord, tuple[float, int]]
+    observable: PauliSum,
+    groups: Sequence[MeasurementGroup],
+    counts: Sequence[Mapping[str, int]],
 ) -> tuple[float, float]:
     if not observable.is_hermitian:
         raise InvalidObservable(f"only a Hermitian observable has a mean: {observable}")
-    value = observable.constant.real
-    variance = 0.0
-    for word, coefficient in observable.terms:
-        if word:
-            mean, shots = means[word]
-            value += coefficient.real * mean
-            variance += coefficient.real**2 * max(0.0, 1 - mean**2) / shots
+    value, variance = observable.constant.real, 0.0
+    for group, found in zip(groups, counts, strict=True):
+        mean, spread = _moments(shared_coefficients(observable, group), found)
+        value += mean
+        variance += spread / sum(found.values())
     return value, sqrt(variance)
+
+
+def _moments(
+    coefficients: Mapping[PauliWord, float], counts: Mapping[str, int]
+) -> tuple[float, float]:
+    """Mean and variance, over the shots, of the sum of the words as one shot reads it."""
+    total = sum(counts.values())
+    if not total:
+        raise InvalidValues("there are no shots to take a mean of")
+    last = len(next(iter(counts))) - 1
+    masks = [(sum(1 << (last - q) for q, _ in word), c) for word, c in coefficients.items()]
+    read = [(_value(int(bits, 2), masks), count) for bits, count in counts.items()]
+    mean = sum(value * count for value, count in read) / total
+    return mean, sum(count * (value - mean) ** 2 for value, count in read) / total
+
+
+def _value(state: int, masks: Sequence[tuple[int, float]]) -> float:
+    """The sum of the words where the shot read this basis state."""
+    return sum((-c if (state & mask).bit_count() % 2 else c for mask, c in masks), 0.0)

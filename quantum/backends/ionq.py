@@ -109,7 +109,11 @@ class IonQClient(Protocol):
     """One vendor's library; every method makes one round of requests."""
 
     def create(self, runs: Sequence[Run], *, shots: int, tag: str, seed: int) -> str:
-        """Submits the circuits with their values as one job named `tag`; gives its id."""
+        """Submits the circuits with their values as one job named `tag`; gives its id.
+
+        Where shots are drawn here, from a simulator's probabilities, each circuit has a seed of its
+        own that follows from `seed`: else their errors would be alike, and add up.
+        """
 
     def counts(self, job: dict[str, Any], *, n_circuits: int) -> list[dict[str, int]]:
         """Counts of a completed job, circuit by circuit, keyed by bits with qubit 0 first."""
@@ -234,7 +238,8 @@ class IonQBackend:
 
     def _create(self, runs: Sequence[Run], batch: Batch, name: str) -> str:
         client = self._client  # imports the vendor's library: no part of the call
-        shots, seed = _shots(batch), seed_of(batch.seed) % 2**31
+        shots, part = _shots(batch), name.removeprefix(batch.tag)
+        seed = seed_of(batch.seed, part) % 2**31
         return self.line.once(lambda: client.create(runs, shots=shots, tag=name, seed=seed))
 
     def find(self, handle: Handle) -> Handle | None:

@@ -14,6 +14,7 @@ import cirq_ionq
 from cirq_ionq import ionq_client
 from cirq_ionq.serializer import Serializer
 
+from quantum.backends.base import seed_of
 from quantum.backends.cache import FileCache, compiled_key
 from quantum.backends.credentials import Credentials
 from quantum.backends.ionq import IonQOptions, Run, simple
@@ -70,7 +71,7 @@ class CirqClient:
             timeout_seconds=1, polling_seconds=1, sharpen=self.options.sharpen
         )
         results = found if isinstance(found, list) else [found]
-        return [self._one(result, job) for result in results]
+        return [self._one(result, job, index) for index, result in enumerate(results)]
 
     def cancel(self, job_id: str) -> None:
         self._vendor().cancel_job(job_id)
@@ -114,13 +115,14 @@ class CirqClient:
         form = (pair, FORMAT) if pair else ()
         return self.cache.remember(compiled_key(circuit, "ionq", "cirq", *form), work)
 
-    def _one(self, result: Any, job: dict[str, Any]) -> dict[str, int]:
+    def _one(self, result: Any, job: dict[str, Any], index: int) -> dict[str, int]:
         """Counts of one circuit; the simulator's probabilities are drawn from, with the seed."""
         if isinstance(result, cirq_ionq.QPUResult):
             counts = result.counts(_KEY)
         else:
             seed = int(job.get("noise", {}).get("seed", 0) or 0)
-            counts = result.to_cirq_result(seed=seed).histogram(key=_KEY)
+            own = seed_of(seed, index) % 2**31
+            counts = result.to_cirq_result(seed=own).histogram(key=_KEY)
         if not counts:
             raise BadAnswer("IonQ sent an empty result")
         width = len(result.measurement_dict()[_KEY])

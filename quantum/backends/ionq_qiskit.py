@@ -12,6 +12,7 @@ from qiskit_ionq import GPI2Gate, GPIGate, MSGate, ZZGate, ionq_backend, ionq_cl
 from qiskit_ionq.ionq_client import IonQClient as VendorClient
 from qiskit_ionq.ionq_job import IonQJob
 
+from quantum.backends.base import seed_of
 from quantum.backends.cache import FileCache, compiled_key
 from quantum.backends.credentials import Credentials
 from quantum.backends.ibm_circuits import counts_from_qiskit, to_qiskit
@@ -45,6 +46,21 @@ class _Target(ionq_backend.IonQBackend):
 
     def _create_client(self) -> VendorClient:
         return _Client(self._credentials.token, self._credentials.url)
+
+
+class _Job(IonQJob):
+    """A job whose circuits are drawn with a seed each, where the vendor's has one for all."""
+
+    def _format_result(self, data: Any) -> Any:
+        found = super()._format_result(data)
+        told = self._metadata.get("metadata") or {}
+        if not (seed := told.get("sampler_seed")):
+            return found
+        for index in range(1, len(found.results)):
+            told["sampler_seed"] = str(seed_of(seed, index) % 2**31)
+            found.results[index] = super()._format_result(data).results[index]
+        told["sampler_seed"] = seed
+        return found
 
 
 @dataclass(frozen=True)
@@ -120,7 +136,7 @@ class QiskitClient:
         return self.cache.remember(compiled_key(circuit, "ionq", "qiskit", *form), work)
 
     def counts(self, job: dict[str, Any], *, n_circuits: int) -> list[dict[str, int]]:
-        found = IonQJob(self._backend, job["id"], self._backend.client).result(
+        found = _Job(self._backend, job["id"], self._backend.client).result(
             sharpen=self.options.sharpen, timeout=1, wait=0.1
         )
         if found is None or len(found.results) != n_circuits:

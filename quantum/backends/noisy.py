@@ -135,7 +135,8 @@ class NoisyBackend:
     """Runs batches here with a device's errors, on its best connected qubits.
 
     Args:
-        trajectories: shots share so many; None gives each shot its own.
+        trajectories: shots share so many, and no standard error falls below that of so many; None
+            gives each shot its own.
         scale: multiplies every error rate: 0 is no noise.
         crosstalk: radians of ZZ that neighbours turn with each CNOT, the same every time; 0.1 is
             what 50 kHz between neighbours do during a CNOT of 0.35 µs.
@@ -181,7 +182,13 @@ class NoisyBackend:
     def result(self, handle: Handle) -> tuple[Measured, ...]:
         batch = handle.batch
         with in_memory(self.name, batch):
-            return measure(batch, self._draw, default_seed=self.seed, default_shots=4096)
+            return measure(
+                batch,
+                self._draw,
+                default_seed=self.seed,
+                default_shots=4096,
+                trajectories=self.trajectories,
+            )
 
     def cancel(self, handle: Handle) -> None:
         """Nothing runs before the result is asked for."""

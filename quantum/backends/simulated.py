@@ -24,7 +24,7 @@ from quantum.backends.base import (
 )
 from quantum.circuit import Circuit
 from quantum.errors import DoesNotFit, InvalidValues
-from quantum.measurement import group_words
+from quantum.measurement import group_words, shared_coefficients
 from quantum.observable import PauliSum, masks
 from quantum.simulator import expectation, probabilities
 from quantum.simulator.samples import count_bits, sample_probabilities
@@ -129,12 +129,19 @@ def slices(n_qubits: int, values: Float[Tensor, "row parameter"]) -> tuple[Tenso
 
 
 def measure(
-    batch: Batch, draw: Draw, *, default_seed: int, default_shots: int = 1024
+    batch: Batch,
+    draw: Draw,
+    *,
+    default_seed: int,
+    default_shots: int = 1024,
+    trajectories: int | None = None,
 ) -> tuple[Measured, ...]:
     """Counts, or means from counts, by drawing the shots of every row.
 
     Args:
         draw: (circuit, values, shots, seed) → basis states read.
+        trajectories: shots whose number differs by a multiple of it share their errors; None
+            where every shot is on its own.
     """
     shots = batch.shots or default_shots
     seed = default_seed if batch.seed is None else batch.seed
@@ -142,7 +149,8 @@ def measure(
     for index, (circuit, values) in enumerate(zip(batch.circuits, batch.values, strict=True)):
         key = seed_of(seed, index)
         if batch.observables:
-            found += _drawn_means(circuit, values, batch.observables, shots, draw, key)
+            each = min(trajectories or shots, shots)
+            found += _drawn_means(circuit, values, batch.observables, shots, draw, key, each)
         else:
             read = draw(circuit, values, shots, key)
             found += [Measured(count_bits(row, circuit.n_qubits)) for row in read]
@@ -178,27 +186,38 @@ def _drawn_means(
     shots: int,
     draw: Draw,
     seed: int,
+    trajectories: int,
 ) -> list[Measured]:
     """Means and standard errors of each row: `readings` for all rows of a circuit at once."""
     if not all(observable.is_hermitian for observable in observables):
         raise InvalidValues("only Hermitian observables have means")
-    means = {}
+    constants = [observable.constant.real for observable in observables]
+    total = torch.tensor(constants, dtype=torch.float64)[:, None].repeat(1, len(values))
+    variance = torch.zeros_like(total)
     for index, group in enumerate(group_words(observables)):
         turned = circuit + group.change_of_basis(circuit.n_qubits)
         read = draw(turned, values, shots, seed_of(seed, index))
-        for word in group.words:
-            x_mask, z_mask = masks(word, circuit.n_qubits)
-            means[word] = 1 - 2 * _parity(read & (x_mask | z_mask)).double().mean(1)
-    total = torch.zeros(len(observables), len(values), dtype=torch.float64)
-    variance = torch.zeros_like(total)
-    for o, observable in enumerate(observables):
-        total[o] += observable.constant.real
-        for word, coefficient in observable.terms:
-            if word:
-                total[o] += coefficient.real * means[word]
-                variance[o] += coefficient.real**2 * (1 - means[word] ** 2) / shots
+        for o, observable in enumerate(observables):
+            seen = torch.zeros(read.shape, dtype=torch.float64)
+            for word, coefficient in shared_coefficients(observable, group).items():
+                x_mask, z_mask = masks(word, circuit.n_qubits)
+                seen += coefficient * (1 - 2 * _parity(read & (x_mask | z_mask)))
+            total[o] += seen.mean(1)
+            variance[o] += _variance_of_mean(seen, trajectories)
     pairs = zip(total.T.tolist(), variance.sqrt().T.tolist(), strict=True)
     return [Measured(means=tuple(mean), errors=tuple(error)) for mean, error in pairs]
+
+
+def _variance_of_mean(seen: Float[Tensor, "row shots"], trajectories: int) -> Float[Tensor, " row"]:
+    """From the spread of the trajectories' sums: their shots share errors, so that more shots of
+    the same trajectories do not average those out. One trajectory alone shows no spread."""
+    shots = seen.shape[1]
+    apart = seen - seen.mean(1, keepdim=True)
+    if trajectories in (1, shots):
+        return (apart**2).mean(1) / shots
+    sums = apart.new_zeros(len(seen), trajectories)
+    sums.index_add_(1, torch.arange(shots) % trajectories, apart)
+    return (sums**2).sum(1) / shots**2 * trajectories / (trajectories - 1)
 
 
 def _parity(states: Int64[Tensor, "row shots"]) -> Int64[Tensor, "row shots"]:

@@ -71,6 +71,16 @@ def test_the_error_falls_with_the_shots():
     assert torch.tensor(errors).diff().item() < 0
 
 
+def test_the_error_is_that_of_words_read_from_the_same_shots():
+    """Z of both qubits at once is 2 or -2 in a GHZ state, and their difference always 0."""
+    observables = [Z(0) + Z(1), Z(0) - Z(1), Z(0) + Z(1) + 3 * X(0) @ X(1)]
+    groups = group_words(observables)
+    assert [group.basis[0][1] for group in groups] == ["X", "Z"]
+    counts = [{"00": 50, "10": 50}, {"00": 50, "11": 50}]
+    errors = [error for _, error in combine_counts(observables, groups, counts)]
+    assert errors == pytest.approx([0.2, 0.0, (0.2**2 + 0.3**2) ** 0.5])
+
+
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 4))
 @settings(max_examples=25, deadline=None, derandomize=True)
 def test_every_word_is_measured_once_in_a_basis_that_shows_it(seed, count):

@@ -110,6 +110,15 @@ def test_one_batch_is_one_job_and_bits_are_in_our_order(connect, server, client)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
+def test_circuits_of_a_batch_are_drawn_on_their_own_and_alike_again(connect, client, small_jobs):
+    """Shots drawn with one seed for all would share their errors, which would not average out."""
+    batch = batch_of([Circuit(4).h(0).h(1).h(2).h(3)] * 5, shots=200, seed=7)
+    first, again = (run(connect(client), replace(batch, tag=tag), patience=QUICK) for tag in "ab")
+    assert len({tuple(sorted(one.counts.items())) for one in first}) == 5
+    assert first == again
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 def test_noise_mitigation_and_tag_reach_the_provider(connect, server, client):
     run(
         connect(client, noise_model="aria-1"),

@@ -33,6 +33,20 @@ def test_the_calibration_says_where_it_comes_from():
         load_calibration("atlantis")
 
 
+@pytest.mark.parametrize("trajectories", [8, None])
+def test_errors_are_as_large_as_answers_scatter(trajectories):
+    """Shots of one trajectory share its jumps: more of them do not average those out."""
+    backend, circuit = NoisyBackend(trajectories=trajectories, scale=3.0), Circuit(2).h(0)
+    for _ in range(15):
+        circuit = circuit.cx(0, 1)
+    words = (Z(0) @ Z(1) + Z(0),)
+    batch = batch_of(circuit, torch.zeros(150, 0), observables=words, shots=160, seed=3)
+    found = run(backend, batch)
+    means = torch.tensor([one.means[0] for one in found])
+    errors = torch.tensor([one.errors[0] for one in found])
+    assert 0.8 < means.std() / (errors**2).mean().sqrt() < 1.2
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_every_gate_becomes_cnots(seed):
     circuit = random_circuit(seed, n_qubits=4, n_gates=40)

@@ -99,6 +99,16 @@ def test_a_handle_alone_is_enough_to_compute_again():
     assert mock().status(handle).value == "succeeded"
 
 
+def test_errors_of_sums_are_as_large_as_they_scatter():
+    """All words of this sum are read from the same shots, and all alike."""
+    circuit, total = Circuit(3).h(0).cx(0, 1).cx(1, 2), Z(0) + Z(1) + Z(2) + 0.5 * X(0)
+    batch = batch_of(circuit, torch.zeros(400, 0), observables=(total,), shots=100, seed=2)
+    found = run(mock(), batch)
+    means = torch.tensor([one.means[0] for one in found])
+    errors = torch.tensor([one.errors[0] for one in found])
+    assert 0.9 < means.std() / errors.mean() < 1.1
+
+
 @pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
 )
