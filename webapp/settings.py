@@ -210,6 +210,7 @@ TEMPLATE_FOLDER = env_text("FOLDSTREAM_TEMPLATES")
 # Money that all runs together may spend on paid backends, and how long one waits for a device.
 QUANTUM_BUDGET = env_float("FOLDSTREAM_QUANTUM_BUDGET", 0.0, at_least=0.0)
 QUANTUM_WAIT_SECONDS = env_float("FOLDSTREAM_QUANTUM_WAIT", 3600.0)
+IBM_USD_PER_SECOND = env_float("FOLDSTREAM_IBM_USD_PER_SECOND", 1.6, at_least=0.0)
 QUANTUM_TARGETS = {
     "ibm": env_text("FOLDSTREAM_IBM_DEVICE"),
     "ionq": env_text("FOLDSTREAM_IONQ_TARGET", "simulator"),

@@ -53,6 +53,7 @@ class Site:
         cap: of all money together.
         wait_seconds: for a batch on all devices together; half of it may pass in one queue.
         targets: the machine of `ibm` and of `ionq`; empty for the default.
+        ibm_usd_per_second: what IBM's plan charges for a machine's time; 0 on a free one.
     """
 
     folder: LabFolder
@@ -60,12 +61,15 @@ class Site:
     cap: float = 0.0
     wait_seconds: float = 3600.0
     targets: Mapping[str, str] = field(default_factory=dict)
+    ibm_usd_per_second: float = 1.6
 
     def open(self, name: str) -> Backend:
         """The backend of that name; raises `NotConfigured`."""
         options: dict[str, Any] = {}
+        if name == "ibm":
+            options["usd_per_second"] = self.ibm_usd_per_second
         if target := self.targets.get(name):
-            options = {"device": target} if name == "ibm" else {"target": target}
+            options["device" if name == "ibm" else "target"] = target
         return open_backend(name, self.environment, cache_folder=self.folder.cache, **options)
 
     def manager(self, *, results: ResultCache | None = None) -> BackendManager:

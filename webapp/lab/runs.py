@@ -246,6 +246,7 @@ def site_words() -> dict[str, Any]:
         "cap": settings.QUANTUM_BUDGET,
         "wait_seconds": settings.QUANTUM_WAIT_SECONDS,
         "targets": settings.QUANTUM_TARGETS,
+        "ibm_usd_per_second": settings.IBM_USD_PER_SECOND,
     }
 
 

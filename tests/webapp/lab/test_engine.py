@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from quantum.errors import Cancelled
+from tests.contract import ibm
+from tests.contract.ibm import IBMServer
 from tests.contract.ionq import KEY, IonQServer
-from webapp.lab import engine, rehearsal, training, trainings
+from webapp.lab import engine, rehearsal, runs, training, trainings
 from webapp.lab.folder import LabFolder
 
 # The provider's library takes long to load on a busy machine.
@@ -167,3 +169,22 @@ def test_a_refused_key_is_said_without_the_key(site, server):
     assert not passed
     assert "wrong-key-7" not in message
     assert not engine.read_backend(wrong, "ionq")["online"]
+
+
+@pytest.mark.filterwarnings("ignore:The .*V2 class is deprecated:DeprecationWarning")
+def test_ibms_free_plan_needs_no_budget(tmp_path, settings, monkeypatch):
+    """What a second of IBM's machines costs is the site's to say; 0 is free, and books nothing."""
+    settings.IBM_USD_PER_SECOND, settings.QUANTUM_BUDGET = 0.0, 0.0
+    words = {**runs.site_words(), "folder": LabFolder(tmp_path / "lab"), "wait_seconds": 600.0}
+    monkeypatch.setenv("QISKIT_FUNCTIONS_EXPERIMENTAL", "1")  # no search for accounts
+    with IBMServer().running() as server:
+        monkeypatch.setenv("IAM_URL", server.url)
+        given = {"QISKIT_IBM_TOKEN": ibm.KEY, "QISKIT_IBM_INSTANCE": ibm.CRN,
+                 "QISKIT_IBM_URL": server.url}  # fmt: skip
+        site = engine.Site(**{**words, "environment": given, "targets": {"ibm": "test_manila"}})
+        told = []
+        run(site, told.append, backend="ibm", steps=1)
+        assert len(server.requests("POST", "/jobs")) == 1
+    last = [event for event in told if event["kind"] == "execution"][-1]
+    assert (last["backend"], last["hops"], last["cost"]) == ("ibm", (), 0.0)
+    assert site.ledger.spent() == 0.0
