@@ -62,6 +62,8 @@ NUMBER_WORDS = {
     "p_optimum_chance": "Chance of the optimum per shot, at random",
     "found_low": "Found, 95 % interval from",
     "found_high": "Found, 95 % interval to",
+    "accuracy_low": "Accuracy, 95 % interval from",
+    "accuracy_high": "Accuracy, 95 % interval to",
     "gain_low": "Gain, 95 % interval from",
     "gain_high": "Gain, 95 % interval to",
     "qaoa_found_optimum": "Optimum found by QAOA",
@@ -73,8 +75,8 @@ NUMBER_WORDS = {
     "batches_elsewhere": "Batches not where they should have run",
 }
 PERCENT = frozenset(
-    {"chance", "measured_agreement", "invalid_share", "found_low", "found_high", "p_optimum_qaoa",
-     "p_optimum_chance", "gain", "gain_low", "gain_high"}
+    {"chance", "accuracy_low", "accuracy_high", "measured_agreement", "invalid_share", "found_low",
+     "found_high", "p_optimum_qaoa", "p_optimum_chance", "gain", "gain_low", "gain_high"}
 )  # fmt: skip
 UNITS = {"_hartree": " (Ha)", "_angstrom": " (Å)", "_seconds": " (s)"}
 

@@ -15,6 +15,7 @@ import torch
 
 from quantum import ansatz, encoding
 from quantum.applications.classification import N_CLASSES, draw
+from quantum.applications.comparison import share_interval
 from quantum.backends.executions import Execution
 from quantum.backends.names import DEVICES, QUANTUM
 from quantum.encoding import DataEncoder
@@ -179,11 +180,14 @@ def _register(
 def _numbers(
     config: Mapping[str, Any], model: torch.nn.Module, found: TrainingResult
 ) -> dict[str, Any]:
-    best = found.history[found.best_epoch] if found.history else {}
+    best, count = found.history[found.best_epoch], config["samples"]  # as many as to train on
+    low, high = share_interval(round(best["accuracy"] * count), count)
     return {
-        "validation_accuracy": best.get("accuracy"),
+        "validation_accuracy": best["accuracy"],
+        "accuracy_low": low,
+        "accuracy_high": high,
         "validation_loss": found.best_loss,
-        "training_loss": best.get("loss"),
+        "training_loss": best["loss"],
         "chance": 1 / N_CLASSES[config["data"]],
         "best_epoch": found.best_epoch + 1,
         "epochs": len(found.history),
@@ -250,10 +254,13 @@ def _words(
     ended = (
         "stopped early, without a gain for long" if found.stopped == "early" else "ran to its end"
     )
+    is_better = n["accuracy_low"] > n["chance"]
+    verdict = "better than chance" if is_better else "not clearly better than chance"
     fallback = fallback and f" {fallback}"
     resumed = "" if found.resumed_from is None else f" It went on from step {found.resumed_from}."
     return (
         f"The training {ended} after {n['epochs']} epochs. In its best epoch, {n['best_epoch']}, "
-        f"{n['validation_accuracy']:.1%} of samples not seen were right (chance {n['chance']:.0%})."
+        f"{n['validation_accuracy']:.1%} of samples not trained on were right (95 % interval "
+        f"{n['accuracy_low']:.0%} to {n['accuracy_high']:.0%}): {verdict} ({n['chance']:.0%})."
         f"{fallback}{resumed} The model is registered as {version.label}."
     )

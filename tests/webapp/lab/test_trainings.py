@@ -115,3 +115,15 @@ def test_a_training_where_it_was_wanted_has_nothing_to_explain(make_run):
     tasks.bring_to_end(started(run))
     assert row(run).result["numbers"]["answered_by"] == "simulator"
     assert pages.registry()["models"][0]["versions"][0]["place"]["instead_of"] == ""
+
+
+def test_what_a_training_reached_is_beyond_chance_or_said_not_to_be(make_run):
+    good = make_run(model="good", data="parity", samples=120, epochs=12, learning_rate=0.1)
+    lucky = make_run(model="lucky", epochs=1, learning_rate=1e-5)
+    for run, clearly in ((good, True), (lucky, False)):
+        tasks.bring_to_end(started(run))
+        numbers, said = row(run).result["numbers"], row(run).result["summary"]
+        assert numbers["accuracy_low"] < numbers["validation_accuracy"] < numbers["accuracy_high"]
+        assert (numbers["accuracy_low"] > numbers["chance"]) == clearly
+        assert ("): better than chance (50%)" in said) == clearly
+        assert ("): not clearly better than chance (33%)" in said) != clearly
