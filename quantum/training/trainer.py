@@ -342,6 +342,11 @@ class _Loop:
         total, count = before.losses
         found = {"loss": total / count, **self._validate()}
         watched = found.get("validation_loss", found["loss"])
+        if not isfinite(watched):
+            raise TrainingDiverged(
+                f"the validation loss of epoch {before.epoch} is {watched}: try a lower learning "
+                "rate"
+            )
         better = watched < before.best - self.options.min_gain
         if better:
             self.best = {name: v.detach().clone() for name, v in self.model.state_dict().items()}

@@ -392,6 +392,17 @@ def test_a_loss_that_is_no_number_stops_at_once(tmp_path):
     assert list(tmp_path.glob("step-*")) == []  # no checkpoint to continue from nowhere
 
 
+def test_weights_that_are_no_numbers_are_no_model(tmp_path):
+    """The last step of all spoils them: only the validation sees it."""
+
+    def bad_without_gradient(outputs, targets):
+        return squares(outputs, targets) * (1.0 if outputs.requires_grad else float("nan"))
+
+    with pytest.raises(TrainingDiverged, match="validation loss of epoch 0 is nan: try a lower"):
+        trainer(folder=tmp_path, loss=bad_without_gradient, epochs=1).run()
+    assert list(tmp_path.glob("step-*")) == []
+
+
 @pytest.mark.parametrize("optimizer", ["qng", "rotosolve", "lbfgs"])
 def test_optimizers_of_circuits_train_a_bare_layer(optimizer):
     layer = QuantumLayer(angle_encoding(2), hardware_efficient(2, 1), dtype=torch.float64)
