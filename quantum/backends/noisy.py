@@ -114,8 +114,7 @@ def _always(turn: float) -> Channel:
     """e^{-i turn/2 ZZ}, every time."""
     signs = torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
     matrix = torch.diag(torch.polar(torch.ones_like(signs), -turn / 2 * signs))
-    nothing = torch.eye(4, dtype=torch.complex128)
-    return Channel(torch.stack([nothing, matrix]), torch.tensor([0.0, 1.0], dtype=torch.float64))
+    return Channel(matrix[None], torch.ones(1, dtype=torch.float64))
 
 
 def _pauli_errors(

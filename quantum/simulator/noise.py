@@ -7,11 +7,12 @@ about 1/sqrt(trajectories).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from math import sqrt
 
 import torch
-from jaxtyping import Complex, Float, Int64
+from jaxtyping import Bool, Complex, Float, Int64
 from torch import Tensor
 
 from quantum.circuit import Circuit
@@ -30,10 +31,30 @@ class Channel:
     Args:
         probabilities: for K = sqrt(p) U with unitary U, how often each comes; then `kraus` holds
             the U. None where the odds depend on the state.
+
+    Raises:
+        InvalidValues: the operators are no channel: something would be lost or gained.
     """
 
     kraus: Complex[Tensor, "operator dim dim"]
     probabilities: Float[Tensor, " operator"] | None = None
+
+    def __post_init__(self) -> None:
+        squares = self.kraus.mH @ self.kraus
+        if self.probabilities is None:
+            squares = squares.sum(0, keepdim=True)
+        elif not (self.probabilities >= 0).all() or abs(self.probabilities.sum() - 1) > 1e-6:
+            raise InvalidValues(
+                f"probabilities are at least 0 and sum to 1, not {self.probabilities.tolist()}"
+            )
+        if not torch.allclose(squares, _one(self).expand_as(squares), atol=1e-6):
+            rule = "Σ K†K is 1" if self.probabilities is None else "each U is unitary"
+            raise InvalidValues(f"these operators are no channel: {rule} for one")
+
+    @cached_property
+    def moves(self) -> Bool[Tensor, " operator"]:
+        """Which operators are more than the identity."""
+        return (self.kraus != _one(self)).flatten(1).any(1)
 
     @property
     def n_qubits(self) -> int:
@@ -200,7 +221,7 @@ def _jump(
     if channel.probabilities is not None:
         odds = channel.probabilities.to(state.device)
         chosen = torch.multinomial(odds, len(state), replacement=True, generator=generator)
-        hit = chosen.nonzero()[:, 0]  # operator 0 is the identity
+        hit = channel.moves.to(state.device)[chosen].nonzero()[:, 0]
         moved = state.clone()
         moved[hit] = apply_matrix(state[hit], operators[chosen[hit]], qubits)
         return moved
@@ -223,6 +244,10 @@ def _misread(
     flips = readout.to(found.device)[bits, 1 - bits]
     drawn = torch.rand(flips.shape, dtype=flips.dtype, device=found.device, generator=generator)
     return ((bits ^ (drawn < flips).long()) << shifts).sum(1)
+
+
+def _one(channel: Channel) -> Tensor:
+    return torch.eye(channel.kraus.shape[-1], dtype=channel.kraus.dtype)
 
 
 def _word_matrix(letters: Sequence[int]) -> Tensor:

@@ -14,6 +14,7 @@ from quantum.observable import PauliSum, X, Y, Z
 from quantum.simulator import expectation, run, sample
 from quantum.simulator.gate_by_gate import instruction_matrix
 from quantum.simulator.noise import (
+    Channel,
     NoiseModel,
     amplitude_damping,
     depolarizing,
@@ -233,3 +234,34 @@ def test_an_entry_of_its_own_goes_before_the_one_for_its_size():
     found = [noisy_sample(Circuit(1).gate(g, (0,)), flip, shots=5, seed=0) for g in ("x", "y")]
     assert [drawn.tolist() for drawn in found] == [[0] * 5, [1] * 5]
     assert flip.channels("ccx", (0, 1, 2)) == []
+
+
+def test_every_operator_of_a_channel_counts_the_first_one_too():
+    """X at every gate, in whatever place and however it is given."""
+    one = torch.eye(2, dtype=torch.complex128)
+    flip = one.flip(0)
+    for channel in (
+        Channel(flip[None], torch.ones(1, dtype=torch.float64)),
+        Channel(torch.stack([flip, one]), torch.tensor([1.0, 0.0], dtype=torch.float64)),
+        Channel(flip[None]),
+    ):
+        model = NoiseModel(default={1: channel})
+        assert noisy_sample(Circuit(1).z(0), model, shots=5, seed=0).tolist() == [1] * 5
+    often = Channel(torch.stack([flip, one]), torch.tensor([0.25, 0.75], dtype=torch.float64))
+    read = noisy_sample(Circuit(1).z(0), NoiseModel(default={1: often}), shots=4000, seed=0)
+    assert read.double().mean().item() == pytest.approx(0.25, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("kraus", "odds", "told"),
+    [
+        ([[[1, 0], [0, 0.5]]], None, "K†K is 1"),
+        ([[[1, 0], [0, 0.5]]], [1.0], "unitary"),
+        ([[[1, 0], [0, 1]]], [0.5], "sum to 1"),
+        ([[[1, 0], [0, 1]]] * 2, [1.5, -0.5], "at least 0"),
+    ],
+)
+def test_what_is_no_channel_is_refused(kraus, odds, told):
+    given = None if odds is None else torch.tensor(odds, dtype=torch.float64)
+    with pytest.raises(InvalidValues, match=told):
+        Channel(torch.tensor(kraus, dtype=torch.complex128), given)
