@@ -256,6 +256,12 @@ def executions(site: Site) -> list[Execution]:
     return list(ExecutionLog(site.folder.executions))
 
 
+def answers(site: Site, run: str) -> list[Execution]:
+    """What answered each batch of the run in the end, those of its earlier attempts among them."""
+    mine = (one for one in executions(site) if one.tag.startswith(f"{_LAB}{run}-"))
+    return list({one.tag: one for one in mine if one.status == "succeeded"}.values())
+
+
 # The registry -----------------------------------------------------------------------------------
 
 

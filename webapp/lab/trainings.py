@@ -26,7 +26,7 @@ from quantum.store.registry import ModelRegistry, ModelVersion
 from quantum.training.layer import QuantumLayer
 from quantum.training.managed import through
 from quantum.training.trainer import QuantumTrainer, TrainingOptions, TrainingResult, accuracy
-from webapp.lab.engine import OnceManager, Report, Site, executions, plain, write_mirror
+from webapp.lab.engine import OnceManager, Report, Site, answers, plain, write_mirror
 
 if TYPE_CHECKING:
     from quantum.backends.choose import BackendManager
@@ -63,7 +63,7 @@ def run_training(
         folder=site.folder.checkpoints(run),
     )
     found = trainer.run(_recorded(Metrics(site.folder.metrics), run, report))
-    ran = _ran(site, run)
+    ran = answers(site, run)
     numbers = _numbers(config, model, found) | _place_numbers(config, ran)
     place = {"answered_by": numbers["answered_by"], "fallback": _place_words(config, ran)}
     version = known or _register(registry, config, model, numbers, {"run": run, **place})
@@ -195,12 +195,6 @@ def _numbers(
         "parameters": sum(p.numel() for p in model.parameters()),
         "training_seconds": found.seconds,
     }
-
-
-def _ran(site: Site, run: str) -> list[Execution]:
-    """The last answer to each batch of the run, of its earlier attempts as well."""
-    mine = [e for e in executions(site) if e.tag.startswith(f"lab-{run}-")]
-    return list({e.tag: e for e in mine if e.status == "succeeded"}.values())
 
 
 def _elsewhere(config: Mapping[str, Any], ran: Sequence[Execution]) -> list[Execution]:

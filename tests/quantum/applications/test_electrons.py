@@ -258,6 +258,13 @@ def test_chemical_accuracy_is_judged_beyond_the_scatter_of_shots(
     assert words in result.summary
 
 
+def test_the_exact_optimum_is_not_called_worse_for_its_shots():
+    for seed in range(6):
+        backend = SimulatorBackend(name="elsewhere", seed=seed)
+        result = run(molecule="H2", steps=8, shots=2000, backend=backend, seed=seed)
+        assert result.winner == "tie" and "shots cannot tell" in result.summary
+
+
 def test_shots_scatter_around_the_optimised_energy_by_their_standard_error():
     gaps = []
     for seed in range(6):
