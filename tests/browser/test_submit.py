@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from folding.inputs import FoldOptions
 from tests.folding.inputs.examples import user_component
@@ -142,11 +142,15 @@ def test_the_estimate_counts_the_rows_of_an_alignment_that_it_does_not_send(site
     page = open_form(site, user)
     area(page).fill(SEQUENCE)
     page.get_by_text("Alignments", exact=True).click()
-    with page.expect_request(lambda sent: "chains-0-msa_rows" in (sent.post_data or "")) as sent:
+
+    def counts(answer: Response) -> bool:
+        said = answer.request.post_data or ""
+        return bool(re.search(r'name="chains-0-msa_rows"\s+8000\s', said))
+
+    with page.expect_response(counts) as answer:
         page.set_input_files("[name=chains-0-msa_file]", str(file))
-    body = sent.value.post_data
-    assert re.search(r'name="chains-0-msa_rows"\s+8000\s', body)
-    assert body.count(SEQUENCE) < 5000
+    assert answer.value.json()["ok"]
+    assert answer.value.request.post_data.count(SEQUENCE) < 5000
 
 
 def test_a_paste_of_thirty_megabytes_is_answered_in_the_page(site, user):
