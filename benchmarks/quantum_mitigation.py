@@ -7,6 +7,7 @@ seconds: a busy machine changes nothing in them.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -84,7 +85,7 @@ def measure(backend: NoisyBackend, circuit: Circuit) -> None:
     twirled = run(backend, twirling.construct_circuits(batch))
     tell("twirling", twirling.combine_results(batch, twirled), exact, 8 * N_ROWS)
 
-    both = batch_of(list(ReadoutMitigation.construct_circuits(N_QUBITS)), shots=SHOTS, seed=2)
+    both = replace(ReadoutMitigation.construct_circuits(counted(batch)), seed=2)
     readout = ReadoutMitigation.calibrate(run(backend, both))
 
     def mended(found: Sequence[Measured]) -> list[Measured]:

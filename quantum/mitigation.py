@@ -137,7 +137,8 @@ class ReadoutMitigation:
     """Each qubit's chance of being misread, measured, and divided out of counts.
 
     Qubits are taken to be misread independently (tensored; Bravyi et al. 2021, section II), so two
-    circuits calibrate any number of them.
+    circuits calibrate any number of them. They run on the device's qubits on which the circuit is
+    read, except on IonQ, which places circuits itself.
 
     Args:
         confusion: [qubit, what is read, what it was].
@@ -146,12 +147,22 @@ class ReadoutMitigation:
     confusion: Float[np.ndarray, "qubit 2 2"] = field(default_factory=lambda: np.zeros((0, 2, 2)))
 
     @staticmethod
-    def construct_circuits(n_qubits: int) -> tuple[Circuit, Circuit]:
-        """All qubits 0, and all qubits 1: run them with many shots."""
-        ones = Circuit(n_qubits)
-        for qubit in range(n_qubits):
+    def construct_circuits(batch: Batch) -> Batch:
+        """All qubits 0, and all qubits 1, on the qubits of the batch's one circuit: the counts of
+        its rows are what the calibration is for. Many shots make it good."""
+        if len(batch.circuits) != 1 or batch.observables:
+            raise InvalidValues("readout is calibrated for the counts of one circuit at a time")
+        (circuit,) = batch.circuits
+        ones = zeros = Circuit(circuit.n_qubits)
+        for qubit in range(circuit.n_qubits):
             ones = ones.x(qubit)
-        return Circuit(n_qubits), ones
+        return replace(
+            batch,
+            circuits=(zeros, ones),
+            values=(batch.values[0].new_zeros(1, 0),) * 2,
+            tag=f"{batch.tag}-readout",
+            placed_as=circuit,
+        )
 
     @classmethod
     def calibrate(cls, measured: Sequence[Measured]) -> "ReadoutMitigation":

@@ -32,6 +32,8 @@ class Batch:
         observables: what to average; none means that bit strings are counted.
         seed: of everything that is drawn here; a device ignores it.
         tag: names this submission for ever: two submissions with one tag are one.
+        placed_as: the circuits, of gates on one qubit each, run on the device's qubits on which
+            this one is read, where the backend chooses them; IonQ chooses its own.
     """
 
     circuits: tuple[Circuit, ...]
@@ -40,6 +42,7 @@ class Batch:
     observables: tuple[PauliSum, ...] = ()
     seed: int | None = None
     tag: str = field(default_factory=lambda: f"fs-{uuid4().hex}")
+    placed_as: Circuit | None = None
 
     def __post_init__(self) -> None:
         if not self.circuits or len(self.circuits) != len(self.values):
@@ -55,6 +58,16 @@ class Batch:
             raise InvalidValues(f"shots are at least 1, not {self.shots}")
         for observable in self.observables:
             observable.check_fits(min(circuit.n_qubits for circuit in self.circuits))
+        if self.placed_as is not None:
+            self._check_places(self.placed_as.n_qubits)
+
+    def _check_places(self, n_qubits: int) -> None:
+        for circuit in self.circuits:
+            if circuit.n_qubits != n_qubits or circuit.n_entangling:
+                raise InvalidValues(
+                    f"what is placed as a circuit of {n_qubits} qubits has as many, and no gate on "
+                    "two of them"
+                )
 
     @property
     def n_qubits(self) -> int:
@@ -86,6 +99,7 @@ class Batch:
             "observables": [observable.to_json() for observable in self.observables],
             "seed": self.seed,
             "tag": self.tag,
+            "placed_as": None if self.placed_as is None else self.placed_as.to_json(),
         }
 
     @classmethod
@@ -98,7 +112,9 @@ class Batch:
             for circuit, rows in zip(circuits, data["values"], strict=True)
         )
         observables = tuple(map(PauliSum.from_json, data["observables"]))
-        return cls(circuits, values, data["shots"], observables, data["seed"], data["tag"])
+        found = cls(circuits, values, data["shots"], observables, data["seed"], data["tag"])
+        like = data.get("placed_as")
+        return found if like is None else replace(found, placed_as=Circuit.from_json(like))
 
 
 def batch_of(

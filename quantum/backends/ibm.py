@@ -6,7 +6,7 @@ run here, with that device's noise; IBM's options for machines have no effect th
 """
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil
 from statistics import median
@@ -321,13 +321,15 @@ class IBMBackend:
         from qiskit import qpy
         from qiskit.transpiler import generate_preset_pass_manager
 
-        measure = not batch.observables
+        measure, like = not batch.observables, batch.placed_as
+        places = None if like is None else self._places(like, device, batch)
 
         def work() -> bytes:
             manager = generate_preset_pass_manager(
                 optimization_level=self.options.optimization_level,
                 backend=device,
                 seed_transpiler=0,
+                initial_layout=places,
             )
             stream = io.BytesIO()
             qpy.dump(manager.run(to_qiskit(circuit, measure=measure)), stream)
@@ -339,10 +341,16 @@ class IBMBackend:
             date = getattr(getattr(device, "properties", lambda: None)(), "last_update_date", "")
             level = self.options.optimization_level
             data = self.cache.remember(
-                compiled_key(circuit, self.name, device.name, date, level, measure), work
+                compiled_key(circuit, self.name, device.name, date, level, measure, places), work
             )
         (program,) = qpy.load(io.BytesIO(data))
         return program
+
+    def _places(self, circuit: Circuit, device: Any, batch: Batch) -> list[int]:
+        """The device's qubits on which the circuit is read."""
+        program = self._compile(circuit, device, replace(batch, placed_as=None))
+        places: list[int] = program.layout.final_index_layout()
+        return places
 
     def _settings(self, batch: Batch) -> dict[str, Any]:
         """The options of the primitive that runs the batch."""

@@ -10,7 +10,7 @@ library is needed: the calibration is a small table that says where it comes fro
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -19,7 +19,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from quantum.backends.base import Batch, Capabilities, Estimate, Handle, Measured, Status
-from quantum.backends.routing import Pair, Routed, route
+from quantum.backends.routing import Pair, Routed, place_as, route
 from quantum.backends.simulated import check_size, in_memory, measure
 from quantum.circuit import Circuit
 from quantum.decomposition import to_cnots
@@ -180,10 +180,11 @@ class NoisyBackend:
 
     def result(self, handle: Handle) -> tuple[Measured, ...]:
         batch = handle.batch
+        like = None if batch.placed_as is None else place(batch.placed_as, self.calibration)
         with in_memory(self.name, batch):
             return measure(
                 batch,
-                self._draw,
+                partial(self._draw, like),
                 default_seed=self.seed,
                 default_shots=4096,
                 trajectories=self.trajectories,
@@ -192,8 +193,10 @@ class NoisyBackend:
     def cancel(self, handle: Handle) -> None:
         """Nothing runs before the result is asked for."""
 
-    def _draw(self, circuit: Circuit, values: Tensor, shots: int, seed: int) -> Tensor:
-        routed = place(circuit, self.calibration)
+    def _draw(
+        self, like: Routed | None, circuit: Circuit, values: Tensor, shots: int, seed: int
+    ) -> Tensor:
+        routed = place(circuit, self.calibration) if like is None else place_as(circuit, like)
         noise = DeviceNoise(
             calibration=self.calibration,
             chosen=routed.chosen,

@@ -1,7 +1,7 @@
 """Circuits on devices whose qubits have few neighbours: places for qubits, swaps where needed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
 
@@ -25,6 +25,15 @@ class Routed:
     circuit: Circuit
     chosen: tuple[int, ...]
     places: tuple[int, ...]
+
+
+def place_as(circuit: Circuit, like: Routed) -> Routed:
+    """The circuit, without gates on several qubits, on the qubits where another one is read."""
+    gates = tuple(
+        replace(gate, qubits=tuple(like.places[qubit] for qubit in gate.qubits))
+        for gate in circuit.instructions
+    )
+    return replace(like, circuit=Circuit(like.circuit.n_qubits, gates))
 
 
 def choose_qubits(n_qubits: int, errors: Mapping[Pair, float]) -> list[tuple[int, ...]]:

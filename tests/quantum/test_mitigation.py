@@ -1,5 +1,6 @@
 """Both halves of each method, and that they gain on a noisy device."""
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -8,8 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quantum.backends.base import Measured, batch_of
-from quantum.backends.noisy import NoisyBackend
+from quantum.backends.base import Batch, Measured, batch_of
+from quantum.backends.cache import FileCache
+from quantum.backends.ibm import IBMBackend, IBMOptions
+from quantum.backends.noisy import NoisyBackend, load_calibration, place
 from quantum.backends.run import expectations, run
 from quantum.backends.simulated import mock
 from quantum.circuit import Circuit
@@ -95,8 +98,8 @@ def confused(counts, rates, seed=0):
 
 def test_readout_errors_are_divided_out():
     rates = [(0.02, 0.1), (0.05, 0.08), (0.01, 0.03)]
-    zeros, ones = ReadoutMitigation.construct_circuits(3)
-    assert run(mock(), batch_of([zeros, ones], shots=5))[1].counts == {"111": 5}
+    both = ReadoutMitigation.construct_circuits(batch_of(Circuit(3).h(0), shots=5))
+    assert [one.counts for one in run(mock(), both)] == [{"000": 5}, {"111": 5}]
     calibration = [Measured(confused({bits: 20_000}, rates)) for bits in ("000", "111")]
     method = ReadoutMitigation.calibrate(calibration)
     assert np.allclose(method.confusion[0], [[0.98, 0.1], [0.02, 0.9]], atol=0.01)
@@ -166,12 +169,54 @@ def test_twirling_gains_where_errors_are_the_same_every_time():
 
 def test_readout_mitigation_gains_on_the_noisy_device():
     backend = NoisyBackend()
-    zeros, ones = ReadoutMitigation.construct_circuits(4)
-    circuit = Circuit(4).x(0).x(1).x(2).x(3)
-    method = ReadoutMitigation.calibrate(run(backend, batch_of([zeros, ones], shots=20_000)))
-    (found,) = run(backend, batch_of(circuit, shots=20_000, seed=9))
+    batch = batch_of(Circuit(4).x(0).x(1).x(2).x(3), shots=20_000, seed=9)
+    both = ReadoutMitigation.construct_circuits(replace(batch, seed=None))
+    method = ReadoutMitigation.calibrate(run(backend, both))
+    (found,) = run(backend, batch)
     plain = ReadoutMitigation(np.stack([np.eye(2)] * 4)).mean([0, 1, 2], found.counts)
     assert abs(method.mean([0, 1, 2], found.counts) + 1) < 0.2 * abs(plain + 1)
+
+
+STAR = Circuit(4).ry("a", 2).cx(2, 0).cx(2, 1).cx(2, 3).cx(0, 3)
+
+
+def test_readout_is_calibrated_on_the_qubits_that_the_circuit_is_read_on():
+    calibration, values = load_calibration(), torch.ones(1, 1, dtype=torch.float64)
+    routed = place(STAR, calibration)
+    read_on = [routed.chosen[place] for place in routed.places]
+    assert read_on != [place(Circuit(4), calibration).chosen[q] for q in range(4)]
+    both = ReadoutMitigation.construct_circuits(batch_of(STAR, values, shots=40_000, seed=1))
+    again = Batch.from_json(both.to_json())  # as after a restart
+    method = ReadoutMitigation.calibrate(run(NoisyBackend(), again))
+    qubits = [calibration.qubits[number] for number in read_on]
+    assert np.allclose(method.confusion[:, 1, 0], [q.reads_0_as_1 for q in qubits], atol=0.004)
+    assert np.allclose(method.confusion[:, 0, 1], [q.reads_1_as_0 for q in qubits], atol=0.006)
+
+
+@pytest.mark.parametrize("level", [0, 2, 3])
+def test_ibm_reads_a_calibration_on_the_circuits_qubits(level, tmp_path):
+    options = IBMOptions(device="fake_guadalupe", optimization_level=level)
+    backend = IBMBackend(options=options, cache=FileCache(tmp_path))
+    batch = batch_of(STAR, torch.ones(1, 1, dtype=torch.float64), shots=50)
+    both = ReadoutMitigation.construct_circuits(batch)
+
+    def read_on(circuit, batch):
+        return backend.compile(circuit, backend._device(), batch).layout.final_index_layout()
+
+    places = read_on(STAR, batch)
+    assert [read_on(circuit, both) for circuit in both.circuits] == [places] * 2
+    assert any(read_on(circuit, replace(both, placed_as=None)) != places
+               for circuit in both.circuits)  # fmt: skip
+
+
+def test_readout_is_calibrated_for_the_counts_of_one_circuit():
+    wrong = batch_of([STAR.bind({"a": 1.0})] * 2), batch_of(Circuit(1), observables=(Z(0),))
+    for batch in wrong:
+        with pytest.raises(InvalidValues, match="one circuit at a time"):
+            ReadoutMitigation.construct_circuits(batch)
+    for circuit in (Circuit(3), Circuit(4).cx(0, 1)):
+        with pytest.raises(InvalidValues, match="has as many, and no gate on two"):
+            batch_of(circuit, placed_as=STAR)
 
 
 @given(seed=st.integers(0, 10**6), scale=st.floats(1, 6))
