@@ -60,9 +60,17 @@ def _described(part: torch.nn.Module) -> list[str]:
 
 
 def _name(function: Callable[..., Any]) -> str:
+    """What a function is called, with the plain settings of one that has some."""
     if isinstance(function, partial):
-        return _name(function.func)
+        return f"{_name(function.func)} {_plain(function.keywords)}"
+    if isinstance(function, torch.nn.Module):
+        return f"{type(function).__qualname__} {_plain(vars(function))}"
     return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: value for name, value in settings.items() if name != "training"}
+    return {name: v for name, v in sorted(told.items()) if isinstance(v, bool | int | float | str)}
 
 
 def _sums(samples: Samples) -> list[dict[str, Any]]:

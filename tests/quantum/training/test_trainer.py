@@ -3,9 +3,11 @@
 import math
 import pickle
 from copy import deepcopy
+from functools import partial
 
 import pytest
 import torch
+from torch.nn.functional import huber_loss
 
 from quantum.ansatz import hardware_efficient
 from quantum.encoding import angle_encoding, iqp_encoding
@@ -275,6 +277,20 @@ def test_a_folder_does_not_answer_for_another_training(tmp_path, changed, words)
     assert torch.equal(weights(model), before)
     again = trainer(other_network(), tmp_path, epochs=1).run()  # and the right one goes on
     assert again.resumed_from == 3
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (torch.nn.HuberLoss(delta=1.0), torch.nn.HuberLoss(delta=0.5)),
+        (partial(huber_loss, delta=1.0), partial(huber_loss, delta=0.5)),
+    ],
+)
+def test_a_loss_with_other_settings_is_another_loss(tmp_path, first, second):
+    trainer(folder=tmp_path, loss=first, epochs=1).run()
+    with pytest.raises(InvalidValues, match=r"\(other loss\)"):
+        trainer(folder=tmp_path, loss=second, epochs=1).run()
+    assert trainer(folder=tmp_path, loss=deepcopy(first), epochs=1).run().resumed_from == 3
 
 
 def test_what_is_frozen_must_be_the_same_and_what_is_trained_may_start_anywhere(tmp_path):
