@@ -26,7 +26,7 @@ ROOMS = {
         "webapp/pipeline",
     ),
     "celery": ("webapp/celery", "webapp/lab", "webapp/queue", "webapp/tasks", "webapp/monitor"),
-    "channels": ("webapp/asgi", "webapp/routing", "webapp/live"),
+    "channels": ("webapp/asgi", "webapp/routing", "webapp/live", "webapp/request_body"),
     "cirq": ("quantum/backends/ionq",),
     "cirq_ionq": ("quantum/backends/ionq_cirq",),
     "csp": ("webapp/settings",),
