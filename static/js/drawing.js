@@ -33,12 +33,11 @@ export function join(atoms, scene) {
 
 // Gives each atom of the view's model its style; `colours` go by token. Where they tell chains apart,
 // ligands show their elements too.
-export function draw({ viewer, model, scene, style, hiddenChains }, colours, { tellsElements }) {
+export function draw({ model, surface, scene, style, hiddenChains }, colours, { tellsElements }) {
   const colorfunc = (atom) => (tellsElements && atom.isAlone && ELEMENTS[atom.elem.toUpperCase()]) || colours[atom.token];
   const isLigand = (atom) => scene.residueKind(atom.token) === "ligand";
   const isHidden = (atom) => hiddenChains.has(atom.chain);
   const set = (predicate, as, adds = false) => model.setStyle({ predicate }, as, adds);
-  viewer.removeAllSurfaces();
   model.setStyle({}, STYLES[style](colorfunc));
   if (style !== "spheres") {
     set(isLigand, BALL_AND_STICK(colorfunc));
@@ -46,9 +45,9 @@ export function draw({ viewer, model, scene, style, hiddenChains }, colours, { t
     set((atom) => isLigand(atom) && !atom.bonds.length, ION(colorfunc));
   }
   if (hiddenChains.size) set(isHidden, {});
-  if (style !== "surface") return;
-  const predicate = (atom) => !isHidden(atom) && !isLigand(atom);
-  viewer.addSurface(window.$3Dmol.SurfaceType.MS, { opacity: 0.82, colorfunc }, { model, predicate });
+  const atoms = { model, predicate: (atom) => !isHidden(atom) && !isLigand(atom) };
+  if (style === "surface") surface.show(colorfunc, { shape: [...hiddenChains].join(" "), atoms });
+  else surface.remove();
 }
 
 // Two atoms, each named as `chain/residue/atom`, with a dashed line between them; null if one is not there.

@@ -3,6 +3,7 @@ import { superposition } from "./align.js";
 import { viewerIn } from "./canvas3d.js";
 import { draw, join, markPair } from "./drawing.js";
 import { chainColour, plddtColour, rainbow, token as cssToken } from "./palette.js";
+import { Surface } from "./surface.js";
 
 const DIMMED = "#9aa6a0";
 const CLOSER = 1.2;
@@ -15,6 +16,7 @@ export class StructureView {
     this.element = element;
     this.selection = selection;
     this.viewer = viewerIn(element);
+    this.surface = new Surface(this.viewer);
     this.viewer.setHoverDuration(60);
     element.addEventListener("keydown", (event) => this.key(event));
     this.hiddenChains = new Set();
@@ -29,6 +31,7 @@ export class StructureView {
     this.scene = scene;
     this.hiddenChains.clear();
     this.forgetPair();
+    this.surface.remove();
     const before = this.model ? this.coordinates() : null;
     if (this.model) this.viewer.removeModel(this.model);
     this.model = this.viewer.addModel(cif, "cif");
@@ -159,7 +162,7 @@ export class StructureView {
   setHidden(hidden) {
     if (!this.model || hidden === Boolean(this.hidden)) return;
     this.hidden = hidden;
-    this.viewer.removeAllSurfaces();
+    this.surface.remove();
     if (hidden) this.model.setStyle({}, {});
     else this.paint();
   }

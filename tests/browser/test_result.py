@@ -4,7 +4,7 @@ import io
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, Worker, expect
 
 from tests.webapp import folded
 from webapp import storage
@@ -74,6 +74,25 @@ def test_the_structure_is_drawn_in_the_colours_of_its_confidence(shown):
         button.click()
         expect(button).to_have_attribute("aria-pressed", "true")
         expect(structure).to_have_attribute("data-painted", str(before + 1), timeout=SLOW)
+
+
+def test_a_surface_changes_its_colours_without_being_computed_again(shown):
+    structure = shown.locator("#structure")
+    workers: list[Worker] = []
+    shown.on("worker", lambda worker: workers.append(worker))
+    with shown.expect_worker():
+        shown.get_by_role("button", name="Surface").click()
+    shown.wait_for_timeout(1500)
+    n_workers, before = len(workers), colours(structure)
+    assert n_workers == 4
+    shown.locator("#pae .overlay").focus()
+    for _ in range(5):
+        shown.keyboard.press("Shift+ArrowRight")
+    shown.get_by_role("button", name="Clear selection").click()
+    shown.get_by_role("button", name="Rainbow").click()
+    shown.wait_for_timeout(300)
+    assert len(workers) == n_workers
+    assert len(colours(structure) - before) > 10
 
 
 def test_a_block_of_the_pae_lights_up_its_residues_everywhere(shown):
