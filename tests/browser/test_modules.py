@@ -36,9 +36,7 @@ def blank(browser: Browser) -> Iterator[Page]:
 
 def call(page: Page, module: str, expression: str, *arguments):
     """The value of an expression over the module `m` and the arguments `a`."""
-    script = (
-        f"async (a) => {{ const m = await import('/static/js/{module}.js'); return {expression}; }}"
-    )
+    script = f"async (a) => {{ const m = await import('/static/js/{module}.js'); return {expression}; }}"
     return page.evaluate(script, list(arguments))
 
 
@@ -117,6 +115,24 @@ def test_superposition_does_not_mirror(blank):
 )
 def test_alphafolds_four_colours(blank, plddt, colour):
     assert call(blank, "palette", "m.plddtColour(a[0], 'alphafold')", plddt) == colour
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_shows_confidence_in_the_colours_of_the_structure(blank, theme):
+    shown = call(
+        blank,
+        "palette",
+        """(async () => {
+          document.documentElement.dataset.theme = a[0];
+          const href = "/static/css/tokens.css";
+          const sheet = Object.assign(document.createElement("link"), {rel: "stylesheet", href});
+          document.head.append(sheet);
+          await new Promise((done) => sheet.addEventListener("load", done));
+          return m.BANDS.map(({ name }) => m.token(`plddt-${name}`));
+        })()""",
+        theme,
+    )
+    assert shown == call(blank, "palette", "m.SCALES.alphafold")
 
 
 def test_the_safe_colours_differ_in_lightness(blank):
