@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
+from folding.inputs import DnaChain, FoldInput, Ligand, ProteinChain, RnaChain
 from tests.webapp import folded
 from webapp import storage
 from webapp.entity_forms import MAX_ROWS, EntityForm
@@ -282,6 +283,22 @@ def test_trying_again_asks_anew_whether_sequences_may_leave(ada, user, settings)
     assert folded.TRP_CAGE in page
     form = answer.context["form"].search
     assert (form["msa_source"].value(), form["msa_consent"].value()) == ("server", None)
+
+
+@pytest.mark.parametrize("piece", ["GACG", "ACGT ACG", "UUGA", "c1ccccc1", "HEM", "LAST"])
+def test_the_search_looks_into_every_kind_of_molecule(ada, user, piece):
+    chains = (
+        ProteinChain(("A",), "MKTAYIAK"),
+        DnaChain(("B",), "GACGTACGTACG"),
+        RnaChain(("C",), "GGUUGACC"),
+        Ligand(("D",), smiles="Oc1ccccc1"),
+        Ligand(("E",), ccd=("HEM",)),
+        ProteinChain(("F",), "GGLASTGG"),
+    )
+    sought = folded.queued_job(user, FoldInput(name="Sought", chains=chains))
+    folded.queued_job(user, folded.trp_cage(name="Other"))
+    page = ada.get(reverse("dashboard"), {"q": piece}).context["page"]
+    assert list(page) == [sought]
 
 
 @pytest.mark.parametrize("verb", ["cancel", "retry", "delete"])

@@ -14,8 +14,15 @@ from webapp.models import Job, JobQuerySet, Status
 
 PAGE_SIZE = 20
 MAX_QUERY_CHARACTERS = 200
-# A piece of a sequence is looked for in the first entities of a job; few have more.
-SEARCHED_ENTITIES = 4
+# What is searched of the first entities of a job; few have more.
+SEARCHED_ENTITIES = 8
+SEARCHED = (
+    "protein__sequence",
+    "rna__sequence",
+    "dna__sequence",
+    "ligand__smiles",
+    "ligand__ccdCodes",
+)
 
 
 @require_safe
@@ -45,14 +52,15 @@ def wanted(parameters: QueryDict) -> tuple[str, str]:
 
 
 def matching(jobs: JobQuerySet, *, query: str, status: str) -> JobQuerySet:
-    """The jobs of this status whose name, id or sequences hold the text."""
+    """The jobs of this status whose name, id, sequences or ligands hold the text."""
     if status:
         jobs = jobs.filter(status=status)
     if query:
         places = Q(name__icontains=query) | Q(pk__startswith=query.lower())
+        text = "".join(query.split())
         for index in range(SEARCHED_ENTITIES):
-            place = f"fold_input__sequences__{index}__protein__sequence__icontains"
-            places |= Q((place, "".join(query.split())))
+            for part in SEARCHED:
+                places |= Q((f"fold_input__sequences__{index}__{part}__icontains", text))
         jobs = jobs.filter(places)
     return jobs
 
