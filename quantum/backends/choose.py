@@ -28,8 +28,9 @@ from quantum.backends.handles import HandleStore
 from quantum.backends.ledger import Ledger
 from quantum.backends.line import until
 from quantum.backends.names import CLASSICAL, DEVICES, QUANTUM
+from quantum.backends.offers import Offer as Offer
+from quantum.backends.offers import Scales
 from quantum.backends.result_cache import ResultCache, fingerprint
-from quantum.backends.routing import route
 from quantum.backends.run import Patience, hand_over, wait
 from quantum.backends.settling import (
     given_up,
@@ -38,10 +39,8 @@ from quantum.backends.settling import (
     settle_left_over,
     taken_up,
 )
-from quantum.backends.simulated import check_size
 from quantum.backends.watch import Report, Watch, silent
-from quantum.circuit import Circuit, Number
-from quantum.decomposition import to_cnots
+from quantum.circuit import Number
 from quantum.errors import (
     BackendError,
     BudgetExceeded,
@@ -64,25 +63,6 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "mock": ("mock",),
     "simulator": ("simulator",),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A backend in the light of one batch.
-
-    Args:
-        estimate: None where the backend cannot take it; `reason` says why not.
-        two_qubit_gates: CNOTs after routing to its neighbours; 0 where that is not known.
-    """
-
-    backend: str
-    estimate: Estimate | None
-    reason: str = ""
-    two_qubit_gates: int = 0
-
-    @property
-    def can_run(self) -> bool:
-        return self.estimate is not None
 
 
 @dataclass(frozen=True)
@@ -131,7 +111,7 @@ class BackendManager:
         if not able:
             reasons = "; ".join(f"{offer.backend}: {offer.reason}" for offer in offers)
             raise NotConfigured(f"no backend can take the batch. {reasons}")
-        return min(able, key=self._burden)
+        return min(able, key=self._scales.burden)
 
     def run(
         self,
@@ -233,7 +213,8 @@ class BackendManager:
         if wanted != QUANTUM:
             return self.chains.get(wanted, (wanted, "simulator"))
         offers = [self._weigh(name, batch) for name in DEVICES]
-        offers.sort(key=lambda offer: self._burden(offer) if offer.can_run else (inf, inf, 0))
+        burden = self._scales.burden
+        offers.sort(key=lambda offer: burden(offer) if offer.can_run else (inf, inf, 0))
         return (*(offer.backend for offer in offers), "simulator")
 
     def _under_way(self, names: Sequence[str], batch: Batch) -> str:
@@ -331,7 +312,8 @@ class BackendManager:
             late = f"{over}, but {name} needs nobody and answers late"
             watch.note(fallback_reason=f"{before}; {late}" if before else late)
         waits = self._make_way(name, batch)
-        offer, backend = self._offer(name, batch, seconds=watch.left)
+        tag = self._tag(name, batch)
+        offer, backend = self._scales.offer(name, batch, tag=tag, seconds=watch.left)
         if offer.estimate is None or backend is None:
             raise DoesNotFit(offer.reason)
         estimate = offer.estimate
@@ -422,80 +404,18 @@ class BackendManager:
             return False
         return True
 
-    def _offer(
-        self, name: str, batch: Batch, *, seconds: float | None = None
-    ) -> tuple[Offer, Backend | None]:
-        try:
-            backend = self._open(name)
-            estimate = backend.estimate(batch)  # first: it finds a machine that is large enough
-            check_size(batch, backend.capabilities(), name)
-            estimate = self._check_queue(name, estimate)
-            self._check_time(backend, name, estimate, seconds)
-            self._check_budget(name, estimate, self._tag(name, batch))
-        except (QuantumError, ImportError) as error:
-            return Offer(name, None, str(error)), None
-        return Offer(name, estimate), backend
-
     def _weigh(self, name: str, batch: Batch) -> Offer:
-        """The offer, and how many CNOTs the device's connections make of the circuits."""
-        offer, backend = self._offer(name, batch)
-        coupling = None if backend is None else backend.capabilities().coupling
-        if not coupling:
-            return offer
-        try:
-            gates = sum(_routed_size(circuit, coupling) for circuit in batch.circuits)
-        except DoesNotFit as error:  # its qubits are not connected
-            return Offer(name, None, str(error))
-        return replace(offer, two_qubit_gates=gates)
+        return self._scales.weigh(name, batch, tag=self._tag(name, batch))
 
-    def _burden(self, offer: Offer) -> tuple[float, float, int]:
-        """What there is against an offer: seconds, then money, then CNOTs.
-
-        A queue of unknown length counts as the longest that is waited for: unknown is not short.
-        """
-        assert offer.estimate is not None
-        queue = offer.estimate.queue_seconds
-        waits = float(self.longest_queue_seconds) if queue is None else queue
-        return waits + offer.estimate.run_seconds, offer.estimate.cost or 0.0, offer.two_qubit_gates
-
-    def _check_queue(self, name: str, estimate: Estimate) -> Estimate:
-        """The estimate, which says what happens where the queue is not known."""
-        queue, longest = estimate.queue_seconds, self.longest_queue_seconds
-        if queue is None or not queue >= 0:  # NaN is not
-            note = f"{estimate.note}; given up if it has not begun after {longest:.0f} s"
-            return replace(estimate, queue_seconds=None, note=note.removeprefix("; "))
-        if queue > longest:
-            raise DoesNotFit(f"{name}'s queue of {queue:.0f} s is longer than {longest:.0f} s")
-        return estimate
-
-    def _check_time(
-        self, backend: Backend, name: str, estimate: Estimate, seconds: float | None
-    ) -> None:
-        """Raises where it would surely not be done in time. What needs nobody may begin late."""
-        whole = float(self.patience.deadline_seconds)
-        left = whole if seconds is None or is_local(backend) else seconds
-        needed = (estimate.queue_seconds or 0.0) + estimate.run_seconds
-        if needed > left:
-            rest = "" if whole - left < 1 else f", of which {left:.0f} s are left"
-            raise DeadlinePassed(
-                f"{name} would take about {needed:.3g} s, longer than the {whole:g} s for this "
-                f"batch{rest}"
-            )
-
-    def _check_budget(self, name: str, estimate: Estimate, tag: str) -> None:
-        most = estimate.at_most
-        if most == 0:
-            return  # not even a damaged ledger is in its way
-        if most is None:
-            raise BudgetExceeded(f"{name} does not say what the job costs, so it is not sent")
-        left = 0.0 if self.ledger is None else self.ledger.left(tag=tag)
-        if self.ledger is not None and left < most < inf and self.settle_left_over():
-            left = self.ledger.left(tag=tag)
-        if not 0 <= most <= left:  # NaN is not
-            could = "would" if most == estimate.cost else "could"
-            raise BudgetExceeded(
-                f"{name} {could} cost {most:.2f} {estimate.currency}; {left:.2f} may still be spent"
-            )
+    @property
+    def _scales(self) -> Scales:
+        return Scales(
+            self._open,
+            self.ledger,
+            self.patience.deadline_seconds,
+            self.longest_queue_seconds,
+            self.settle_left_over,
+        )
 
     def _set_aside(self, name: str, batch: Batch, estimate: Estimate) -> float:
         """The most it can cost, set aside under the lock: here two processes cannot both pass."""
@@ -524,11 +444,3 @@ def _was_refused(error: Exception) -> bool:
     if isinstance(error, BackendError) and error.was_refused:
         return True
     return isinstance(error, (QuantumError, ImportError)) and not getattr(error, "transient", False)
-
-
-def _routed_size(circuit: Circuit, coupling: Sequence[tuple[int, int]]) -> int:
-    """CNOTs of the circuit on a device with these neighbours."""
-    if circuit.n_qubits < 2:
-        return 0
-    routed = route(to_cnots(circuit), dict.fromkeys(coupling, 1.0))
-    return routed.circuit.n_entangling
