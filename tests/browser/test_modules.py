@@ -36,7 +36,9 @@ def blank(browser: Browser) -> Iterator[Page]:
 
 def call(page: Page, module: str, expression: str, *arguments):
     """The value of an expression over the module `m` and the arguments `a`."""
-    script = f"async (a) => {{ const m = await import('/static/js/{module}.js'); return {expression}; }}"
+    script = (
+        f"async (a) => {{ const m = await import('/static/js/{module}.js'); return {expression}; }}"
+    )
     return page.evaluate(script, list(arguments))
 
 
