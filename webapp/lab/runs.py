@@ -267,7 +267,7 @@ def _close(run: LabRun) -> None:
     is stopped and settled."""
     _close_executions(run, "")
     if run.values.get("backend") in PAID:
-        queue.send_lab_chore("settle")
+        transaction.on_commit(lambda: queue.send_lab_chore("settle"))
 
 
 def _ended() -> dict[str, Any]:
