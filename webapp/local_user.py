@@ -33,8 +33,11 @@ def is_offered(request: HttpRequest) -> bool:
 
 
 def in_templates(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `local_user_is_offered` for whoever is not signed in yet."""
-    return {"local_user_is_offered": is_offered(request)}
+    """Context processor: the ways in that this server offers to whoever is not signed in yet."""
+    return {
+        "local_user_is_offered": is_offered(request),
+        "sign_up_is_open": settings.SIGN_UP_IS_OPEN,
+    }
 
 
 def get_or_create() -> User:

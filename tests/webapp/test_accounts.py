@@ -119,6 +119,9 @@ def test_a_closed_server_takes_no_newcomers(client, db, settings):
     assert "Sign-up is closed" in client.get(reverse("account_signup")).content.decode()
     sign_up(client)
     assert not User.objects.exists()
+    for page in ("home", "account_login", "account_signup"):
+        answer = client.get(reverse(page)).content.decode()
+        assert f'href="{reverse("account_signup")}' not in answer, page
 
 
 @pytest.mark.parametrize(

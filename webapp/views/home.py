@@ -1,6 +1,5 @@
 """The landing page."""
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -13,8 +12,4 @@ def home(request: HttpRequest) -> HttpResponse:
     """What this is, and the ways in; people who are in already go on to their jobs."""
     if request.user.is_authenticated:
         return redirect("dashboard")
-    ways_in = {
-        "offers_local_user": local_user.is_offered(request),
-        "sign_up_is_open": settings.SIGN_UP_IS_OPEN,
-    }
-    return render(request, "home.html", ways_in)
+    return render(request, "home.html", {"offers_local_user": local_user.is_offered(request)})
