@@ -19,6 +19,7 @@ export class LivePanel {
   constructor(element, { drawn }) {
     Object.assign(this, { element, drawn });
     this.noise = new NoiseChart(document.getElementById("noise"), { nSteps: Number(element.dataset.steps) });
+    this.seeds = element.dataset.seeds.split(" ");
     this.latest = new Map();
     this.attempt = 0;
     this.picked = null;
@@ -84,8 +85,13 @@ export class LivePanel {
     this.start3d();
     this.readOutline();
     this.trace.show(frame.coordinates);
-    const seed = this.latest.size && frame.seedIndex ? `seed ${frame.seedIndex + 1}, ` : "";
-    text("live-caption", `${seed}sample ${frame.sample + 1}, step ${frame.step} of ${frame.nSteps}, ${angstroms(frame.noiseLevel)} Å of noise`);
+    text("live-caption", `${this.name(frame)}, step ${frame.step} of ${frame.nSteps}, ${angstroms(frame.noiseLevel)} Å of noise`);
+  }
+
+  // As the tables name it: with its seed where there are several.
+  name({ seedIndex, sample }) {
+    const seed = this.seeds.length > 1 ? `seed ${this.seeds[seedIndex]}, ` : "";
+    return `${seed}sample ${sample + 1}`;
   }
 
   drawPicks() {
@@ -99,7 +105,8 @@ export class LivePanel {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "button small";
-    button.textContent = frame.seedIndex ? `${frame.seedIndex + 1}.${frame.sample + 1}` : `Sample ${frame.sample + 1}`;
+    const name = this.name(frame);
+    button.textContent = name[0].toUpperCase() + name.slice(1);
     button.setAttribute("aria-pressed", String(this.picked === key));
     button.addEventListener("click", () => {
       this.picked = this.picked === key ? null : key;

@@ -1,4 +1,4 @@
-// Times in words, kept current while the page is open.
+// Times in words, kept current while the page is open, and times of day, on the reader's own clock.
 const UNITS = [
   ["day", 86400],
   ["hour", 3600],
@@ -20,6 +20,11 @@ function writeTimes() {
     const text = ago(date);
     element.title ||= date.toLocaleString();
     if (element.textContent !== text) element.textContent = text;
+  }
+  for (const element of document.querySelectorAll("time[data-clock]:not([title])")) {
+    const date = new Date(element.dateTime);
+    element.title = date.toLocaleString();
+    element.textContent = date.toLocaleTimeString("en-GB");
   }
 }
 

@@ -35,10 +35,10 @@ def tell(job: Job, event) -> None:
     publisher.publish(job.pk, attempt=job.attempt, event=event)
 
 
-def step(number: int, *, sample: int = 0) -> Frame:
+def step(number: int, *, sample: int = 0, seed: int = 1, seed_index: int = 0) -> Frame:
     return Frame(
-        seed=1,
-        seed_index=0,
+        seed=seed,
+        seed_index=seed_index,
         sample=sample,
         n_samples=2,
         step=number,
@@ -102,6 +102,19 @@ def test_ligand_atoms_are_drawn_beside_the_chain(site, user, job):
     expect(page.locator("#live-outline")).to_have_attribute("data-outline", re.compile("tubes"))
     tell(job, step(8))
     page.wait_for_selector("#job[data-drawn]", timeout=60_000)
+
+
+def test_seeds_go_by_their_numbers_and_times_by_the_readers_clock(site, user):
+    queued = folded.queued_job(user, folded.trp_cage(seeds=(7, 42)))
+    job = jobs.start(queued.pk, worker="w#1")
+    page = open_job(site, user, job, timezone_id="Asia/Tokyo")
+    tell(job, LogLine(level="info", message="At noon", at="2026-11-21T12:00:05+00:00"))
+    expect(page.locator("#job-log time")).to_have_text("21:00:05")
+    tell(job, step(8, seed=7))
+    tell(job, step(8, seed=42, seed_index=1))
+    expect(page.locator("#live-caption")).to_contain_text("seed 42, sample 1", timeout=60_000)
+    picks = page.locator("#live-picks button")
+    assert picks.all_text_contents() == ["Seed 7, sample 1", "Seed 42, sample 1"]
 
 
 def test_a_lost_connection_resumes_at_the_last_event_and_two_tabs_agree(
