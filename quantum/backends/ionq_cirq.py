@@ -116,13 +116,17 @@ class CirqClient:
         return self.cache.remember(compiled_key(circuit, "ionq", "cirq", *form), work)
 
     def _one(self, result: Any, job: dict[str, Any], index: int) -> dict[str, int]:
-        """Counts of one circuit; the simulator's probabilities are drawn from, with the seed."""
+        """Counts of one circuit. The ideal simulator's probabilities are exact, and drawn from with
+        the seed; those of a noise model are shots that IonQ has drawn."""
+        noise = job.get("noise") or {}
         if isinstance(result, cirq_ionq.QPUResult):
             counts = result.counts(_KEY)
-        else:
-            seed = int(job.get("noise", {}).get("seed", 0) or 0)
-            own = seed_of(seed, index) % 2**31
+        elif noise.get("model", "ideal") == "ideal":
+            own = seed_of(int(noise.get("seed", 0) or 0), index) % 2**31
             counts = result.to_cirq_result(seed=own).histogram(key=_KEY)
+        else:
+            read = result.probabilities(_KEY).items()
+            counts = {state: round(share * result.repetitions()) for state, share in read}
         if not counts:
             raise BadAnswer("IonQ sent an empty result")
         width = len(result.measurement_dict()[_KEY])

@@ -119,6 +119,14 @@ def test_circuits_of_a_batch_are_drawn_on_their_own_and_alike_again(connect, cli
 
 
 @pytest.mark.parametrize("client", CLIENTS)
+def test_what_a_noise_model_read_is_not_drawn_again(connect, client):
+    """IonQ draws its shots: what it sends are their frequencies."""
+    batch = batch_of([Circuit(1).h(0)] * 2, shots=1000, seed=1)
+    for found in run(connect(client, noise_model="aria-1"), batch, patience=QUICK):
+        assert found.counts == {"0": 500, "1": 500}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 def test_noise_mitigation_and_tag_reach_the_provider(connect, server, client):
     run(
         connect(client, noise_model="aria-1"),
