@@ -18,7 +18,7 @@ export class LivePanel {
   // `drawn` is called after each frame that was drawn.
   constructor(element, { drawn }) {
     Object.assign(this, { element, drawn });
-    this.noise = new NoiseChart(document.getElementById("noise"), { nSteps: Number(element.dataset.steps) });
+    this.noise = new NoiseChart(document.getElementById("noise"), { nSteps: Number(element.dataset.steps), name: (frame) => this.name(frame) });
     this.seeds = element.dataset.seeds.split(" ");
     this.latest = new Map();
     this.attempt = 0;

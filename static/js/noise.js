@@ -1,5 +1,6 @@
 // The noise that is left at each diffusion step, one line for each sample, on a logarithmic axis.
 import uPlot from "../vendor/uPlot.esm.js";
+import { writeKeys } from "./keys.js";
 import { chainColour, token } from "./palette.js";
 
 const HEIGHT = 170;
@@ -24,16 +25,21 @@ function axis(label, extra = {}) {
 }
 
 export class NoiseChart {
-  constructor(element, { nSteps }) {
+  // `name` says what a frame's sample is called.
+  constructor(element, { nSteps, name }) {
     this.element = element;
+    this.name = name;
+    this.names = new Map();
     this.steps = Array.from({ length: nSteps }, (_, i) => i + 1);
     this.lines = new Map();
     new ResizeObserver(() => this.chart?.setSize({ width: element.clientWidth, height: HEIGHT })).observe(element);
   }
 
-  add({ seedIndex, sample, step, noiseLevel }) {
+  add(frame) {
+    const { seedIndex, sample, step, noiseLevel } = frame;
     const key = `${seedIndex}-${sample}`;
     const isNew = !this.lines.has(key);
+    this.names.set(key, this.name(frame));
     if (isNew) this.lines.set(key, this.steps.map(() => null));
     this.lines.get(key)[step - 1] = Math.max(noiseLevel, 1e-3);
     if (isNew || !this.chart) this.draw();
@@ -53,6 +59,8 @@ export class NoiseChart {
       spanGaps: true,
       points: { show: true, size: 4 },
     }));
+    const keys = [...this.lines.keys()].map((key, i) => [chainColour(i), this.names.get(key)]);
+    writeKeys(document.getElementById("noise-key"), keys);
     const options = {
       width: this.element.clientWidth,
       height: HEIGHT,

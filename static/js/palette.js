@@ -25,8 +25,11 @@ export function plddtColour(plddt, scale) {
 // Okabe and Ito's set without black, first blue and orange.
 const CHAINS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b3a81e"];
 
+// After the seventh chain the same hues come lighter, then darker.
 export function chainColour(index) {
-  return CHAINS[index % CHAINS.length];
+  const base = [1, 3, 5].map((at) => parseInt(CHAINS[index % CHAINS.length].slice(at, at + 2), 16));
+  const [towards, share] = [[0, 0], [255, 0.55], [0, 0.45]][Math.floor(index / CHAINS.length) % 3];
+  return `#${base.map((value) => Math.round(value + share * (towards - value)).toString(16).padStart(2, "0")).join("")}`;
 }
 
 // Viridis without its darkest end: from the first residue to the last.

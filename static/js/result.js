@@ -1,5 +1,7 @@
 // The result of a job: structure, sequence, pLDDT and PAE of one sample, linked by one selection.
+import { writeKeys } from "./keys.js";
 import { PaePlot } from "./pae.js";
+import { chainColour } from "./palette.js";
 import { Playback } from "./playback.js";
 import { PlddtChart } from "./plddt.js";
 import { fetchSample, placesIn, placesOf } from "./sample.js";
@@ -59,6 +61,7 @@ class Result {
     this.sequence.load(scene);
     this.plddt.load(scene);
     this.pae.load(cells, scene);
+    writeKeys(document.getElementById("chain-key"), scene.chains.map(({ id }, index) => [chainColour(index), `Chain ${id}`]));
     this.element.dataset.state = "ready";
     this.say();
     this.element.dataset.shown = key;
@@ -106,6 +109,8 @@ class Result {
     this.plddt.setColouring(scale);
     this.element.dataset.scale = scale;
     document.getElementById("legend").hidden = value === "chain" || value === "rainbow";
+    document.getElementById("chain-key").hidden = value !== "chain";
+    document.getElementById("rainbow-key").hidden = value !== "rainbow";
   }
 
   // Goes to a chain, or to one residue of it, and selects it.

@@ -115,6 +115,8 @@ def test_seeds_go_by_their_numbers_and_times_by_the_readers_clock(site, user):
     expect(page.locator("#live-caption")).to_contain_text("seed 42, sample 1", timeout=60_000)
     picks = page.locator("#live-picks button")
     assert picks.all_text_contents() == ["Seed 7, sample 1", "Seed 42, sample 1"]
+    keys = page.locator("#noise-key li")
+    assert keys.all_text_contents() == ["seed 7, sample 1", "seed 42, sample 1"]
 
 
 def test_a_lost_connection_resumes_at_the_last_event_and_two_tabs_agree(

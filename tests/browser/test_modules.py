@@ -137,6 +137,14 @@ def test_the_page_shows_confidence_in_the_colours_of_the_structure(blank, theme)
     assert shown == call(blank, "palette", "m.SCALES.alphafold")
 
 
+def test_twenty_chains_have_twenty_colours(blank):
+    found = call(blank, "palette", "Array.from({length: 20}, (_, i) => m.chainColour(i))")
+    assert found[:2] == ["#0072b2", "#e69f00"]
+    rgb = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in found])
+    apart = np.linalg.norm(rgb[:, None] - rgb[None, :], axis=-1) + 999 * np.eye(len(rgb))
+    assert apart.min() > 25
+
+
 def test_the_safe_colours_differ_in_lightness(blank):
     safe = call(blank, "palette", "m.SCALES.safe")
     grey = [

@@ -62,6 +62,10 @@ def test_the_structure_is_drawn_in_the_colours_of_its_confidence(shown):
     assert any(red > blue + 2 for red, _, blue in by_plddt)
     shown.get_by_role("button", name="Chain", exact=True).click()
     expect(shown.locator("#legend")).not_to_be_visible()
+    keys = shown.locator("#chain-key li")
+    assert keys.all_text_contents() == ["Chain A", "Chain B"]
+    expect(keys.last.locator(".swatch")).to_have_css("background-color", "rgb(230, 159, 0)")
+    expect(shown.locator(".wide .legend")).to_be_visible()
     assert colours(structure) != by_plddt
     shown.get_by_role("button", name="Colour-blind safe").click()
     expect(shown.locator("#job-panel")).to_have_attribute("data-scale", "safe")
