@@ -251,6 +251,7 @@ def park(job: Job) -> bool:
         lease_until=None,
         worker="",
         pause_requested=False,
+        earlier_seconds=F("earlier_seconds") + _seconds(job),
     )
     if not parked:
         return False
@@ -325,6 +326,16 @@ def _ended() -> dict[str, Any]:
     }
 
 
+def _seconds(job: Job) -> float:
+    """How long this attempt has computed: until now, or the last sign of life of a lost worker."""
+    held = _held(job).only("started_at", "lease_until").first()
+    if held is None or held.started_at is None or held.lease_until is None:
+        return 0.0
+    now = timezone.now()
+    heard = now if held.lease_until > now else held.lease_until - LEASE
+    return max(0.0, (heard - held.started_at).total_seconds())
+
+
 def _requeue(job: Job) -> bool:
     queued = _held(job).update(
         status=Status.QUEUED,
@@ -334,6 +345,7 @@ def _requeue(job: Job) -> bool:
         lease_until=None,
         worker="",
         enqueued_at=None,
+        earlier_seconds=F("earlier_seconds") + _seconds(job),
     )
     if not queued:
         return False

@@ -99,6 +99,9 @@ class Job(models.Model):
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
+    """When its last attempt began."""
+    earlier_seconds = models.FloatField(default=0.0)
+    """What attempts before the last one computed, until they were paused or lost."""
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
     last_event = models.CharField(max_length=40, blank=True)

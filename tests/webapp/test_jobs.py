@@ -378,6 +378,21 @@ def test_a_worker_that_stops_politely_costs_nothing(user, sent):
     assert (row(job).status, row(job).crashes, row(job).attempt) == ("queued", 0, 5)
 
 
+def test_the_time_of_attempts_that_were_paused_or_lost_counts(running, sent):
+    now = timezone.now()
+    begun, alive = now - timedelta(hours=2), now + timedelta(seconds=20)
+    Job.objects.update(started_at=now - timedelta(seconds=60), lease_until=alive)
+    assert jobs.park(row(running))
+    assert row(running).earlier_seconds == pytest.approx(60, abs=2)
+    assert jobs.resume(row(running))
+    jobs.start(running.pk, worker="w#2")
+    # Its machine was switched off half an hour after it had begun.
+    silent = begun + timedelta(minutes=30) + jobs.LEASE
+    Job.objects.update(started_at=begun, lease_until=silent)
+    assert jobs.give_back(row(running), crashed=True)
+    assert row(running).earlier_seconds == pytest.approx(60 + 1800, abs=2)
+
+
 def test_a_lost_job_that_was_to_end_is_cancelled(running, sent):
     jobs.cancel(running)
     assert jobs.give_back(row(running), crashed=True)

@@ -117,6 +117,8 @@ def test_a_finished_job_says_how_long_it_took(user):
         user, status="succeeded", started_at=end - timedelta(seconds=75), finished_at=end
     )
     assert words.row_words(job) == "in 1 min 15 s"
+    job.earlier_seconds = 60.0
+    assert words.row_words(job) == "in 2 min 15 s"
 
 
 # The verdict ------------------------------------------------------------------------------------

@@ -104,15 +104,16 @@ def row_words(job: Job) -> str:
         return f"{job.percent:.0f} %, {stage_words(job.stage).lower()}{left}"
     if job.status == Status.FAILED:
         return job.error
-    return took(job)
+    return took(job) if job.status == Status.SUCCEEDED else ""
 
 
 @register.filter
 def took(job: Job) -> str:
-    """`in 12 s`, from its start to its end; empty for a job without either."""
+    """`in 12 s`, all its attempts together; empty for a job without a start or an end."""
     if job.started_at is None or job.finished_at is None:
         return ""
-    return f"in {duration((job.finished_at - job.started_at).total_seconds())}"
+    last = (job.finished_at - job.started_at).total_seconds()
+    return f"in {duration(job.earlier_seconds + last)}"
 
 
 @register.filter
