@@ -1,9 +1,10 @@
-// Times in words, kept current while the page is open, and times of day, on the reader's own clock.
+// Times in words, kept current while the page is open, and days and times of day on the reader's own clock.
 const UNITS = [
   ["day", 86400],
   ["hour", 3600],
   ["minute", 60],
 ];
+const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
 export function ago(date, now = Date.now()) {
@@ -21,10 +22,10 @@ function writeTimes() {
     element.title ||= date.toLocaleString();
     if (element.textContent !== text) element.textContent = text;
   }
-  for (const element of document.querySelectorAll("time[data-clock]:not([title])")) {
+  for (const element of document.querySelectorAll("time:is([data-clock], [data-day]):not([title])")) {
     const date = new Date(element.dateTime);
     element.title = date.toLocaleString();
-    element.textContent = date.toLocaleTimeString("en-GB");
+    element.textContent = "clock" in element.dataset ? date.toLocaleTimeString("en-GB") : day.format(date);
   }
 }
 

@@ -1,6 +1,7 @@
 """The result page: a picture that is one, and four views of the same residues that agree."""
 
 import io
+from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
@@ -243,6 +244,13 @@ def test_a_late_trajectory_of_another_sample_is_not_played(shown):
     expect(shown.locator("#playback output")).to_have_text("final structure")
     expect(shown.locator("#playback [data-play]")).to_have_text("Play")
     assert shown.get_attribute("#playback", "data-steps") is None
+
+
+def test_the_day_of_a_fold_is_told_by_the_readers_clock(site, user, result):
+    Job.objects.update(finished_at=datetime(2026, 11, 21, 20, 30, tzinfo=UTC))
+    page = site.sign_in(user, timezone_id="Asia/Tokyo")
+    page.goto(f"/jobs/{result.pk}/")
+    expect(page.locator(".provenance time")).to_have_text("22 Nov 2026, 05:30")
 
 
 def test_files_come_down(shown, result):
