@@ -427,26 +427,32 @@ def test_jobs_are_found_by_their_tag_while_they_may_have_a_result(connect, serve
     assert backend.find(lost) is None
 
 
+def manager_whose_second_job_meets(fault, backend, server, ledger) -> BackendManager:
+    """IonQ, then the simulator; the server answers the second job of a batch with this fault."""
+    create = backend._create
+
+    def create_or_fault(part, batch, name):
+        server.faults = [fault] if name.endswith(".1") else []
+        return create(part, batch, name)
+
+    object.__setattr__(backend, "_create", create_or_fault)
+    backends = {"ionq": backend, "simulator": mock(name="simulator")}
+    return BackendManager(
+        backends.__getitem__,
+        ledger=ledger,
+        chains={"ionq": ("ionq", "simulator")},
+        patience=replace(QUICK, deadline_seconds=7200),
+        sleep=lambda seconds: None,
+    )
+
+
 @pytest.mark.parametrize("client", CLIENTS)
 def test_where_a_later_job_is_refused_the_first_is_cancelled_and_its_money_kept(
     connect, server, small_jobs, tmp_path, client
 ):
     server.hold = True
     backend, ledger = connect(client, target="qpu.forte-1"), Ledger(tmp_path / "spent.jsonl", 50.0)
-    create, refuse = backend._create, Fault(402, "/jobs$", "POST")
-
-    def second_is_refused(part, batch, name):
-        server.faults = [refuse] if name.endswith(".1") else []
-        return create(part, batch, name)
-
-    object.__setattr__(backend, "_create", second_is_refused)
-    backends = {"ionq": backend, "simulator": mock(name="simulator")}
-    manager = BackendManager(
-        backends.__getitem__,
-        ledger=ledger,
-        chains={"ionq": ("ionq", "simulator")},
-        patience=replace(QUICK, deadline_seconds=7200),
-    )
+    manager = manager_whose_second_job_meets(Fault(402, "/jobs$", "POST"), backend, server, ledger)
     batch = batch_of([Circuit(2).cx(0, 1)] * 3, shots=100, tag="large")
     cost = backend.estimate(batch).cost
     _, record = manager.run(batch, wanted="ionq")
@@ -614,21 +620,7 @@ def test_a_later_job_put_off_leaves_the_money_of_the_first_set_aside(
 ):
     server.hold = True
     backend, ledger = connect(target="qpu.forte-1"), Ledger(tmp_path / "spent.jsonl", 50.0)
-    create = backend._create
-
-    def second_is_put_off(part, batch, name):
-        server.faults = [Fault(429, "/jobs$", "POST")] if name.endswith(".1") else []
-        return create(part, batch, name)
-
-    object.__setattr__(backend, "_create", second_is_put_off)
-    backends = {"ionq": backend, "simulator": mock(name="simulator")}
-    manager = BackendManager(
-        backends.__getitem__,
-        ledger=ledger,
-        chains={"ionq": ("ionq", "simulator")},
-        patience=replace(QUICK, deadline_seconds=7200),
-        sleep=lambda seconds: None,
-    )
+    manager = manager_whose_second_job_meets(Fault(429, "/jobs$", "POST"), backend, server, ledger)
     batch = batch_of([Circuit(2).cx(0, 1)] * 3, shots=100, tag="large")
     _, record = manager.run(batch, wanted="ionq")
     assert record.backend == "simulator" and "fewer requests" in record.hops[0].reason
